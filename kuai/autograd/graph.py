@@ -1,0 +1,277 @@
+"""The graph of derivatives: nodes, and the walk that sends cotangents back along their edges.
+
+A node keeps values, not tensors, and only those its rules name. Nodes are numbered as they are made, and a node's edges
+lead to nodes made before it: so sorting by number is a topological order, and no walk recurses.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from operator import attrgetter
+
+from ..engine.program import Aval, State
+from ..engine.trace import Value, current
+from ..tensor import Tensor, wrap
+from .hooks import HookTable, RemovableHandle
+
+_numbers = count()
+next_number = _numbers.__next__
+_by_number = attrgetter("number")
+FREED = ("freed",)
+
+TWICE = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+
+
+class Node:
+    """What a recorded op leaves in the graph (``torch.autograd.graph.Node``)."""
+
+    __slots__ = ("edges", "number", "hooks", "__weakref__")
+
+    def __init__(self, edges: tuple):
+        self.edges = edges
+        self.number = next_number()
+        self.hooks: HookTable | None = None
+
+    def name(self) -> str:
+        """The node's name, as printed: ``AddBackward0``."""
+        raise NotImplementedError
+
+    @property
+    def next_functions(self) -> tuple:
+        """The nodes that this one sends cotangents to, each with the number of the output it is for."""
+        return tuple(_place(e) if e is not None else (None, 0) for e in self.edges)
+
+    @property
+    def metadata(self) -> dict:
+        """A dictionary for the user's notes."""
+        return self._hooks().metadata
+
+    def _hooks(self) -> HookTable:
+        if self.hooks is None:
+            self.hooks = HookTable()
+        return self.hooks
+
+    def register_hook(self, fn: Callable) -> RemovableHandle:
+        """Call ``fn(grad_inputs, grad_outputs)`` when the node has run; what it returns replaces grad_inputs."""
+        return self._hooks().add("post", fn)
+
+    def register_prehook(self, fn: Callable) -> RemovableHandle:
+        """Call ``fn(grad_outputs)`` before the node runs; what it returns replaces them."""
+        return self._hooks().add("pre", fn)
+
+    def outputs(self) -> int:
+        """How many results the op had."""
+        return 1
+
+    def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
+        """The cotangents for the edges."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {hex(id(self))}>"
+
+
+def _place(node: Node) -> tuple[Node, int]:
+    return (node.edges[0], node.index) if isinstance(node, OutputNode) else (node, 0)
+
+
+class OpNode(Node):
+    """The node of an op: the state of the trie it was recorded as, and the values that its rules name."""
+
+    __slots__ = ("state", "saved")
+
+    def __init__(self) -> None:
+        pass  # filled in by who makes it: a call would cost a tenth of an op
+
+    def name(self) -> str:
+        return self.state.op.grad_name
+
+    def outputs(self) -> int:
+        return len(self.state.outs)
+
+    def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
+        saved = self.saved
+        if saved is FREED:
+            raise RuntimeError(TWICE)
+        op, state = self.state.op, self.state
+        if saved:
+            saved = [self._restore(i, x, create_graph) for i, x in zip(op.saves, saved)]
+            if not keep:
+                self.saved = FREED
+        if callable(op.vjps):
+            rule, picks = op.vjps, op.picks
+            return map(fit, rule(*[self._pick(p, g, saved) for p in picks]), state.avals)
+        return [
+            None if edge is None else fit(rule(*[self._pick(p, g, saved) for p in picks]), aval)
+            for edge, rule, picks, aval in zip(self.edges, op.vjps, op.picks, state.avals)
+        ]
+
+    def _pick(self, p: object, g: object, saved: Sequence) -> object:
+        if p == 0:
+            return g
+        if type(p) is int:
+            return saved[p - 1]
+        if p == "needs":
+            return tuple(e is not None for e in self.edges)
+        if p == "avals":
+            return self.state.avals
+        return self.state.static_dict()[p]
+
+    def _restore(self, i: int, x: object, create_graph: bool) -> object:
+        """A saved value as a tensor; on the graph, if the derivative is to be differentiated."""
+        if type(x) is list:  # all operands, of an op that takes any number
+            return tuple(wrap(v, e if create_graph else None) for v, e in zip(x, self.edges))
+        if type(x) is tuple:  # all results
+            return tuple(wrap(v, OutputNode(self, i) if create_graph else None) for i, v in enumerate(x))
+        if type(x) is not Value:
+            return x
+        if not create_graph:
+            return wrap(x)
+        return wrap(x, self if i < 0 else self.edges[i])
+
+
+def op_node(state: State, saved: tuple, edges: tuple) -> OpNode:
+    """The node of a recorded op."""
+    node = OpNode()
+    node.state, node.saved, node.edges = state, saved, edges
+    node.number, node.hooks = next_number(), None
+    return node
+
+
+class OutputNode(Node):
+    """One result of an op that has several: it hands its cotangent to the op's node with its place."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, node: Node, index: int):
+        super().__init__((node,))
+        self.index = index
+
+    def name(self) -> str:
+        return self.edges[0].name()
+
+
+class AccumulateGrad(Node):
+    """The end of the graph at a leaf: adds what arrives to the tensor's ``.grad``."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, tensor: Tensor):
+        super().__init__(())
+        self.target = weakref.ref(tensor)
+
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+    @property
+    def variable(self) -> Tensor | None:
+        """The leaf."""
+        return self.target()
+
+    def backward(self, g: Tensor, create_graph: bool, keep: bool) -> Iterable:  # type: ignore[override]
+        tensor = self.target()
+        if tensor is not None:
+            accumulate(tensor, g, create_graph)
+            if self.hooks is not None:
+                self.hooks.after_accumulate(tensor)
+        return ()
+
+
+def accumulate(tensor: Tensor, g: Tensor, create_graph: bool) -> None:
+    """``tensor.grad += g``, in the grad that is there already, so that who holds it sees it."""
+    held = tensor._grad
+    if held is None:
+        tensor._grad = g if create_graph else wrap(g._read())
+    elif create_graph:
+        tensor._grad = held + g
+    else:
+        held._write(held.detach() + g, tracked=False)
+
+
+def fit(g: Tensor | None, aval: Aval | None) -> Tensor | None:
+    """A cotangent in the form of its operand: summed over what was broadcast, in its dtype, real if it is real."""
+    if g is None or aval is None or g._value.aval is aval:
+        return g
+    if g.shape != aval.shape:
+        g = g.sum_to_size(aval.shape)
+    if g.dtype is not aval.dtype:
+        if g.dtype.is_complex and not aval.dtype.is_complex:
+            g = g.real
+        g = g.to(aval.dtype)
+    return g if g.device is aval.device else g.to(aval.device)
+
+
+def reachable(roots: Iterable[Node]) -> list[Node]:
+    """All nodes that can be reached, the newest first."""
+    seen, stack = set(roots), list(set(roots))
+    while stack:
+        for edge in stack.pop().edges:
+            if edge is not None and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return sorted(seen, key=_by_number, reverse=True)
+
+
+def leading_to(order: list[Node], targets: set[Node]) -> set[Node]:
+    """Those nodes of an order from which some target can be reached."""
+    found = set(targets)
+    for node in reversed(order):
+        if not found.isdisjoint(node.edges):
+            found.add(node)
+    return found
+
+
+def run(roots: Sequence[tuple[Node, Tensor]], *, keep: bool, create_graph: bool,
+        targets: dict[Node, Tensor | None] | None = None) -> None:  # fmt: skip
+    """Send cotangents from the roots back. With ``targets``, only to those nodes, whose cotangents are left there."""
+    order = reachable([n for n, _ in roots])
+    wanted = None if targets is None else leading_to(order, set(targets))
+    pending: dict = {}
+    for node, g in roots:
+        _deposit(pending, node, g)
+    before, current.grad = current.grad, create_graph
+    try:
+        for node in order:
+            if node in pending:
+                _visit(node, pending, wanted, targets, keep, create_graph)
+    finally:
+        current.grad = before
+
+
+def _visit(node: Node, pending: dict, wanted: set | None, targets: dict | None, keep: bool, create_graph: bool) -> None:
+    g = pending.pop(node)
+    if wanted is not None and node not in wanted:
+        return
+    if type(g) is dict:
+        g = tuple(g.get(i) for i in range(node.outputs()))
+    hooks = node.hooks
+    if hooks is not None:
+        g = hooks.before(g)
+    if targets is not None and node in targets:
+        targets[node] = g
+        if wanted is not None and not any(e in wanted for e in node.edges):
+            return
+    if type(node) is OutputNode:
+        pending.setdefault(node.edges[0], {})[node.index] = g
+        return
+    if targets is not None and type(node) is AccumulateGrad:
+        return
+    cotangents = node.backward(g, create_graph, keep)
+    if hooks is not None:
+        cotangents = hooks.after(tuple(cotangents), g)
+    for edge, c in zip(node.edges, cotangents):
+        if edge is not None and c is not None:
+            there = pending.get(edge)
+            pending[edge] = c if there is None else there + c
+
+
+def _deposit(pending: dict, node: Node, g: Tensor) -> None:
+    there = pending.get(node)
+    pending[node] = g if there is None else there + g

@@ -1,0 +1,134 @@
+"""Whether gradients are recorded: a flag of the thread, and the ways to set it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import isgeneratorfunction
+
+from ..engine.trace import current
+
+
+class _Mode:
+    """A context manager that is a decorator too, of functions and of generators."""
+
+    enabled: bool
+
+    def __enter__(self) -> None:
+        self._before = current.grad
+        current.grad = self.enabled
+
+    def __exit__(self, *error: object) -> None:
+        current.grad = self._before
+
+    def _fresh(self) -> _Mode:
+        return type(self)()
+
+    def __call__(self, function: Callable) -> Callable:
+        if isgeneratorfunction(function):
+            return self._around_generator(function)
+
+        @wraps(function)
+        def call(*args: object, **kwargs: object) -> object:
+            with self._fresh():
+                return function(*args, **kwargs)
+
+        return call
+
+    def _around_generator(self, function: Callable) -> Callable:
+        @wraps(function)
+        def generate(*args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+            inner, sent = function(*args, **kwargs), None
+            while True:
+                try:
+                    with self._fresh():
+                        item = inner.send(sent)
+                except StopIteration as end:
+                    return end.value
+                sent = yield item
+
+        return generate
+
+
+class _Bare(type):
+    """Lets ``@no_grad`` stand without parentheses, as PyTorch does."""
+
+    def __call__(cls, function: Callable | None = None, **kwargs: object):  # type: ignore[no-untyped-def]
+        mode = super().__call__(**kwargs)
+        return mode if function is None else mode(function)
+
+
+class no_grad(_Mode, metaclass=_Bare):
+    """Nothing inside is recorded for gradients (``torch.no_grad``): a context manager or a decorator.
+
+    >>> import kuai as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    enabled = False
+
+
+class enable_grad(_Mode, metaclass=_Bare):
+    """Record for gradients again, inside a `no_grad` (``torch.enable_grad``)."""
+
+    enabled = True
+
+
+class set_grad_enabled(_Mode):
+    """Turn recording on or off, at once or as a context manager (``torch.set_grad_enabled``)."""
+
+    def __init__(self, mode: bool):
+        self.enabled = bool(mode)
+        self._before = current.grad
+        current.grad = self.enabled
+
+    def __enter__(self) -> None:
+        current.grad = self.enabled
+
+    def _fresh(self) -> _Mode:
+        return set_grad_enabled(self.enabled)
+
+    def __call__(self, function: Callable) -> Callable:
+        current.grad = self._before  # as a decorator it changes nothing by being made
+        return super().__call__(function)
+
+
+class inference_mode(_Mode):
+    """`no_grad` whose results can never take part in a graph (``torch.inference_mode``)."""
+
+    def __new__(cls, mode: bool | Callable = True):  # type: ignore[no-untyped-def]
+        made = super().__new__(cls)
+        if callable(mode):
+            made.__init__()  # type: ignore[misc]
+            return made(mode)
+        return made
+
+    def __init__(self, mode: bool = True):
+        self.mode = bool(mode)
+        self.enabled = False
+
+    def __enter__(self) -> None:
+        self._before = current.grad, current.inference
+        if self.mode:
+            current.grad, current.inference = False, True
+        else:
+            current.grad, current.inference = True, False
+
+    def __exit__(self, *error: object) -> None:
+        current.grad, current.inference = self._before
+
+    def _fresh(self) -> _Mode:
+        return inference_mode(self.mode)
+
+
+def is_grad_enabled() -> bool:
+    """Whether gradients are recorded in this thread now (``torch.is_grad_enabled``)."""
+    return current.grad
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this thread is in `inference_mode`."""
+    return current.inference

@@ -1,0 +1,216 @@
+"""What happens at every call of an op: find the operands' slots, take the step in the trie, hang the result on the graph.
+
+This is the hot path: an op costs what its recorder costs. Promotion and checks are the shape rule's, and run once a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from inspect import signature
+
+import numpy as np
+
+from . import tensor as _tensor
+from .autograd.graph import OpNode, OutputNode, next_number, op_node
+from .engine.program import Op
+from .engine.trace import Value, admit, current, extend, flush, record
+from .tensor import Step, Tensor, wrap
+
+NUMBERS = frozenset((bool, int, float, complex))
+
+
+def _operand(op: Op, x: object) -> object:
+    """An operand that is not of the plain kinds: NumPy's scalars become Python numbers."""
+    if x is None or isinstance(x, Tensor) or type(x) in NUMBERS:
+        return x
+    if isinstance(x, (np.generic, bool, int, float, complex)):
+        return x.item() if isinstance(x, np.generic) else next(k(x) for k in (int, float, complex) if isinstance(x, k))
+    raise TypeError(f"{op.name}(): got {type(x).__name__} for an operand, needs a Tensor or a number")
+
+
+# One operand of a recorder: read the tensor, give its value a slot; or note the number that it is.
+_OPERAND = """
+    if isinstance({x}, Tensor):
+        storage = {x}._storage
+        if storage is None or ({x}._seen == storage.version and storage.host is None):
+            v{i} = {x}._value
+        else:
+            v{i} = {x}._refresh()
+            if current.trace is not trace:  # reading it took the trace past its length
+                return record({call})
+        if v{i}.trace is not trace:
+            admit(trace, v{i})
+        k{i} = v{i}.slot
+        e{i} = {x}._node
+    elif {x} is None:
+        v{i} = k{i} = e{i} = None
+    else:
+        v{i} = {x}
+        k{i} = type({x})
+        e{i} = None
+        if k{i} not in NUMBERS:
+            {x} = plain_operand(op, {x})
+            return record({call})
+        numbers += (v{i},)
+"""
+
+_RECORDER = """
+def bind(op{static}):
+  def record({head}):
+    {prologue}
+    trace = current.trace
+    numbers = ()
+{operands}
+    key = (op, static, {slots})
+    state = trace.state.next.get(key)
+    if state is None:
+        state = extend(trace.state, key, trace)
+    trace.state = state
+    if numbers:
+        trace.numbers += numbers
+    value = Value()
+    value.aval = state.aval
+    value.data = None
+    value.trace = trace
+    value.slot = state.slot
+    trace.values.append(value)
+    out = new(Tensor)
+    out._value = value
+    out._storage = None
+    if ({tracked}) and state.tracks and current.grad:
+        node = OpNode()
+        node.state = state
+        node.saved = ({saved})
+        node.edges = ({edges})
+        node.number = next_number()
+        node.hooks = None
+        out._node = node
+    else:
+        out._node = None
+    if state.full:
+        flush()
+    return out
+  return record
+"""
+
+
+@lru_cache(maxsize=None)
+def _unrolled(names: tuple[str, ...], saves: tuple, public: bool) -> Callable:
+    """A maker of recorders for ops of one form: the loop over operands unrolled, which halves an op's cost.
+
+    A public one is called as PyTorch's elementwise functions are, ``f(input, other, *, out=None)``; another one as
+    ``record(static, *operands)``.
+    """
+    args = ", ".join(names)
+    numbered = range(len(names))
+    text = _RECORDER.format(
+        static=", static=None" if public else "",
+        head=f"{args}, *, out=None" if public else f"static, {args}",
+        prologue=f"if out is not None: return out._set_out(record({args}))" if public else "",
+        operands="".join(
+            _OPERAND.format(x=n, i=i, call=args if public else f"static, {args}") for i, n in enumerate(names)
+        ).replace("\n", "\n  ").replace("\n      ", "\n    "),
+        slots="".join(f"k{i}, " for i in numbered),
+        tracked=" or ".join(f"e{i} is not None" for i in numbered),
+        saved="".join("value, " if i == -1 else f"v{i}, " for i in saves),
+        edges="".join(f"e{i}, " for i in numbered),
+    )
+    scope = dict(_SCOPE)
+    exec(compile(text, f"<recorder of {len(names)} operands>", "exec"), scope)  # noqa: S102 (our own text)
+    return scope["bind"]  # type: ignore[return-value]
+
+
+_SCOPE = {
+    "Tensor": Tensor, "Value": Value, "OpNode": OpNode, "NUMBERS": NUMBERS, "current": current, "admit": admit,
+    "extend": extend, "flush": flush, "new": object.__new__, "next_number": next_number, "plain_operand": _operand,
+}  # fmt: skip
+
+
+def recorder(op: Op, public: tuple[str, ...] | None = None) -> Callable:
+    """The function that records ``op``: ``record(static, *operands)``, or with public names ``f(input, …, *, out=None)``."""
+    if op.variadic:
+        return lambda static, *operands: _record_any(op, static, operands)
+    return _unrolled(public or tuple(f"x{i}" for i in range(len(op.inputs))), op.saves, public is not None)(op)
+
+
+def _record_any(op: Op, static: tuple | None, operands: tuple) -> Tensor:
+    """Record an op of any number of operands, with one result."""
+    values: list = [x._read() if isinstance(x, Tensor) else _operand(op, x) for x in operands]
+    trace = current.trace
+    result = record(op, static, values)
+    edges = tuple([x._node if isinstance(x, Tensor) else None for x in operands])
+    if not (current.grad and any(e is not None for e in edges) and trace.state.tracks):
+        return wrap(result)
+    values.append(result)
+    return wrap(result, op_node(trace.state, tuple([values[i] for i in op.saves]), edges))
+
+
+def record_many(op: Op, static: tuple | None, *operands: object) -> tuple[Tensor, ...]:
+    """Record an op that has several results."""
+    values: list = [x._read() if isinstance(x, Tensor) else _operand(op, x) for x in operands]
+    trace = current.trace
+    results = record(op, static, values)
+    outs = tuple(map(wrap, results))
+    edges = tuple(x._node if isinstance(x, Tensor) else None for x in operands)
+    if trace.state.tracks and current.grad and any(e is not None for e in edges):
+        values.append(results)
+        node = op_node(trace.state, tuple(values[i] for i in op.saves), edges)
+        for i, out in enumerate(outs):
+            if out.dtype.category > 1:
+                out._node = OutputNode(node, i)
+    return outs
+
+
+def view_recorder(op: Op) -> Callable:
+    """The function that records a view op: its result shares the source's memory."""
+    record = recorder(op)
+
+    def view(static: tuple | None, source: Tensor, *numbers: object) -> Tensor:
+        return record(static, source, *numbers)._become_view(source, Step(op, record, static, numbers))
+
+    return view
+
+
+def view_step(step: Step, source: Tensor) -> Tensor:
+    return step.record(step.static, source, *step.numbers)
+
+
+def finish(op: Op, vjp: object, scatter: Callable | None = None) -> Op:
+    """Check an op's derivative rules against its inputs, and note what they want saved.
+
+    A rule names what it needs: ``g``, ``out``, an input, a static argument, ``avals`` or ``needs``; only that is saved.
+    """
+    op.scatter = scatter
+    if vjp is None:
+        return op
+    rules = (vjp,) if callable(vjp) else tuple(vjp)  # type: ignore[arg-type]
+    if not callable(vjp) and len(rules) != len(op.inputs) or op.variadic:
+        raise TypeError(f"op {op.name}: {len(rules)} derivatives for {len(op.inputs)} inputs {op.inputs}; None means none")
+    saves: list = []
+    picks = [tuple(_source(op, n, saves) for n in signature(r).parameters) if r else () for r in rules]
+    op.saves = tuple(saves)
+    op.vjps = vjp if callable(vjp) else tuple(r or _none for r in rules)  # type: ignore[assignment]
+    op.picks = picks[0] if callable(vjp) else tuple(picks)
+    return op
+
+
+def _none() -> None:
+    return None
+
+
+def _source(op: Op, name: str, saves: list) -> object:
+    """Where a rule's argument comes from: 0 for g, n for the n-th saved value, else a name for `OpNode._pick`."""
+    if name == "g":
+        return 0
+    if name in op.statics or name in ("avals", "needs"):
+        return name
+    if name != "out" and name not in op.inputs:
+        raise TypeError(f"op {op.name}: its derivative asks for {name!r}, which is none of {op.inputs + op.statics}")
+    index = -1 if name == "out" else slice(None, -1) if op.variadic else op.inputs.index(name)
+    if index not in saves:
+        saves.append(index)
+    return saves.index(index) + 1
+
+
+_tensor.view_step = view_step

@@ -1,0 +1,274 @@
+"""XLA runs plans: the only file that imports JAX, and only its public names.
+
+64-bit types are on inside our own contexts, so a user's JAX settings stay as they are.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+# If nobody used JAX before us, results are waited for at once: small steps are a third faster so.
+_FIRST = "jax" not in sys.modules
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from jax.experimental import serialize_executable  # noqa: E402
+
+from ..devices import device  # noqa: E402
+from ..dtypes import dtype  # noqa: E402
+from . import diskcache  # noqa: E402
+from .interpret import compute_dtypes  # noqa: E402
+from .plan import Plan  # noqa: E402
+from .program import Aval, State  # noqa: E402
+from .report import report, stats  # noqa: E402
+from .trace import Value  # noqa: E402
+
+if _FIRST:
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+LARGE = 1 << 16  # bytes from which a NumPy input is moved once and kept as XLA's
+
+
+class _Namespace:
+    """What an op's body gets as ``xp``: jax.numpy, and jax.lax, jax.nn and jax.scipy beside it."""
+
+    lax, nn, scipy = jax.lax, jax.nn, jax.scipy
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(jnp, name)
+        setattr(self, name, found)
+        return found
+
+
+XP = _Namespace()
+
+
+@lru_cache(maxsize=None)
+def jax_device(where: device) -> jax.Device:
+    """JAX's device for one of ours; RuntimeError if the machine has none."""
+    if where.type == "cpu":
+        return jax.local_devices(backend="cpu")[0]
+    found = accelerators(where.type)
+    index = where.index or 0
+    if index >= len(found):
+        raise RuntimeError(f"device '{where}': this machine has {len(found)} {where.type} devices that JAX can use")
+    return found[index]
+
+
+@lru_cache(maxsize=None)
+def accelerators(kind: str) -> tuple[jax.Device, ...]:
+    """JAX's devices of a type ("cuda", "tpu" …); none if JAX has no such platform."""
+    try:
+        return tuple(jax.local_devices(backend=kind))
+    except RuntimeError:
+        return ()
+
+
+def transfer(data: object, where: device) -> object:
+    """An array on another device."""
+    if where.type == "cpu":
+        return np.asarray(data)
+    with jax.enable_x64(True):
+        return jax.device_put(data, jax_device(where))
+
+
+def wait() -> None:
+    """Block until the devices have done what they were given."""
+    for d in jax.local_devices():
+        if hasattr(d, "synchronize_all_activity"):
+            d.synchronize_all_activity()
+    jax.effects_barrier()
+
+
+def _apply(state: State, operands: Sequence) -> tuple:
+    """An instruction on XLA's arrays: convert, compute, convert back."""
+    targets = compute_dtypes(state)
+    converted = [_convert(x, d) for x, d in zip(operands, targets)]
+    result = (state.op.xla)(XP, *converted, **state.static_dict())
+    results = (result,) if state.aval is not None else tuple(result)
+    return tuple(_convert(r, a.dtype) for r, a in zip(results, state.outs))
+
+
+def _convert(x: object, target: dtype | None) -> object:
+    if x is None or target is None or x.dtype == target.numpy:  # type: ignore[attr-defined]
+        return x
+    if target.is_complex or not np.issubdtype(x.dtype, np.complexfloating):  # type: ignore[attr-defined]
+        return x.astype(target.numpy)  # type: ignore[attr-defined]
+    return x.real.astype(target.numpy)  # type: ignore[attr-defined]
+
+
+class _Numbers:
+    """Python numbers of a program, packed into one vector a kind, as XLA's cost is for each array."""
+
+    def __init__(self, plan: Plan):
+        kinds: list[type] = []
+        for state in plan.end.path():
+            kinds += [a for a in state.args if isinstance(a, type)]
+        self.place: list[tuple[int, int]] = []
+        self.groups: tuple[list[int], list[int], list[int]] = ([], [], [])
+        for i, kind in enumerate(kinds):
+            group = {float: 0, complex: 2}.get(kind, 1)
+            self.place.append((group, len(self.groups[group])))
+            self.groups[group].append(i)
+        self.dtypes = (np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.complex128))
+
+    def avals(self) -> list[tuple]:
+        return [((len(g),), d) for g, d in zip(self.groups, self.dtypes) if g]
+
+    def pack(self, numbers: list) -> list[np.ndarray]:
+        return [np.array([numbers[i] for i in g], d) for g, d in zip(self.groups, self.dtypes) if g]
+
+    def unpack(self, vectors: Sequence) -> list:
+        given = iter(vectors)
+        by_group = [next(given) if g else None for g in self.groups]
+        return [by_group[g][i] for g, i in self.place]  # type: ignore[index]
+
+
+def _function(plan: Plan, numbers: _Numbers) -> Callable:
+    """The plan as a function for jax.jit: number vectors first, then the inputs."""
+    vectors = len(numbers.avals())
+
+    def program(*args: object) -> tuple:
+        values = dict(zip(plan.inputs, args[vectors:]))
+        scalars = numbers.unpack(args[:vectors])
+        for state in plan.steps:
+            number = iter(scalars[state.number : state.numbers])
+            operands = [values[a] if type(a) is int else None if a is None else next(number) for a in state.args]
+            values.update(zip(range(state.slot, state.slots), _apply(state, operands)))
+        return tuple(values[slot] for slot in plan.outputs)
+
+    return program
+
+
+def _slot_avals(plan: Plan) -> dict[int, Aval]:
+    return {s.slot + i: a for s in plan.end.path() for i, a in enumerate(s.outs)}
+
+
+def _donated(plan: Plan, avals: dict[int, Aval]) -> list[int]:
+    """Input positions to donate: dead after the program, and of the form of a result."""
+    wanted = Counter(avals[slot] for slot in plan.outputs)
+    chosen = []
+    for slot in plan.donated:
+        if wanted[avals[slot]] > 0:
+            wanted[avals[slot]] -= 1
+            chosen.append(plan.inputs.index(slot))
+    return chosen
+
+
+def compile_plan(plan: Plan) -> Callable:
+    """An executable for a plan: from the disk if it was compiled before, else compiled now and kept there."""
+    started = time.perf_counter()
+    numbers, avals = _Numbers(plan), _slot_avals(plan)
+    donated = _donated(plan, avals)
+    key = diskcache.key(plan, donated, f"{jax.__version__} {jax_device(plan.device).device_kind}")
+    loaded = _from_disk(key)
+    if loaded is None:
+        loaded = _compile(plan, numbers, avals, donated)
+        _to_disk(key, loaded)
+        stats.counts["compiled"] += 1
+        report.compiled(plan, time.perf_counter() - started, cached=False)
+    else:
+        stats.counts["cached"] += 1
+        report.compiled(plan, time.perf_counter() - started, cached=True)
+    return _caller(plan, numbers, loaded)
+
+
+def _from_disk(key: str) -> Callable | None:
+    payload = diskcache.load(key)
+    try:
+        return payload and serialize_executable.deserialize_and_load(*payload)
+    except Exception:  # noqa: BLE001 (made by another JAX, or damaged: compile anew)
+        return None
+
+
+def _to_disk(key: str, executable: Callable) -> None:
+    try:
+        payload = serialize_executable.serialize(executable)
+    except Exception:  # noqa: BLE001 (not every platform can serialize)
+        return
+    diskcache.store(key, payload)
+
+
+def _compile(plan: Plan, numbers: _Numbers, avals: dict[int, Aval], donated: list[int]) -> Callable:
+    vectors = numbers.avals()
+    where = jax.sharding.SingleDeviceSharding(jax_device(plan.device))
+    forms = [*vectors, *((avals[slot].shape, avals[slot].dtype.numpy) for slot in plan.inputs)]
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        specs = [jax.ShapeDtypeStruct(shape, d, sharding=where) for shape, d in forms]
+        jitted = jax.jit(_function(plan, numbers), donate_argnums=[i + len(vectors) for i in donated])
+        return jitted.lower(*specs).compile()
+
+
+def _caller(plan: Plan, numbers: _Numbers, executable: Callable) -> Callable:
+    inputs, outputs, pack = plan.inputs, plan.outputs, numbers.pack
+    at_home = plan.device.type == "cpu"
+    enable_x64 = jax.enable_x64
+
+    def call(values: list[Value], given: list) -> None:
+        arrays = [_array(values[slot], plan.device, at_home) for slot in inputs]
+        with enable_x64(True):
+            results = executable(*pack(given), *arrays)
+        for slot, result in zip(outputs, results):
+            values[slot].data = result
+
+    return call
+
+
+def _array(value: Value, where: device, at_home: bool) -> object:
+    """A value's data as the executable takes it; what is large is moved once."""
+    data = value.data
+    if type(data) is np.ndarray:
+        if data.nbytes < LARGE and at_home:
+            return data
+        moved = transfer_in(data, where)
+        if value.aval.device is where:
+            value.data = moved
+        return moved
+    if value.aval.device is not where:  # a number on the CPU in a program of an accelerator
+        return transfer_in(data, where)
+    return data
+
+
+def transfer_in(data: object, where: device) -> object:
+    with jax.enable_x64(True):
+        return jax.device_put(data, jax_device(where))
+
+
+class _ByInstruction:
+    """Compiled single instructions, shared by all programs that have them."""
+
+    def __init__(self) -> None:
+        self.made: dict[tuple, Callable] = {}
+
+    def get(self, state: State) -> Callable:
+        key = (state.op, state.static, state.avals, state.outs, state.casts)
+        found = self.made.get(key)
+        if found is None:
+            if len(self.made) > 4096:
+                self.made.clear()
+            found = self.made[key] = jax.jit(lambda *operands: _apply(state, operands))
+        return found
+
+
+_steppers = _ByInstruction()
+
+
+def run_stepwise(plan: Plan, values: list[Value], numbers: list) -> None:
+    """Run a cold plan on an accelerator, one compiled op after the other."""
+    env = {slot: _array(values[slot], plan.device, False) for slot in plan.inputs}
+    with jax.enable_x64(True), jax.default_device(jax_device(plan.device)), jax.default_matmul_precision("highest"):
+        for state in plan.steps:
+            number = iter(numbers[state.number : state.numbers])
+            operands = [env[a] if type(a) is int else None if a is None else _scalar(next(number)) for a in state.args]
+            env.update(zip(range(state.slot, state.slots), _steppers.get(state)(*operands)))
+    for slot in plan.outputs:
+        values[slot].data = env[slot]
+
+
+def _scalar(x: object) -> np.generic:
+    return {float: np.float64, complex: np.complex128}.get(type(x), np.int64)(x)

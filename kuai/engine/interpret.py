@@ -1,0 +1,147 @@
+"""NumPy runs a plan instruction by instruction, and frees each value after its last use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..dtypes import float32
+from .plan import Plan
+from .program import State
+from .trace import Value
+
+
+def compute_dtypes(state: State) -> tuple:
+    """The dtype that each operand is converted to before the body, or None; half types are computed in float32."""
+    wanted = state.casts or tuple(getattr(a, "dtype", None) for a in state.avals)
+    return tuple(float32 if d is not None and _is_half(d) and not state.op.exact else d for d in wanted)
+
+
+def _is_half(d: object) -> bool:
+    return d.is_floating_point and d.itemsize < 4  # type: ignore[attr-defined]
+
+
+def callable_for(state: State) -> Callable:
+    """The instruction as a function of NumPy arrays, made once for each state."""
+    if state.callable is None:
+        state.callable = _convert_result(_convert_operands(_bind(state), state), state)
+    return state.callable
+
+
+def _bind(state: State) -> Callable:
+    body, static = state.op.body, state.static_dict()
+    if static:
+        return lambda *arrays: body(np, *arrays, **static)
+    return lambda *arrays: body(np, *arrays)
+
+
+def _convert_operands(call: Callable, state: State) -> Callable:
+    converters = [
+        _converter(a, d) if a is not None and getattr(a, "dtype", None) is not d else None
+        for a, d in zip(state.avals, compute_dtypes(state))
+    ]
+    if not any(converters):
+        return call
+    if len(converters) == 1:
+        only = converters[0]
+        return lambda x: call(only(x))
+    if len(converters) == 2:
+        first, second = (c or _same for c in converters)
+        return lambda x, y: call(first(x), second(y))
+    return lambda *xs: call(*[c(x) if c else x for c, x in zip(converters, xs)])
+
+
+def _same(x: object) -> object:
+    return x
+
+
+def _converter(aval: object, target: object) -> Callable | None:
+    if target is None:
+        return None
+    numpy = target.numpy  # type: ignore[attr-defined]
+    if not isinstance(aval, type):
+        return lambda x: x.astype(numpy)
+    if aval is int and target.category == 1:  # type: ignore[attr-defined]
+        return lambda x: np.array(x).astype(numpy)  # wraps, as PyTorch does
+    return numpy.type
+
+
+def _convert_result(call: Callable, state: State) -> Callable:
+    if state.aval is None:
+        wanted = [a.dtype.numpy for a in state.outs]
+        return lambda *xs: [r if r.dtype == d else r.astype(d) for r, d in zip(call(*xs), wanted)]
+    numpy = state.aval.dtype.numpy
+
+    def convert(*xs: object) -> np.ndarray:
+        result = call(*xs)
+        return result if result.dtype == numpy else result.astype(numpy)
+
+    return convert
+
+
+def prepare(plan: Plan) -> list[tuple]:
+    """The plan as rows (function, operand slots, result slot, how many results or 0 for one, slots to free)."""
+    last: dict[int, int] = {}
+    for i, state in enumerate(plan.steps):
+        for a in state.args:
+            if type(a) is int:
+                last[a] = i
+        for slot in range(state.slot, state.slots):
+            last.setdefault(slot, i)
+    keep = set(plan.outputs)
+    free: dict[int, list[int]] = {}
+    for slot, i in last.items():
+        if slot not in keep:
+            free.setdefault(i, []).append(slot)
+    return [_row(plan, state, tuple(free.get(i, ()))) for i, state in enumerate(plan.steps)]
+
+
+def _row(plan: Plan, state: State, frees: tuple) -> tuple:
+    absent = plan.end.slots + plan.end.numbers
+    number = plan.end.slots + state.number
+    places = []
+    for a in state.args:
+        if type(a) is int:
+            places.append(a)
+        elif a is None:
+            places.append(absent)
+        else:
+            places.append(number)
+            number += 1
+    many = 0 if state.aval is not None else len(state.outs)
+    return callable_for(state), tuple(places), state.slot, many, frees
+
+
+def run(plan: Plan, values: list[Value], numbers: list) -> None:
+    """Compute a plan's outputs and write them into their Values."""
+    if plan.interpret is None:
+        plan.interpret = prepare(plan)  # type: ignore[assignment]
+    end = plan.end
+    env: list = [None] * end.slots + numbers[: end.numbers] + [None]
+    for slot in plan.inputs:
+        data = values[slot].data
+        env[slot] = data if isinstance(data, np.ndarray) else np.asarray(data)
+    with np.errstate(all="ignore"):
+        _loop(plan.interpret, env)  # type: ignore[arg-type]
+    for slot in plan.outputs:
+        values[slot].data = own(env[slot])
+
+
+def _loop(rows: list[tuple], env: list) -> None:
+    for call, places, slot, many, frees in rows:
+        result = call(*[env[p] for p in places])
+        if many:
+            env[slot : slot + many] = result
+        else:
+            env[slot] = result
+        for f in frees:
+            env[f] = None
+
+
+def own(array: object) -> np.ndarray:
+    """An array to keep: a NumPy scalar becomes one, and a small view does not hold a large base in memory."""
+    array = np.asarray(array)
+    if array.base is not None and getattr(array.base, "nbytes", 0) > 2 * array.nbytes + 1024:
+        return array.copy()
+    return array

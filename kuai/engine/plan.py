@@ -1,0 +1,94 @@
+"""A plan: what of a recorded program has to run, given which of its values are still alive."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from .. import config
+from ..devices import device
+from .program import State
+
+
+class Plan:
+    """The live part of a program on one device: steps in order, the slots it reads, writes and may destroy."""
+
+    __slots__ = ("end", "steps", "inputs", "outputs", "donated", "device", "cost", "threshold", "interpret",
+                 "executable", "__weakref__")  # fmt: skip
+
+    def __init__(self, end: State, steps: list[State], outputs: list[int], dead: Callable[[int], bool], where: device):
+        made = {s.slot + i for s in steps for i in range(len(s.outs))}
+        used = {a for s in steps for a in s.args if type(a) is int}
+        self.end, self.steps, self.outputs, self.device = end, steps, outputs, where
+        self.inputs = sorted(used - made)
+        self.donated = [slot for slot in self.inputs if dead(slot)]
+        self.cost = sum(map(estimate, steps))  # ns by NumPy
+        self.threshold = 0  # how often it is seen before it is compiled; set by the policy
+        self.interpret: Callable | None = None
+        self.executable: Callable | None = None
+
+
+def estimate(state: State) -> float:
+    """About how long NumPy takes for an instruction, in ns; a fixed formula, so that it is the same in every run."""
+    sizes = [a.size for a in state.outs] + [a.size for a in state.avals if hasattr(a, "size")]
+    cost = state.op.cost
+    return 1500.0 + (cost(state) if callable(cost) else cost * max(sizes, default=0))
+
+
+def make_plans(end: State, alive: Sequence[bool]) -> list[Plan]:
+    """Split a program by device, the CPU first (its scalars may be read elsewhere), and drop what nobody needs."""
+    path = [s for s in end.path() if s.op is not None and s.outs and s.outs[0].device.type != "meta"]
+    needed = {i for i, living in enumerate(alive) if living}
+    live: list[State] = []
+    for state in reversed(path):
+        if any(state.slot + i in needed for i in range(len(state.outs))):
+            needed.update(a for a in state.args if type(a) is int)
+            live.append(state)
+    live.reverse()
+    by_device: dict[device, list[State]] = {}
+    for state in live:
+        by_device.setdefault(state.outs[0].device, []).append(state)
+    return [_plan(end, where, by_device, alive) for where in sorted(by_device, key=lambda d: (d.type != "cpu", str(d)))]
+
+
+def _plan(end: State, where: device, by_device: dict[device, list[State]], alive: Sequence[bool]) -> Plan:
+    elsewhere = {a for d, steps in by_device.items() if d is not where for s in steps for a in s.args}
+    steps = by_device[where]
+    made = [s.slot + i for s in steps for i in range(len(s.outs))]
+    outputs = [slot for slot in made if alive[slot] or slot in elsewhere]
+    return Plan(end, steps, outputs, lambda slot: not alive[slot] and slot not in elsewhere, where)
+
+
+class Registry:
+    """All plans, the least recently used forgotten first, and with them the states of the trie that only they used."""
+
+    def __init__(self) -> None:
+        self.plans: OrderedDict[tuple[State, tuple], list[Plan]] = OrderedDict()
+        self.states = 0
+        self.lock = Lock()
+
+    def add(self, end: State, alive: tuple, plans: list[Plan]) -> None:
+        with self.lock:
+            end.plans[alive] = self.plans[end, alive] = plans
+            self.states += end.depth
+            while len(self.plans) > config.max_plans or (self.states > config.max_states and len(self.plans) > 1):
+                self._forget()
+
+    def touch(self, end: State, alive: tuple) -> None:
+        try:
+            self.plans.move_to_end((end, alive))
+        except KeyError:  # forgotten by another thread meanwhile
+            pass
+
+    def _forget(self) -> None:
+        (end, alive), _ = self.plans.popitem(last=False)
+        self.states -= end.depth
+        del end.plans[alive]
+        state: State = end
+        while state.parent is not None and not state.next and not state.plans:
+            state.parent.next.pop(state.key, None)
+            state = state.parent
+
+
+registry = Registry()

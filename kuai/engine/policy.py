@@ -1,0 +1,119 @@
+"""Who runs a plan, and when it is compiled: a function of the program and of how often this thread has met it.
+
+No clock and no race enters here, so two runs of a script make the same choices (invariant I3).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import MutableMapping
+from math import ceil
+
+from .. import config
+from ..devices import device
+from . import interpret
+from .plan import Plan, make_plans, registry
+from .program import State
+from .report import report, stats
+from .trace import Trace, Value, make_value
+
+CPU = device("cpu")
+COMPILE_START = 4e8  # ns: importing JAX and the fixed part of a compilation
+COMPILE_STEP = 1.2e7  # ns for each instruction
+DISPATCH = 1.2e4  # ns to call an executable, and …
+DISPATCH_ARRAY = 1.5e3  # … for each array that it takes or gives
+
+
+def execute(trace: Trace, alive: tuple, seen: MutableMapping) -> None:
+    """Run what a trace recorded and is still alive, and let go of the trace."""
+    plans = trace.state.plans.get(alive)
+    if plans is None:
+        plans = _prepare(trace.state, alive)
+    else:
+        registry.touch(trace.state, alive)
+    counts = stats.counts
+    counts["flushes"] += 1
+    counts["instructions"] += trace.state.depth
+    for plan in plans:
+        times = seen.get(plan, 0)
+        if times < plan.threshold:
+            seen[plan] = times + 1
+        _run(plan, trace, times >= plan.threshold)
+    trace.values = []
+
+
+def _run(plan: Plan, trace: Trace, hot: bool) -> None:
+    if hot and config.engine != "numpy" or config.engine == "xla":
+        if plan.executable is None:
+            _compile(plan)
+        plan.executable(trace.values, trace.numbers)  # type: ignore[misc]
+        stats.counts["executed"] += 1
+    elif plan.device is CPU:
+        interpret.run(plan, trace.values, trace.numbers)
+        stats.counts["interpreted"] += 1
+    else:
+        from .compile import run_stepwise
+
+        run_stepwise(plan, trace.values, trace.numbers)
+        stats.counts["interpreted"] += 1
+
+
+def _prepare(end: State, alive: tuple) -> list[Plan]:
+    plans = make_plans(end, alive)
+    for plan in plans:
+        plan.threshold = threshold(plan)
+        stats.counts["programs"] += 1
+        report.new_program(plan)
+    registry.add(end, alive, plans)
+    return plans
+
+
+def threshold(plan: Plan) -> int:
+    """How often a plan runs before it is compiled.
+
+    Soon enough that the time spent by NumPy is about that of the compilation, but never more than a number that grows with
+    the program: what has come so often will come again. Programs that are no work are left to NumPy for good.
+    """
+    dispatch = DISPATCH + DISPATCH_ARRAY * (len(plan.inputs) + len(plan.outputs))
+    if plan.device is CPU and (plan.cost < 1.5 * dispatch or not has_compiler()):
+        return sys.maxsize
+    pays = ceil((COMPILE_START + COMPILE_STEP * len(plan.steps)) / plan.cost) - 1
+    return min(pays, 40 + 2 * len(plan.steps) // 5)
+
+
+def has_compiler() -> bool:
+    """Whether JAX is installed (it is not imported for that)."""
+    global _has_compiler
+    if _has_compiler is None:
+        from importlib.util import find_spec
+
+        _has_compiler = find_spec("jax") is not None
+    return _has_compiler
+
+
+_has_compiler: bool | None = None
+
+
+def _compile(plan: Plan) -> None:
+    from .compile import compile_plan
+
+    with registry.lock:
+        if plan.executable is None:
+            plan.executable = compile_plan(plan)
+
+
+def execute_foreign(trace: Trace, value: Value) -> None:
+    """Compute one value of another thread's trace, from the part of it that is complete, and change nothing else there."""
+    values, numbers, state = trace.values, trace.numbers, trace.state
+    if value.data is not None:  # its own thread was quicker
+        return
+    while state.slots > len(values):
+        state = state.parent  # type: ignore[assignment]
+    alive = tuple(i == value.slot for i in range(state.slots))
+    copies = [make_value(v.aval, v.data, None, i) for i, v in enumerate(values[: state.slots])]
+    for plan in make_plans(state, alive):
+        plan.donated = []
+        shadow = Trace()
+        shadow.values, shadow.numbers = copies, numbers
+        _run(plan, shadow, hot=False)
+    value.data = copies[value.slot].data

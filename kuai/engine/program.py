@@ -1,0 +1,159 @@
+"""What a program is made of: abstract values, ops, and the states of the trie that recorded ops walk along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from inspect import Parameter, signature
+from itertools import count
+from math import prod
+from weakref import WeakValueDictionary
+
+from ..devices import device
+from ..dtypes import dtype
+
+
+class Size(tuple):
+    """The shape of a tensor (``torch.Size``): a tuple that prints its name and counts its elements.
+
+    >>> import kuai as torch
+    >>> torch.zeros(2, 3).size().numel()
+    6
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        return prod(self)
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    def __add__(self, other: Iterable) -> Size:
+        return Size(tuple(self) + tuple(other))
+
+    def __mul__(self, times: int) -> Size:  # type: ignore[override]
+        return Size(tuple(self) * times)
+
+    __rmul__ = __mul__  # type: ignore[assignment]
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]
+        found = tuple.__getitem__(self, index)
+        return Size(found) if isinstance(index, slice) else found
+
+    def __reduce__(self) -> tuple:
+        return (Size, (tuple(self),))
+
+
+class Aval:
+    """An abstract value: what is known before anything is computed. There is one object for each, so ``is`` compares."""
+
+    __slots__ = ("shape", "dtype", "device", "size", "__weakref__")
+    _made: WeakValueDictionary = WeakValueDictionary()
+
+    def __new__(cls, shape: Iterable[int], dtype: dtype, device: device) -> Aval:
+        shape = Size(shape)
+        key = (shape, dtype, device)
+        found = cls._made.get(key)
+        if found is None:
+            fresh = super().__new__(cls)
+            fresh.shape, fresh.dtype, fresh.device, fresh.size = shape, dtype, device, prod(shape)
+            found = cls._made.setdefault(key, fresh)
+        return found
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def with_(self, shape: Iterable[int] | None = None, dtype: dtype | None = None) -> Aval:
+        return Aval(self.shape if shape is None else shape, dtype or self.dtype, self.device)
+
+    def __repr__(self) -> str:
+        place = "" if self.device.type == "cpu" else f"@{self.device}"
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]{place}"
+
+
+class Op:
+    """One operation: its name, bodies, shape rule and derivatives.
+
+    ``body(xp, *arrays, **static)`` computes with NumPy and with jax.numpy; ``xla`` replaces it under XLA where the two
+    have no common body. ``rule(op, avals, **static)`` gives the results' avals and the dtype to compute in.
+    ``vjps`` has one rule for each input; see `autograd.graph`.
+    """
+
+    __slots__ = ("name", "body", "xla", "rule", "vjps", "statics", "inputs", "variadic", "outputs", "cost",
+                 "saves", "picks", "scatter", "grad_name", "exact", "alias")  # fmt: skip
+
+    def __init__(self, body: Callable, rule: Callable, *, xla: Callable | None = None, name: str | None = None,
+                 cost: float = 1.0, grad_name: str | None = None, exact: bool = False):  # fmt: skip
+        self.name = name or body.__name__.rstrip("_")
+        self.body, self.xla, self.rule = body, xla or body, rule
+        self.cost = cost  # NumPy's time for an element, relative to an addition
+        self.exact = exact  # computes half types as they are (no float32 in between)
+        self.vjps: tuple = ()
+        self.saves: tuple[int, ...] = ()
+        self.picks: tuple = ()
+        self.scatter: Callable | None = None
+        self.alias = False
+        self.inputs, self.statics, self.variadic = _arguments(body)
+        self.grad_name = grad_name or "".join(p.capitalize() for p in self.name.split("_")) + "Backward0"
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+def _arguments(body: Callable) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Names of the array inputs, of the static arguments, and whether there may be any number of inputs."""
+    inputs, statics, variadic = [], [], False
+    for p in list(signature(body).parameters.values())[1:]:
+        if p.kind is Parameter.KEYWORD_ONLY:
+            statics.append(p.name)
+        else:
+            inputs.append(p.name)
+            variadic = variadic or p.kind is Parameter.VAR_POSITIONAL
+    return tuple(inputs), tuple(statics), variadic
+
+
+_serial = count()
+
+
+class State:
+    """A place in the trie: what has been recorded so far, as the last instruction and the state before it.
+
+    Its instruction is either the admission of an input (``op`` is None) or ``op`` applied to ``args``: a slot (int >= 0),
+    the type of a Python number that is an input of its own, or None for an absent operand.
+    """
+
+    __slots__ = ("parent", "key", "op", "static", "args", "avals", "casts", "outs", "aval", "slot", "slots", "numbers",
+                 "number", "depth", "nbytes", "full", "tracks", "next", "plans", "serial", "callable", "__weakref__")  # fmt: skip
+
+    def __init__(self, parent: State | None, key: object, outs: tuple[Aval, ...]):
+        self.parent, self.key = parent, key
+        self.op: Op | None = None
+        self.static: tuple = ()
+        self.args: tuple = ()  # slots, and number types
+        self.avals: tuple = ()  # of args
+        self.casts: tuple | None = None
+        self.outs = outs
+        self.aval: Aval | None = None  # of the result, if the op gives one and not a tuple
+        self.slot = parent.slots if parent else 0  # where the first result goes
+        self.slots = self.slot + len(outs)
+        self.number = self.numbers = parent.numbers if parent else 0  # Python numbers before and after
+        self.depth = parent.depth + 1 if parent else 0
+        self.nbytes = (parent.nbytes if parent else 0) + sum(a.nbytes for a in outs)
+        self.full = False
+        self.tracks = False  # whether results can have a derivative
+        self.next: dict = {}
+        self.plans: dict = {}
+        self.serial = next(_serial)
+        self.callable: Callable | None = None
+
+    def path(self) -> list[State]:
+        """The states from the first instruction to this one."""
+        found, state = [], self
+        while state.parent is not None:
+            found.append(state)
+            state = state.parent
+        return found[::-1]
+
+    def static_dict(self) -> dict:
+        return dict(zip(self.op.statics, self.static)) if self.static else {}

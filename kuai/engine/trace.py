@@ -1,0 +1,188 @@
+"""Recording: a thread's trace, the values in it, and the flush that computes them.
+
+A `Value` is immutable. While it is pending it has a slot in a trace; once computed it has data. Recording an op is one
+look-up in the trie (`State.next`); only a step never taken before runs the op's shape rule.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from .. import config
+from .program import Aval, Op, State
+
+
+class Value:
+    """An immutable array, computed or pending. It has no constructor, as a call would cost a tenth of an op."""
+
+    __slots__ = ("aval", "data", "trace", "slot")
+    aval: Aval
+    data: object  # None while pending
+    trace: Trace | None
+    slot: int  # its place in that trace
+
+
+def make_value(aval: Aval, data: object, trace: Trace | None, slot: int) -> Value:
+    value = Value()
+    value.aval, value.data, value.trace, value.slot = aval, data, trace, slot
+    return value
+
+
+class Trace:
+    """What a thread has recorded since its last flush."""
+
+    __slots__ = ("state", "values", "numbers")
+
+    def __init__(self) -> None:
+        self.state = ROOT
+        self.values: list[Value] = []
+        self.numbers: list = []
+
+
+ROOT = State(None, None, ())
+
+
+class _Current(threading.local):
+    """What belongs to a thread. All in one object, because looking a thread's object up has its price at every op.
+
+    ``seen`` counts how often the thread has met each plan, so that threads cannot change each other's policy;
+    ``grad`` and ``inference`` are the modes of autograd.
+    """
+
+    def __init__(self) -> None:
+        self.trace = Trace()
+        self.seen: WeakKeyDictionary = WeakKeyDictionary()
+        self.grad = True
+        self.inference = False
+
+
+current = _Current()
+
+
+def admit(trace: Trace, value: Value) -> None:
+    """Give a value that was made outside this trace a slot in it, as an input."""
+    if value.data is None and value.aval.device.type != "meta":
+        _fetch(value)
+    aval = value.aval
+    state = trace.state.next.get(aval)
+    if state is None:
+        state = trace.state.next.setdefault(aval, State(trace.state, aval, (aval,)))
+    value.trace, value.slot = trace, state.slot
+    trace.state = state
+    trace.values.append(value)
+
+
+def extend(state: State, key: tuple, trace: Trace) -> State:
+    """The state after an instruction met for the first time; raises what the op's rule raises."""
+    op, static, args = key[0], key[1], key[2:]
+    avals = tuple(trace.values[a].aval if type(a) is int else a for a in args)
+    outs, casts = op.rule(op, avals, **(dict(zip(op.statics, static)) if static else {}))
+    new = State(state, key, outs if isinstance(outs, tuple) else (outs,))
+    new.aval = None if isinstance(outs, tuple) else outs
+    new.op, new.static, new.args, new.avals = op, static or (), args, avals
+    new.casts = casts if isinstance(casts, tuple) or casts is None else (casts,) * len(args)
+    new.numbers = new.number + sum(isinstance(a, type) for a in args)
+    new.tracks = bool(op.vjps) and any(a.dtype.category > 1 for a in new.outs)
+    new.full = new.depth >= config.max_instructions or new.nbytes >= config.max_bytes
+    return state.next.setdefault(key, new)
+
+
+def record(op: Op, static: tuple | None, operands: Sequence) -> Value | tuple[Value, ...]:
+    """Record ``op`` on Values, Python numbers and None; the general form of what `dispatch.apply` does inline."""
+    trace = current.trace
+    key: list = [op, static]
+    numbers = []
+    for x in operands:
+        if type(x) is Value:
+            if x.trace is not trace:
+                admit(trace, x)
+            key.append(x.slot)
+        elif x is None:
+            key.append(None)
+        else:
+            key.append(type(x))
+            numbers.append(x)
+    return commit(trace, tuple(key), numbers)
+
+
+def commit(trace: Trace, key: tuple, numbers: list) -> Value | tuple[Value, ...]:
+    """Take the step ``key`` in the trie and give its result or results as pending Values."""
+    state = trace.state.next.get(key)
+    if state is None:
+        state = extend(trace.state, key, trace)
+    trace.state = state  # before the values: another thread reads the longest prefix that both agree on
+    if numbers:
+        trace.numbers += numbers
+    if state.aval is not None:
+        out: Value | tuple[Value, ...] = make_value(state.aval, None, trace, state.slot)
+        trace.values.append(out)  # type: ignore[arg-type]
+    else:
+        out = tuple(make_value(a, None, trace, state.slot + i) for i, a in enumerate(state.outs))
+        trace.values.extend(out)
+    if state.full:
+        flush()
+    return out
+
+
+def _lonely() -> int:
+    """What `sys.getrefcount` says, in the very expression that flush uses, of a value that only its trace holds."""
+    values = [make_value(None, None, None, 0)]  # type: ignore[arg-type]
+    return list(map(sys.getrefcount, values))[0]
+
+
+_LONELY = _lonely()
+
+
+def flush() -> None:
+    """Compute all that is recorded in this thread and still alive."""
+    from .policy import execute
+
+    trace = current.trace
+    if trace.state.depth == 0:
+        return
+    current.trace = Trace()
+    alive = tuple([n > _LONELY for n in map(sys.getrefcount, trace.values)])
+    try:
+        execute(trace, alive, current.seen)
+    except BaseException:
+        _rescue(trace)
+        raise
+
+
+def _rescue(trace: Trace) -> None:
+    """After an interrupted flush: put the trace back, so that nothing recorded is lost, if nothing new was recorded."""
+    if current.trace.state.depth == 0:
+        current.trace = trace
+
+
+def materialize(value: Value) -> object:
+    """The data of a value, computed now if it is pending."""
+    if value.data is None:
+        if value.trace is current.trace:
+            flush()
+        else:
+            _fetch(value)
+    return value.data
+
+
+def _fetch(value: Value) -> None:
+    """Compute a value that another thread has recorded and not yet flushed, by NumPy and from what it needs alone.
+
+    The other thread may go on recording meanwhile, so its trace is only read: the part of it that is complete.
+    """
+    from .policy import execute_foreign
+
+    trace = value.trace
+    if trace is None or value.aval.device.type == "meta":
+        raise RuntimeError("a tensor on the meta device has no values to read")
+    execute_foreign(trace, value)
+
+
+def concrete(data: np.ndarray, aval: Aval) -> Value:
+    """A Value that is computed already."""
+    return make_value(aval, data, None, 0)

@@ -1,0 +1,72 @@
+"""How an op is defined: one decorated body, from which the function, both executions and the derivative come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..dispatch import finish, record_many, recorder, view_recorder
+from ..engine.program import Op
+from . import rules
+
+REGISTRY: dict[str, Op] = {}
+REQUIRED = object()
+
+
+def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, name: str | None = None, cost: object = 1.0,
+       grad_name: str | None = None, exact: bool = False, many: bool = False, view: Callable | None = None) -> Callable:  # fmt: skip
+    """Define an op from its body ``f(xp, *inputs, *, static…)``, where xp is numpy or jax.numpy.
+
+    shape: the rule ``(op, avals, **static) -> (aval or tuple of avals, dtype to compute in)``.
+    vjp: one rule for each input, or one function for all; None where there is no derivative on purpose.
+    xla: another body for XLA. many: there are several results. view: ``(base, new, …) -> base`` written through,
+    which makes the op a view. The function made takes the inputs by position and the static arguments by name.
+    """
+
+    def define(body: Callable) -> Callable:
+        made = Op(body, shape, xla=xla, name=name, cost=cost, grad_name=grad_name, exact=exact)  # type: ignore[arg-type]
+        if vjp is REQUIRED:
+            raise TypeError(f"op {made.name}: no derivative given; say vjp=None if it has none")
+        finish(made, vjp, view)
+        REGISTRY[made.name] = made
+        call = _caller(made, _recorder(made, bool(view), many))
+        call.op = made  # type: ignore[attr-defined]
+        call.__name__ = call.__qualname__ = made.name
+        call.__doc__, call.__module__ = body.__doc__, body.__module__
+        return call
+
+    return define
+
+
+def _recorder(made: Op, is_view: bool, many: bool) -> Callable:
+    if many:
+        return lambda static, *operands: record_many(made, static, *operands)
+    return view_recorder(made) if is_view else recorder(made)
+
+
+def _caller(made: Op, record: Callable) -> Callable:
+    statics = made.statics
+    if not statics:
+        return lambda *xs: record(None, *xs)
+    if len(statics) == 1:
+        only = statics[0]
+        return lambda *xs, **given: record((given[only],), *xs)
+    return lambda *xs, **given: record(tuple([given[s] for s in statics]), *xs)
+
+
+def unary(*, shape: Callable = rules.float_broadcast, **options: object) -> Callable:
+    """Define an elementwise function ``f(input, *, out=None)``."""
+    return lambda body: _elementwise(body, ("input",), shape, options)
+
+
+def binary(*, shape: Callable = rules.broadcast, **options: object) -> Callable:
+    """Define an elementwise function ``f(input, other, *, out=None)`` of tensors, or of a tensor and a number."""
+    return lambda body: _elementwise(body, ("input", "other"), shape, options)
+
+
+def _elementwise(body: Callable, names: tuple[str, ...], shape: Callable, options: dict) -> Callable:
+    made = op(shape=shape, **options)(body).op
+    call = recorder(made, names)
+    call.op = made  # type: ignore[attr-defined]
+    call.__name__ = call.__qualname__ = made.name
+    call.__doc__, call.__module__ = body.__doc__, body.__module__
+    return call

@@ -1,0 +1,261 @@
+"""Tensor: a value, its storage, its views. No arithmetic: `methods` hangs that on.
+
+Values never change (invariant I6). A tensor that shares memory with others has a `Storage`, whose value an in-place edit
+rebinds. A view is its storage plus a path of view steps: it is read through the path and written through it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from . import dtypes
+from .devices import device
+from .engine.interpret import own
+from .engine.program import Aval, Op, Size
+from .engine.trace import Value, concrete, materialize, record
+
+
+class Step(NamedTuple):
+    """One step of a view's path: a view op, its static arguments and its numbers."""
+
+    op: Op
+    record: Callable
+    static: tuple | None
+    numbers: tuple
+
+
+class Storage:
+    """Memory that several tensors share: the value it holds now, and how often it has been written.
+
+    ``host`` is a NumPy array when Python code outside holds the same memory (`from_numpy`, `Tensor.numpy`).
+    """
+
+    __slots__ = ("value", "version", "host", "foreign")
+
+    def __init__(self, value: Value | None, host: np.ndarray | None = None):
+        self.value = value
+        self.version = 0
+        self.host = host
+        self.foreign = host is not None  # memory that was NumPy's from the start stays shared
+
+    def release(self) -> None:
+        """Take the value back from memory that was lent to NumPy and that nobody holds any more."""
+        if self.host is not None and not self.foreign and sys.getrefcount(self.host) == 2:
+            array, self.host = self.host, None
+            aval = self.value.aval
+            self.value = concrete(array.view(aval.dtype.numpy).reshape(aval.shape), aval)
+            self.version += 1
+
+    def read(self, path: tuple[Step, ...]) -> Value:
+        """What a view of this storage holds now."""
+        self.release()
+        if self.host is None:
+            value = self.value
+            for step in path:
+                value = record(step.op, step.static, (value, *step.numbers))
+            return value
+        return self._snapshot(path)
+
+    def _snapshot(self, path: tuple[Step, ...]) -> Value:
+        array = walk_array(self.host, path)
+        aval = Aval(array.shape, dtypes.from_numpy(array.dtype), self.value.aval.device)
+        return concrete(array.copy(), aval)
+
+    def write(self, value: Value) -> None:
+        """Rebind to a new value; memory that NumPy holds too is written at once."""
+        self.release()
+        if self.host is not None:
+            np.copyto(self.host, np.asarray(materialize(value)))
+        self.value = value
+        self.version += 1
+
+
+def walk_array(array: np.ndarray, path: tuple[Step, ...]) -> np.ndarray:
+    """A path's steps as NumPy views of an array."""
+    for step in path:
+        static = dict(zip(step.op.statics, step.static)) if step.static else {}
+        array = step.op.body(np, array, *step.numbers, **static)
+    return array
+
+
+class Tensor:
+    """A multi-dimensional array of one dtype on one device, with the meaning of ``torch.Tensor``.
+
+    >>> import kuai as torch
+    >>> x = torch.tensor([[1., 2.], [3., 4.]])
+    >>> x.sum(dim=0)
+    tensor([4., 6.])
+    """
+
+    # Slots are what an op fills in. The rest has its default here and, where it differs, a place in __dict__.
+    __slots__ = (
+        "_value",  # what it holds, or held when its storage had version _seen
+        "_node",  # where gradients go: a graph node, a leaf's accumulator, or None
+        "_storage",  # shared memory, if others have a part in it
+        "__dict__",
+        "__weakref__",
+    )
+    _seen = 0  # the storage's version that _value was read at
+    _path: tuple[Step, ...] = ()  # from the storage's value to this tensor
+    _base: Tensor | None = None  # the tensor that this one is a differentiable view of
+    _rebound = 0  # how often an in-place edit has given the base a new node; a view remembers its base's
+    _grad: Tensor | None = None
+    _retains = False
+    _edits = 0
+    _is_inference = False
+
+    def __new__(cls, *args: object, **kwargs: object) -> Tensor:
+        return _legacy(cls, *args, **kwargs)
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def _read(self) -> Value:
+        """The tensor's value now."""
+        storage = self._storage
+        if storage is None or (self._seen == storage.version and storage.host is None):
+            return self._value
+        return self._refresh()
+
+    def _refresh(self) -> Value:
+        """Read through the storage, after it was written (or while NumPy may write to it)."""
+        storage, base = self._storage, self._base
+        if base is not None and base._rebound != self._rebound:
+            fresh = walk(base, self._path[len(base._path) :])
+            self._node, self._rebound = fresh._node, base._rebound
+            self._value = fresh._read()
+        else:
+            self._value = storage.read(self._path)
+        self._seen = storage.version
+        return self._value
+
+    def _array(self) -> np.ndarray:
+        """The tensor's elements for reading, as NumPy's; not to be written to."""
+        return np.asarray(materialize(self._read()))
+
+    @property
+    def _aval(self) -> Aval:
+        return self._value.aval
+
+    # ---- sharing -----------------------------------------------------------------------------------------------------
+
+    def _share(self) -> Storage:
+        """The storage, made when the first alias asks for it."""
+        if self._storage is None:
+            self._storage = Storage(self._value)
+            self._storage.version = self._edits
+            self._seen = self._edits
+        return self._storage
+
+    def _alias(self) -> Tensor:
+        """A tensor on the same memory, outside the graph: what detach() and .data give."""
+        value = self._read()
+        out = wrap(value)
+        out._storage, out._path, out._seen = self._share(), self._path, self._seen
+        return out
+
+    def _become_view(self, source: Tensor, step: Step) -> Tensor:
+        """Make this fresh result of a view op share its source's memory."""
+        self._storage = source._share()
+        self._seen = self._storage.version
+        self._path = (*source._path, step)
+        self._base = source._base if source._base is not None else source
+        self._rebound = self._base._rebound
+        return self
+
+    def _adopt(self, other: Tensor) -> None:
+        """Take another tensor's memory for one's own: what ``x.data = other`` does."""
+        self._value = other._read()
+        self._storage, self._path, self._seen = other._share(), other._path, other._seen
+        self._base = None
+
+    # ---- writing -----------------------------------------------------------------------------------------------------
+
+    def _write(self, new: Tensor, tracked: bool) -> Tensor:
+        """Rebind to a new content of the same aval; through the path, for a view, to all who share the memory."""
+        root = self._base if self._base is not None else self
+        content = write_through(root, self._path[len(root._path) :], new)
+        if root._storage is None:
+            root._value = content._read()
+            root._edits += 1
+        else:
+            root._write_storage(content)
+        if tracked:
+            root._node = content._node
+            root._rebound += 1
+        return self
+
+    def _write_storage(self, content: Tensor) -> None:
+        storage = self._storage
+        whole = wrap(storage.read(())) if self._path else content
+        storage.write(write_through(whole, self._path, content)._read())
+        self._value, self._seen = content._read(), storage.version
+
+    # ---- Python --------------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The lengths of the dimensions (``torch.Tensor.shape``)."""
+        return self._value.aval.shape
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The elements' dtype."""
+        return self._value.aval.dtype
+
+    @property
+    def device(self) -> device:
+        """The device that holds the tensor."""
+        return self._value.aval.device
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+_new = object.__new__
+
+
+def wrap(value: Value, node: object | None = None) -> Tensor:
+    """A tensor around a value."""
+    out = _new(Tensor)
+    out._value = value
+    out._node = node
+    out._storage = None
+    return out
+
+
+def walk(source: Tensor, path: tuple[Step, ...]) -> Tensor:
+    """Take a path's view steps, recorded on the graph."""
+    for step in path:
+        source = view_step(step, source)
+    return source
+
+
+def write_through(base: Tensor, path: tuple[Step, ...], new: Tensor) -> Tensor:
+    """``base`` with the part that ``path`` leads to replaced by ``new``; recorded on the graph."""
+    stages = [base]
+    for step in path[:-1]:
+        stages.append(view_step(step, stages[-1]))
+    for stage, step in zip(reversed(stages), reversed(path)):
+        static = dict(zip(step.op.statics, step.static)) if step.static else {}
+        new = step.op.scatter(stage, new, *step.numbers, **static)
+    return new
+
+
+def from_array(array: np.ndarray, where: device) -> Tensor:
+    """A tensor on an array that nobody else writes to; dtypes as they are."""
+    return wrap(concrete(own(array), Aval(array.shape, dtypes.from_numpy(array.dtype), where)))
+
+
+# Filled in from above: recording a view step is dispatch's, and the legacy constructor is made of creation ops.
+view_step: Callable[[Step, Tensor], Tensor]
+_legacy: Callable[..., Tensor]
+
+
+def install(view_step_: Callable, legacy: Callable) -> None:
+    """Give this floor the two things that are made on floors above it."""
+    global view_step, _legacy
+    view_step, _legacy = view_step_, legacy
