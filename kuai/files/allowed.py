@@ -1,0 +1,401 @@
+"""The fixed table of what a checkpoint may name, and what each name means to kuai.
+
+A name that is not in the table (nor added with ``add_safe_globals``) is refused. Whatever is in it is made by a function here,
+which checks its arguments: no class of the file's choice is ever looked up, imported or called.
+"""
+
+from __future__ import annotations
+
+import re
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..devices import device
+from ..dtypes import dtype
+from . import registry, tensors
+from .errors import FileError, RefusedError
+from .storages import DTYPE_OF, Storage, StorageType, placed
+
+_NUMPY_CODE = re.compile(r"[<>|=]?(b|[iu][1248]|f[248]|c(8|16)|[SU]\d+|\?|b1)")
+_UNREAD = ("_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_nested_tensor", "_rebuild_wrapper_subclass")
+
+
+class Function:
+    """A function that a file may call, under its name in the file."""
+
+    __slots__ = ("name", "make")
+
+    def __init__(self, name: str, make: Callable):
+        self.name, self.make = name, make
+
+    def __repr__(self) -> str:
+        return f"<{self.name} of a checkpoint>"
+
+
+def _need(good: bool, what: str) -> None:
+    if not good:
+        raise FileError(f"damaged checkpoint: {what}")
+
+
+def _ints(values: object, what: str) -> tuple[int, ...]:
+    _need(isinstance(values, (tuple, list)) and all(type(v) is int for v in values), f"{what} is {values!r:.80}")
+    return tuple(values)  # type: ignore[arg-type]
+
+
+# ---- containers and Python values ---------------------------------------------------------------------------------------
+
+
+def _pairs(host: Host, items: object) -> list:
+    _need(isinstance(items, (list, tuple)), "pairs of a dictionary")
+    pairs = [tuple(p) for p in items]  # type: ignore[attr-defined]
+    _need(all(len(p) == 2 for p in pairs), "pairs of a dictionary")
+    for key, _ in pairs:
+        host.check_key(key)
+    return pairs
+
+
+def _ordered_dict(host: Host, items: object = ()) -> OrderedDict:
+    return OrderedDict(_pairs(host, items))
+
+
+def _counter(host: Host, items: object = None) -> Counter:
+    _need(items is None or type(items) is dict, "a Counter is made from a dict")
+    return Counter(items)  # type: ignore[arg-type]
+
+
+def _set(host: Host, items: object = ()) -> set:
+    _need(isinstance(items, (list, tuple, set)), "a set is made from a list")
+    for item in items:  # type: ignore[attr-defined]
+        host.check_key(item)
+    return set(items)  # type: ignore[call-overload]
+
+
+def _encode(host: Host, text: object, coding: object = "latin1") -> bytes:
+    _need(type(text) is str and coding in ("latin1", "latin-1"), "bytes are written as latin1 text")
+    return text.encode("latin1")  # type: ignore[attr-defined]
+
+
+def _bytes(host: Host) -> bytes:
+    return b""  # protocol 2 writes empty bytes as a call without arguments, and others as text
+
+
+def _bytearray(host: Host, data: object = b"", coding: object = "latin1") -> bytearray:
+    return bytearray(data if type(data) is bytes else _encode(host, data, coding))
+
+
+def _complex(host: Host, real: object, imag: object) -> complex:
+    _need(isinstance(real, (int, float)) and isinstance(imag, (int, float)), "a complex number of two numbers")
+    return complex(real, imag)  # type: ignore[arg-type]
+
+
+def _size(host: Host, values: object = ()) -> tuple:
+    return tensors.Size(_ints(values, "a Size"))
+
+
+def _device(host: Host, kind: object, index: object = None) -> device:
+    _need(type(kind) is str and (index is None or type(index) is int), "a device")
+    return device(kind, index)  # type: ignore[arg-type]
+
+
+# ---- NumPy --------------------------------------------------------------------------------------------------------------
+
+
+def _numpy_dtype(host: Host, code: object, align: object = False, copy: object = True) -> np.dtype:
+    if type(code) is not str or not _NUMPY_CODE.fullmatch(code):
+        raise RefusedError(f"NumPy dtype {code!r:.40}: only numbers, booleans and strings are read")
+    return np.dtype(code, copy=True)  # type: ignore[call-overload]
+
+
+def _numpy_scalar(host: Host, kind: object, data: object) -> np.generic:
+    _need(isinstance(kind, np.dtype) and type(data) is bytes and len(data) == kind.itemsize, "a NumPy scalar")
+    return np.frombuffer(data, kind)[0] if kind.itemsize else np.zeros((), kind)[()]  # type: ignore[call-overload]
+
+
+def _numpy_array(host: Host, cls: object, shape: object, kind: object) -> np.ndarray:
+    _need(cls is np.ndarray, "a NumPy array of an unknown class")
+    return np.empty(0, np.int8)
+
+
+def _build_numpy_dtype(instance: np.dtype, state: Any) -> None:
+    _need(type(state) is tuple and len(state) == 8 and state[0] == 3, "the state of a NumPy dtype")
+    size = (-1, -1) if instance.kind not in "SU" else (instance.itemsize, instance.alignment)
+    if state[1] not in ("<", ">", "|", "=") or any(s is not None for s in state[2:5]) or state[5:7] != size:
+        raise RefusedError("a structured NumPy dtype: only numbers, booleans and strings are read")
+    instance.__setstate__(state[:7] + (0,))  # type: ignore[attr-defined]
+
+
+def _build_numpy_array(instance: np.ndarray, state: Any) -> None:
+    _need(type(state) is tuple and len(state) == 5 and type(state[3]) is bool, "the state of a NumPy array")
+    shape, kind, data = _ints(state[1], "a NumPy shape"), state[2], state[4]
+    _need(isinstance(kind, np.dtype) and not kind.hasobject and type(data) is bytes, "the state of a NumPy array")
+    count = 1
+    for n in shape:
+        count *= n
+    _need(min(shape, default=0) >= 0 and count * kind.itemsize == len(data), "a NumPy array's shape and bytes differ")
+    instance.__setstate__((1, shape, kind, state[3], data))  # type: ignore[attr-defined]
+
+
+# ---- tensors ------------------------------------------------------------------------------------------------------------
+
+
+def _check_geometry(storage: Storage, of: dtype, offset: object, shape: tuple, strides: tuple) -> None:
+    _need(type(offset) is int and offset >= 0, f"a tensor's offset is {offset!r:.40}")
+    _need(len(shape) == len(strides) and len(shape) <= 64, f"a tensor of shape {shape} with strides {strides}")
+    _need(min(shape, default=0) >= 0 and min(strides, default=0) >= 0, f"a tensor of shape {shape} with strides {strides}")
+    count, last = 1, offset
+    for n, stride in zip(shape, strides):
+        count, last = count * n, last + (n - 1) * stride  # type: ignore[operator]
+    room = storage.nbytes() // of.itemsize
+    _need(count == 0 or last < room, f"a tensor needs element {last} of a storage of {room}")  # type: ignore[operator]
+    _need(count * of.itemsize < 1 << 62, f"a tensor of shape {shape}")
+
+
+def _tensor(host: Host, storage: Any, offset: Any, size: Any, stride: Any, of: dtype, requires_grad: Any, metadata: Any) -> Any:
+    _need(type(storage) is Storage, "a tensor without a storage")
+    shape, strides = _ints(size, "a tensor's shape"), _ints(stride, "a tensor's strides")
+    _need(type(requires_grad) is bool, "requires_grad of a tensor")
+    _need(metadata is None or (type(metadata) is dict and set(metadata) <= {"conj", "neg"}), f"metadata {metadata!r:.60}")
+    _check_geometry(storage, of, offset, shape, strides)
+    flat, token = (None, None) if storage.device.type == "meta" else (storage.array(of), storage)
+    if flat is not None and metadata and any(metadata.values()):
+        flat, token = _resolve_bits(flat, metadata), None  # lazy bits of PyTorch's; here values are what they are
+    return tensors.build(flat, of, offset, shape, strides, requires_grad, storage.device, token)
+
+
+def _resolve_bits(flat: np.ndarray, metadata: dict) -> np.ndarray:
+    flat = np.conj(flat) if metadata.get("conj") else flat
+    return np.negative(flat) if metadata.get("neg") else flat
+
+
+def _tensor_v1(host: Host, storage: Any, offset: Any, size: Any, stride: Any) -> Any:
+    return _tensor(host, storage, offset, size, stride, storage.dtype, False, None)
+
+
+def _tensor_v2(
+    host: Host, storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, hooks: Any = None, metadata: Any = None
+) -> Any:
+    _need(type(storage) is Storage, "a tensor without a storage")
+    return _tensor(host, storage, offset, size, stride, storage.dtype, requires_grad, metadata)
+
+
+def _tensor_v3(
+    host: Host, storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any, of: Any, metadata: Any = None
+) -> Any:
+    _need(isinstance(of, dtype), "a tensor without a dtype")
+    return _tensor(host, storage, offset, size, stride, of, requires_grad, metadata)
+
+
+def _meta_tensor(host: Host, of: Any, size: Any, stride: Any, requires_grad: Any) -> Any:
+    room = Storage(of, 0, lambda: np.empty(0, np.uint8), "meta")
+    shape, strides = _ints(size, "a tensor's shape"), _ints(stride, "a tensor's strides")
+    room.size = 1 + sum(max(n - 1, 0) * s for n, s in zip(shape, strides))
+    return _tensor(host, room, 0, size, stride, of, requires_grad, None)
+
+
+def _device_tensor(host: Host, data: Any, of: Any, where: Any, requires_grad: Any) -> Any:
+    _need(isinstance(of, dtype) and type(where) is str, "a tensor of another device")
+    array = data if isinstance(data, np.ndarray) else tensors.to_numpy(data)
+    flat = np.ascontiguousarray(array.astype(of.numpy, copy=False)).reshape(-1)
+    strides = tuple(s // of.itemsize for s in np.empty(array.shape, of.numpy).strides)
+    return tensors.build(flat, of, 0, array.shape, strides, requires_grad, placed(host.map_location, where), None)
+
+
+def _parameter(host: Host, data: Any, requires_grad: Any = True, hooks: Any = None) -> Any:
+    _need(tensors.is_tensor(data) and type(requires_grad) is bool, "a Parameter without a tensor")
+    return tensors.make_parameter(data, requires_grad)
+
+
+def _parameter_with_state(host: Host, data: Any, requires_grad: Any, hooks: Any, state: Any) -> Any:
+    return _with_attributes(_parameter(host, data, requires_grad, hooks), state)
+
+
+def _typed_tensor(host: Host, function: Any, cls: Any, args: Any, state: Any) -> Any:
+    _need(isinstance(function, Function) and type(args) is tuple, "a tensor with attributes")
+    made = function.make(host, *args)
+    if isinstance(cls, type) and not isinstance(made, cls):
+        raise RefusedError(f"a tensor of class {cls.__module__}.{cls.__qualname__}, which kuai has not")
+    return _with_attributes(made, state)
+
+
+def _with_attributes(made: Any, state: Any) -> Any:
+    """Plain attributes only: none that the class itself defines."""
+    parts = state if type(state) is tuple and len(state) == 2 else (state, None)
+    for part in parts:
+        _need(part is None or type(part) is dict, "the attributes of a tensor")
+        for name, value in (part or {}).items():
+            if type(name) is not str or name.startswith("_") or hasattr(type(made), name):
+                raise RefusedError(f"a tensor's attribute {name!r:.60} would replace one of the class")
+            setattr(made, name, value)
+    return made
+
+
+def _unread(name: str) -> Callable:
+    def make(host: Host, *args: object) -> None:
+        raise NotImplementedError(
+            f"load: torch._utils.{name} (a quantized, sparse, nested or wrapped tensor) is not read; "
+            "save dense tensors: tensor.dequantize(), tensor.to_dense()"
+        )
+
+    return make
+
+
+# ---- the table ----------------------------------------------------------------------------------------------------------
+
+_MAKERS: dict[type, Callable] = {
+    OrderedDict: _ordered_dict, Counter: _counter, set: _set, bytes: _bytes, bytearray: _bytearray, complex: _complex, device: _device,
+}  # fmt: skip
+
+_FUNCTIONS = {
+    "_codecs.encode": _encode,
+    "numpy.dtype": _numpy_dtype,
+    "torch._utils._rebuild_tensor": _tensor_v1,
+    "torch._utils._rebuild_tensor_v2": _tensor_v2,
+    "torch._utils._rebuild_tensor_v3": _tensor_v3,
+    "torch._utils._rebuild_meta_tensor_no_storage": _meta_tensor,
+    "torch._utils._rebuild_device_tensor_from_numpy": _device_tensor,
+    "torch._utils._rebuild_device_tensor_from_cpu_tensor": _device_tensor,
+    "torch._utils._rebuild_xla_tensor": _device_tensor,
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter_with_state": _parameter_with_state,
+    "torch._tensor._rebuild_from_type_v2": _typed_tensor,
+    "torch.serialization._get_layout": lambda host, name: tensors.layout(name),
+    **{f"numpy.{core}.multiarray.scalar": _numpy_scalar for core in ("core", "_core")},
+    **{f"numpy.{core}.multiarray._reconstruct": _numpy_array for core in ("core", "_core")},
+    **{f"torch._utils.{name}": _unread(name) for name in _UNREAD},
+}
+
+
+def _storage_types() -> dict[str, StorageType]:
+    table = {}
+    for name, of in DTYPE_OF.items():
+        table[f"torch.{name}"] = table[f"torch.cuda.{name}"] = StorageType(of)
+    for name in ("torch.UntypedStorage", "torch.storage.UntypedStorage", "torch.cuda.UntypedStorage"):
+        table[name] = StorageType(dtypes.uint8, untyped=True)
+    return table
+
+
+_TABLE: dict[str, object] = {
+    "collections.OrderedDict": OrderedDict,
+    "collections.Counter": Counter,
+    "builtins.set": set,
+    "builtins.bytes": bytes,
+    "builtins.bytearray": bytearray,
+    "builtins.complex": complex,
+    "torch.device": device,
+    "numpy.ndarray": np.ndarray,
+    **{f"torch.{name}": of for name, of in dtypes.ALL.items()},
+    **{f"torch.{d.name}": d for d in dtypes.ALL.values()},
+    **_storage_types(),
+    **{name: Function(name, make) for name, make in _FUNCTIONS.items()},
+}
+
+
+def full_name(module: str, name: str) -> tuple[str, str]:
+    """A global's name in Python 3: protocol 2 writes Python 2's."""
+    if (module, name) in NAME_MAPPING:
+        return NAME_MAPPING[(module, name)]
+    return IMPORT_MAPPING.get(module, module), name
+
+
+def lookup(module: str, name: str) -> object | None:
+    """The table's value for a name, or None."""
+    full = f"{module}.{name}"
+    if full in ("torch.Size", "torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer"):
+        return tensors.class_of(full)
+    return _TABLE.get(full)
+
+
+class Host:
+    """Gives a checkpoint's names the meaning that kuai gives them. ``storage`` opens what a persistent id names."""
+
+    def __init__(self, storage: Callable[[tuple], Storage], map_location: object = None):
+        self.storage, self.map_location = storage, map_location
+        self.check_key: Callable[[object], None]
+
+    def find_global(self, module: str, name: str) -> object:
+        module, name = full_name(module, name)
+        found = registry.trusted(module, name)
+        if found is None:
+            found = lookup(module, name)
+        if found is None:
+            raise RefusedError(refusal(f"{module}.{name}"))
+        return found
+
+    def call(self, function: object, args: tuple) -> object:
+        if isinstance(function, Function):
+            return function.make(self, *args)
+        if registry.is_trusted(function):
+            return function(*args)  # type: ignore[operator]
+        if isinstance(function, type):
+            if function is tensors.Size:
+                return _size(self, *args)
+            if function in _MAKERS:
+                return _MAKERS[function](self, *args)
+        raise RefusedError(f"the file calls {function!r:.120}, which is no function of a checkpoint")
+
+    def new(self, cls: object, args: tuple) -> object:
+        if isinstance(cls, type) and registry.is_trusted(cls):
+            return cls.__new__(cls, *args)
+        if cls is tensors.class_of("torch.nn.parameter.Parameter"):
+            return _parameter(self, *args)
+        return self.call(cls, args)
+
+    def build(self, instance: object, state: object) -> None:
+        if type(instance) is OrderedDict and type(state) is dict:
+            _need(all(type(k) is str for k in state), "the attributes of a dictionary")
+            instance.__dict__.update(state)
+        elif type(instance) is np.ndarray:
+            _build_numpy_array(instance, state)
+        elif isinstance(instance, np.dtype):
+            _build_numpy_dtype(instance, state)
+        elif registry.is_trusted(type(instance)):
+            _build_trusted(instance, state)
+        else:
+            raise RefusedError(f"pickle opcode BUILD on {type(instance).__name__}: its state is not for a file to set")
+
+    def persistent(self, pid: object) -> object:
+        if type(pid) is not tuple or len(pid) < 5 or pid[0] not in ("storage", b"storage"):
+            raise RefusedError(f"persistent id {pid!r:.80}: only storages are read")
+        return self.storage(pid)
+
+
+def _build_trusted(instance: Any, state: Any) -> None:
+    """As pickle does for a class that the user trusts."""
+    if hasattr(instance, "__setstate__"):
+        instance.__setstate__(state)
+        return
+    slots = None
+    if isinstance(state, tuple) and len(state) == 2:
+        state, slots = state
+    if state:
+        instance.__dict__.update(state)
+    for name, value in (slots or {}).items():
+        setattr(instance, name, value)
+
+
+def refusal(full: str) -> str:
+    """What is said of a name that is not in the table."""
+    return (
+        f"Unsupported global: the file names {full}, which is no part of a checkpoint, and nothing in a file is executed. "
+        f"If you trust {full}, import it and call torch.serialization.add_safe_globals([...]) with it. "
+        "If the file holds a whole model, load it with the program that made it and save its state_dict()."
+    )
+
+
+def storage_type(kind: object) -> StorageType:
+    if not isinstance(kind, StorageType):
+        raise RefusedError(f"a storage of class {kind!r:.80}")
+    return kind
+
+
+def text(value: object, what: str) -> str:
+    """A string of a persistent id; Python 2 wrote bytes."""
+    if isinstance(value, bytes):
+        value = value.decode("ascii")
+    _need(type(value) is str, what)
+    return value  # type: ignore[return-value]

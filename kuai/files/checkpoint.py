@@ -1,0 +1,289 @@
+"""``save`` and ``load``: PyTorch's checkpoints, both ways."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+import warnings
+import zlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from . import legacy, safe, script, tensors
+from .allowed import Host, storage_type, text
+from .atomic import write_file
+from .errors import FileError, TruncatedError
+from .pickler import Pickler
+from .storages import CLASS_OF, Storage, restore_location
+from .unpickler import Unpickler
+from .zipread import MAGIC, ZipReader
+from .zipwrite import ZipWriter
+
+Path = str | os.PathLike
+_BAR_FROM = 256 << 20
+
+
+# ---- saving -------------------------------------------------------------------------------------------------------------
+
+
+class Saved:
+    """The storages of a save, in the order met: one for each piece of memory, however many tensors share it."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Any] = []
+        self.known: dict[int, int] = {}
+        self.keys: list[object] = []  # keeps the ids valid
+
+    def number(self, tensor: Any) -> int:
+        key = tensors.storage_key(tensor)
+        number = self.known.setdefault(id(key), len(self.tensors))
+        if number == len(self.tensors):
+            self.tensors.append(tensor)
+            self.keys.append(key)
+        first = self.tensors[number]
+        if first.dtype is not tensor.dtype and {first.dtype.name, tensor.dtype.name} & CLASS_OF.keys():
+            raise RuntimeError(
+                f"Cannot save multiple tensors or storages that view the same data as different types: {first.dtype} and "
+                f"{tensor.dtype}; save a clone() of one"
+            )
+        return number
+
+    def storage_id(self, tensor: Any) -> tuple:
+        """PyTorch's persistent id."""
+        from .pickler import _Name
+
+        number, name = self.number(tensor), tensor.dtype.name
+        size = tensors.storage_size(tensor)
+        if name in CLASS_OF:
+            kind = _Name("torch", CLASS_OF[name])
+        else:
+            kind, size = _Name("torch.storage", "UntypedStorage"), size * tensor.dtype.itemsize
+        return ("storage", kind, str(number), str(tensor.device), size)
+
+    def arrays(self) -> list[np.ndarray]:
+        return [tensors.storage_array(t) for t in self.tensors]
+
+
+def _progress(total: int) -> Any:
+    """A bar for large files, if tqdm is there and somebody looks."""
+    if total < _BAR_FROM:
+        return None
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=total, unit="B", unit_scale=True, desc="save", disable=None, leave=False)
+
+
+def _write_zip(obj: object, file: BinaryIO, folder: str) -> None:
+    saved = Saved()
+    data = Pickler(saved.storage_id).dump(obj)
+    total = sum(tensors.storage_size(t) * t.dtype.itemsize for t in saved.tensors)
+    bar = _progress(total)
+    writer = ZipWriter(file, folder, bar)
+    records = (("data.pkl", data), (".format_version", b"1"), (".storage_alignment", b"64"), ("byteorder", sys.byteorder.encode()))
+    for name, content in records:
+        writer.add(name, content)
+    for number, tensor in enumerate(saved.tensors):
+        writer.add(f"data/{number}", memoryview(tensors.storage_array(tensor).view(np.uint8)))
+    writer.add("version", b"3\n")
+    writer.add(".data/serialization_id", _serialization_id(data, writer.checksums))
+    writer.close()
+    if bar is not None:
+        bar.close()
+
+
+def _serialization_id(data: bytes, checksums: list[int]) -> bytes:
+    """Forty digits that differ where the content does."""
+    content = b"".join(c.to_bytes(4, "little") for c in checksums)
+    return f"{len(data):010d}{zlib.crc32(data):010d}{zlib.crc32(content):020d}".encode()
+
+
+def _check_protocol(pickle_module: ModuleType, protocol: int) -> None:
+    if pickle_module is not pickle:
+        raise NotImplementedError(
+            f"save: pickle_module is {pickle_module.__name__}; kuai writes checkpoints by itself. Leave pickle_module out"
+        )
+    if type(protocol) is not int or protocol > pickle.HIGHEST_PROTOCOL:
+        raise ValueError(f"pickle protocol must be <= {pickle.HIGHEST_PROTOCOL}, got {protocol!r}")
+
+
+def save(
+    obj: object,
+    f: Path | BinaryIO,
+    pickle_module: ModuleType = pickle,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
+    """Write an object with its tensors to a file that PyTorch reads too (``torch.save``).
+
+    Holds tensors, Parameters, numbers, strings, bytes, lists, tuples, dicts, sets, Size, dtype, device and NumPy's numbers and arrays.
+    Tensors that share memory share it again after `load`. The file is replaced at once, so that a crash leaves the old one or
+    the new one. A path that ends in ``.safetensors`` is written in that format. The pickle inside is always of protocol 2, the
+    one that PyTorch reads with ``weights_only=True``; NumPy's values it reads once ``add_safe_globals`` knows NumPy's classes.
+
+    TypeError names the class and the place of what is no part of a checkpoint; nothing is written then.
+
+    >>> import kuai as torch
+    >>> torch.save({'w': torch.ones(2)}, 'x-file')
+    >>> torch.load('x-file')
+    {'w': tensor([1., 1.])}
+    """
+    _check_protocol(pickle_module, pickle_protocol)
+    if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
+        raise AttributeError(f"save: 'f' is {type(f).__name__}, needs a string, a path or a file-like object with a 'write' attribute")
+    if isinstance(f, (str, os.PathLike)) and os.fsdecode(f).endswith(".safetensors"):
+        safe.save_file(obj, f)
+        return
+    if not _use_new_zipfile_serialization:
+        write: Callable[[BinaryIO], None] = lambda file: legacy.write(obj, file, Saved())  # noqa: E731
+    else:
+        write = lambda file: _write_zip(obj, file, _folder(f))  # noqa: E731
+    if isinstance(f, (str, os.PathLike)):
+        write_file(f, write)
+    else:
+        write(f)
+
+
+def _folder(f: Path | BinaryIO) -> str:
+    """The folder inside the archive: the file's name without its suffix, as PyTorch names it."""
+    if not isinstance(f, (str, os.PathLike)):
+        return "archive"
+    stem = os.path.splitext(os.path.basename(os.fsdecode(f)))[0]
+    return stem if stem.isascii() and stem.strip(".") and not set(stem) & set("/\\:\0") else "archive"
+
+
+# ---- loading ------------------------------------------------------------------------------------------------------------
+
+
+class ZipStorages:
+    """Opens the storages of an archive, each once."""
+
+    def __init__(self, archive: ZipReader, map_location: object, mapped: np.ndarray | None, prefix: str = "data/"):
+        self.archive, self.mapped, self.prefix = archive, mapped, prefix
+        self.restore = restore_location(map_location)
+        self.swap = _is_swapped(archive)
+        self.known: dict[str, Storage] = {}
+
+    def __call__(self, pid: tuple) -> Storage:
+        if len(pid) != 5:
+            raise FileError(f"damaged checkpoint: a storage's id has {len(pid)} parts, needs 5")
+        kind, key, size = storage_type(pid[1]), text(pid[2], "a storage's key"), pid[4]
+        if key not in self.known:
+            self.known[key] = self._open(kind.dtype, key, size, text(pid[3], "a storage's location"))
+        return self.known[key]
+
+    def _open(self, of: Any, key: str, size: object, location: str) -> Storage:
+        entry = self.archive.entry(self.prefix + key)
+        if type(size) is not int or size < 0 or size * of.itemsize != entry.size:
+            raise FileError(f"damaged checkpoint: record {entry.name!r} has {entry.size} bytes, the pickle needs {size} × {of.itemsize}")
+        return self.restore(Storage(of, size, lambda: self._read(entry, of)), location)
+
+    def _read(self, entry: Any, of: Any) -> np.ndarray:
+        if self.mapped is not None and not entry.deflated and not self.swap:
+            return self.mapped[entry.offset : entry.offset + entry.size]
+        array = self.archive.read_array(entry.name[len(self.archive.folder) :])
+        if self.swap:
+            part = of.itemsize // 2 if of.is_complex else of.itemsize
+            array.view(f"u{part}").byteswap(inplace=True)
+        return array
+
+
+def _is_swapped(archive: ZipReader) -> bool:
+    order = archive.read("byteorder") if "byteorder" in archive.entries else b"little"
+    if order not in (b"little", b"big"):
+        raise ValueError(f"Unknown endianness type: {order[:20]!r}")
+    return order.decode() != sys.byteorder
+
+
+def _load_zip(file: BinaryIO, map_location: object, path: Path | None, encoding: str) -> Any:
+    archive = ZipReader(file)
+    mapped = np.memmap(path, np.uint8, "c") if path is not None else None
+    if "constants.pkl" in archive.entries:
+        warnings.warn("load: a TorchScript archive; its tensors are read, by name, and its program is not", UserWarning, stacklevel=3)
+        storages = ZipStorages(archive, map_location, mapped, script.prefix(archive))
+        return script.load(archive, storages, map_location)
+    host = Host(ZipStorages(archive, map_location, mapped), map_location)
+    data = archive.read("data.pkl")
+    return Unpickler(io.BytesIO(data), host, len(data), encoding).load()
+
+
+def _check_arguments(pickle_module: object, weights_only: bool | None, options: dict) -> str:
+    if pickle_module is not None and weights_only in (None, True):
+        raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
+    if pickle_module not in (None, pickle):
+        raise NotImplementedError(f"load: pickle_module is {pickle_module!r}; kuai reads checkpoints by itself and executes nothing")
+    encoding = options.pop("encoding", "utf-8")
+    for name in options:
+        if name not in ("fix_imports", "errors", "buffers"):
+            raise TypeError(f"load: unknown argument {name!r}")
+    return encoding
+
+
+def load(
+    f: Path | BinaryIO,
+    map_location: object = None,
+    pickle_module: ModuleType | None = None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+    **pickle_load_args: Any,
+) -> Any:
+    """Read what ``torch.save`` or `save` wrote (``torch.load``). Nothing in the file is ever executed.
+
+    Reads PyTorch's zip format, its older one, the tensors of TorchScript archives, ``.safetensors`` by suffix, and sharded
+    checkpoints by their ``.index.json``. ``map_location`` is None, a device, a string, a dict of location tags or a function of a
+    storage and its tag. With ``mmap`` storages are mapped from the file, and read when they are used. ``weights_only=False`` is
+    accepted and means no more than True: what a file names beside `serialization.add_safe_globals` is refused, and named.
+
+    RuntimeError (also a pickle.UnpicklingError) for damaged and refused files.
+
+    >>> import kuai as torch
+    >>> x = torch.arange(4)
+    >>> torch.save([x, x.view(2, 2)], 'x-files')
+    >>> torch.load('x-files')
+    [tensor([0, 1, 2, 3]), tensor([[0, 1],
+            [2, 3]])]
+    """
+    encoding = _check_arguments(pickle_module, weights_only, pickle_load_args)
+    if not isinstance(f, (str, os.PathLike)):
+        _check_readable(f)
+        if mmap:
+            raise ValueError("f must be a file path in order to use the mmap argument")
+        return _load_file(f, map_location, None, encoding)
+    name = os.fsdecode(f)
+    if name.endswith(".index.json"):
+        return safe.load_shards(f, lambda shard: load(shard, map_location, weights_only=True, mmap=mmap))
+    if name.endswith(".safetensors"):
+        return safe.load_file(f, map_location, bool(mmap))
+    with open(f, "rb") as file:
+        return _load_file(file, map_location, f if mmap else None, encoding)
+
+
+def _check_readable(f: object) -> None:
+    for method in ("read", "readline", "seek", "tell"):
+        if not hasattr(f, method):
+            raise AttributeError(
+                f"load: 'f' is {type(f).__name__}, needs a path or a file with read, readline, seek and tell; it has no {method!r}. "
+                "Read it into an io.BytesIO first"
+            )
+
+
+def _load_file(file: BinaryIO, map_location: object, mapped: Path | None, encoding: str) -> Any:
+    start = file.tell()
+    head = file.read(4)
+    file.seek(start)
+    if not head:
+        raise TruncatedError("load: the file is empty (Ran out of input)")
+    if head == MAGIC:
+        return _load_zip(file, map_location, mapped, encoding)
+    if mapped is not None:
+        raise RuntimeError(
+            "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`; load this one without mmap"
+        )
+    return legacy.read(file, map_location, encoding)
