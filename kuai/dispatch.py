@@ -185,7 +185,7 @@ def finish(op: Op, vjp: object, scatter: Callable | None = None) -> Op:
     if vjp is None:
         return op
     rules = (vjp,) if callable(vjp) else tuple(vjp)  # type: ignore[arg-type]
-    if not callable(vjp) and len(rules) != len(op.inputs) or op.variadic:
+    if not callable(vjp) and (len(rules) != len(op.inputs) or op.variadic):
         raise TypeError(f"op {op.name}: {len(rules)} derivatives for {len(op.inputs)} inputs {op.inputs}; None means none")
     saves: list = []
     picks = [tuple(_source(op, n, saves) for n in signature(r).parameters) if r else () for r in rules]

@@ -193,6 +193,8 @@ class Tensor:
         whole = wrap(storage.read(())) if self._path else content
         storage.write(write_through(whole, self._path, content)._read())
         self._value, self._seen = content._read(), storage.version
+        if not self._path and storage.host is None and sys.getrefcount(storage) == 3:
+            self._storage, self._edits = None, storage.version  # nobody shares it any more: the short way is free again
 
     # ---- Python --------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..dispatch import finish, record_many, recorder, view_recorder
 from ..engine.program import Op
+from ..tensor import Tensor
 from . import rules
 
 REGISTRY: dict[str, Op] = {}
@@ -70,3 +71,8 @@ def _elementwise(body: Callable, names: tuple[str, ...], shape: Callable, option
     call.__name__ = call.__qualname__ = made.name
     call.__doc__, call.__module__ = body.__doc__, body.__module__
     return call
+
+
+def write_out(out: Tensor, result: Tensor) -> Tensor:
+    """Put a result into the tensor given as ``out=``, and give that."""
+    return out._set_out(result)  # type: ignore[attr-defined]

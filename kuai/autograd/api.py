@@ -1,0 +1,119 @@
+"""Asking for derivatives: `backward` and `grad`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..tensor import Tensor, wrap
+from .graph import AccumulateGrad, Node, OutputNode, accumulate, run
+
+Tensors = Tensor | Sequence[Tensor]
+
+
+def _tuple(x: object) -> tuple:
+    return (x,) if isinstance(x, Tensor) or x is None else tuple(x)  # type: ignore[arg-type]
+
+
+def _roots(tensors: tuple, grads: tuple) -> list[tuple[Node, Tensor]]:
+    grads = grads + (None,) * (len(tensors) - len(grads)) if grads in ((), (None,)) else grads
+    if len(grads) != len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(grads)} gradients")
+    found = []
+    for i, (t, g) in enumerate(zip(tensors, grads)):
+        t._read()
+        if t._node is None:
+            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        found.append((t._node, _seed(t, g)))
+    return found
+
+
+def _seed(t: Tensor, g: Tensor | None) -> Tensor:
+    if g is None:
+        if t._aval.size != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        return t.new_ones(t.shape)
+    if g.shape != t.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a shape of {t.shape}."
+        )
+    return g
+
+
+def backward(tensors: Tensors, grad_tensors: object = None, retain_graph: bool | None = None, create_graph: bool = False,
+             grad_variables: object = None, inputs: Tensors | None = None) -> None:  # fmt: skip
+    """Add the derivatives of the tensors to ``.grad`` of the leaves (``torch.autograd.backward``).
+
+    >>> import kuai as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> torch.autograd.backward((x * 3).sum()); x.grad
+    tensor([3., 3.])
+    """
+    keep = create_graph if retain_graph is None else retain_graph
+    roots = _roots(_tuple(tensors), _tuple(grad_tensors))
+    if inputs is None:
+        run(roots, keep=keep, create_graph=create_graph)
+        return
+    chosen = _tuple(inputs)
+    if not chosen:
+        raise RuntimeError("'inputs' argument to backward() cannot be empty.")
+    _into(chosen, roots, keep, create_graph)
+
+
+def _into(chosen: tuple, roots: list, keep: bool, create_graph: bool) -> None:
+    targets: dict = {_node_of(t): None for t in chosen}
+    run(roots, keep=keep, create_graph=create_graph, targets=targets)
+    for t in chosen:
+        g = targets[t._node]
+        if g is not None:
+            accumulate(t, g, create_graph)
+
+
+def _node_of(t: Tensor) -> Node:
+    t._read()
+    if t._node is None:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    return t._node  # type: ignore[return-value]
+
+
+def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_graph: bool | None = None,
+         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
+         is_grads_batched: bool = False, materialize_grads: bool = False) -> tuple:  # fmt: skip
+    """The derivatives of the outputs with respect to the inputs, as a tuple (``torch.autograd.grad``).
+
+    >>> import kuai as torch
+    >>> x = torch.tensor(3., requires_grad=True)
+    >>> torch.autograd.grad(x ** 2, x)
+    (tensor(6.),)
+    """
+    if is_grads_batched:
+        raise NotImplementedError("autograd.grad: is_grads_batched needs vmap, which is not there yet; loop over the batch")
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+    keep = create_graph if retain_graph is None else retain_graph
+    chosen = _tuple(inputs)
+    targets: dict = {_node_of(t): None for t in chosen}
+    run(_roots(_tuple(outputs), _tuple(grad_outputs)), keep=keep, create_graph=create_graph, targets=targets)
+    found = tuple(_result(targets[t._node], create_graph) for t in chosen)
+    if materialize_grads:
+        return tuple(t.new_zeros(t.shape) if g is None else g for g, t in zip(found, chosen))
+    if not allow_unused and any(g is None for g in found):
+        raise RuntimeError(
+            "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this "
+            "is the desired behavior."
+        )
+    return found
+
+
+def _result(g: Tensor | None, create_graph: bool) -> Tensor | None:
+    return g if g is None or create_graph else wrap(g._read())
+
+
+def grad_fn(self: Tensor) -> Node | None:
+    """The node that made this tensor; None for a leaf (``torch.Tensor.grad_fn``)."""
+    self._read()
+    node = self._node
+    if type(node) is AccumulateGrad:
+        return None
+    return node.edges[0] if type(node) is OutputNode else node  # type: ignore[return-value]
+
+

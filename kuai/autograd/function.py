@@ -1,0 +1,227 @@
+"""Derivatives written by the user: `Function`, and the nodes that call back into Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+
+from ..engine.trace import current
+from ..tensor import Tensor, wrap
+from .graph import FREED, TWICE, Node, OutputNode, fit
+from .modes import enable_grad, no_grad
+
+
+class ClosureNode(Node):
+    """A node whose derivative is a Python function of the cotangent."""
+
+    __slots__ = ("label", "rule")
+
+    def __init__(self, label: str, rule: Callable, edges: tuple):
+        super().__init__(edges)
+        self.label, self.rule = label, rule
+
+    def name(self) -> str:
+        return self.label
+
+    def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
+        result = self.rule(g)
+        return result if isinstance(result, tuple) else (result,)
+
+
+class FunctionCtx:
+    """What forward leaves for backward (``torch.autograd.function.FunctionCtx``)."""
+
+    def __init__(self) -> None:
+        self._saved: tuple | None = ()
+        self._dirty: tuple = ()
+        self._non_differentiable: tuple = ()
+        self._materialize = True
+        self.needs_input_grad: tuple[bool, ...] = ()
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors for backward; their content is that of now, whatever is done to them later."""
+        self._saved = tuple(t if t is None else (t, t._read(), t._node) for t in tensors)
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Accepted; there is no forward mode that would read it."""
+
+    @property
+    def saved_tensors(self) -> tuple:
+        """The tensors given to save_for_backward."""
+        if self._saved is FREED:
+            raise RuntimeError(TWICE)
+        return tuple(s if s is None else self._unsaved(*s) for s in self._saved)  # type: ignore[union-attr]
+
+    def _unsaved(self, tensor: Tensor, value: object, node: object) -> Tensor:
+        if tensor._read() is value and tensor._node is not None:
+            return tensor
+        return wrap(value, node if node is not None else tensor._node)  # type: ignore[arg-type]
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Say which inputs forward changed in place."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Say which results have no derivative."""
+        self._non_differentiable = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether a missing cotangent arrives as zeros (the default) or as None."""
+        self._materialize = value
+
+
+class FunctionNode(Node):
+    """The node of a `Function`; it is the ``ctx`` of backward too, by delegation."""
+
+    __slots__ = ("function", "ctx", "avals", "inputs")
+
+    def __init__(self, function: type, ctx: FunctionCtx, edges: tuple, inputs: tuple):
+        super().__init__(edges)
+        self.function, self.ctx, self.inputs = function, ctx, inputs
+        self.avals: tuple = ()
+
+    def name(self) -> str:
+        return f"{self.function.__name__}Backward"
+
+    def outputs(self) -> int:
+        return len(self.avals)
+
+    @property
+    def saved_tensors(self) -> tuple:
+        """What forward saved."""
+        return self.ctx.saved_tensors
+
+    def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
+        given = g if isinstance(g, tuple) else (g,)
+        if self.ctx._materialize:
+            given = _materialized(given, self.avals)
+        rule = self.function.backward if _overrides(self.function, "backward") else self.function.vjp  # type: ignore[attr-defined]
+        result = rule(self.ctx, *given)
+        if not keep:
+            self.ctx._saved = FREED if self.ctx._saved else ()
+        return self._checked(result if isinstance(result, tuple) else (result,))
+
+    def _checked(self, result: tuple) -> tuple:
+        name, n = self.function.__name__, len(self.inputs)
+        if len(result) > n and any(r is not None for r in result[n:]) or len(result) < n:
+            raise RuntimeError(
+                f"function {name}Backward returned an incorrect number of gradients (expected {n}, got {len(result)})"
+            )
+        return tuple(fit(r, a) if isinstance(r, Tensor) else None for r, a in zip(result, self.inputs))
+
+
+def _overrides(cls: type, name: str) -> bool:
+    return getattr(cls, name) is not getattr(Function, name)
+
+
+def _materialized(given: tuple, avals: tuple) -> tuple:
+    """The cotangents, with zeros for those that are missing."""
+    there = next(c for c in given if c is not None)
+    return tuple(
+        there.new_zeros(a.shape, dtype=a.dtype, device=a.device) if c is None and a is not None else c
+        for c, a in zip(given, avals)
+    )
+
+
+class Function:
+    """An operation with a derivative of its own (``torch.autograd.Function``): static forward and backward.
+
+    >>> import kuai as torch
+    >>> class Double(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         return g * 2
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> Double.apply(x).backward(); x.grad
+    tensor([2.])
+    """
+
+    @staticmethod
+    def forward(*args: object, **kwargs: object) -> object:
+        """Compute the result; with ``ctx`` first, unless `setup_context` is defined."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def setup_context(ctx: FunctionCtx, inputs: tuple, output: object) -> None:
+        """Save what backward needs, where forward does not take ``ctx``."""
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *grad_outputs: object) -> object:
+        """The cotangents of forward's inputs, from those of its results."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
+
+    vjp = backward
+
+    @classmethod
+    def apply(cls, *args: object, **kwargs: object) -> object:
+        """Run forward and put the result on the graph."""
+        ctx = FunctionCtx()
+        edges = tuple(a._node if isinstance(a, Tensor) else None for a in args)
+        ctx.needs_input_grad = tuple(e is not None for e in edges)
+        with no_grad():
+            if _overrides(cls, "setup_context"):
+                result = cls.forward(*args, **kwargs)
+                cls.setup_context(ctx, args, result)
+            else:
+                result = cls.forward(ctx, *args, **kwargs)
+        if not current.grad or not any(ctx.needs_input_grad):
+            return result
+        inputs = tuple(a._aval if isinstance(a, Tensor) else None for a in args)
+        return _connect(FunctionNode(cls, ctx, edges, inputs), ctx, args, result)
+
+
+def _connect(node: FunctionNode, ctx: FunctionCtx, args: tuple, result: object) -> object:
+    many = isinstance(result, (tuple, list))
+    results = list(result) if many else [result]  # type: ignore[call-overload]
+    node.avals = tuple(r._aval if isinstance(r, Tensor) else None for r in results)
+    outs = [_on_graph(r, i, node, ctx, args, many) for i, r in enumerate(results)]
+    for i, r in enumerate(results):  # what forward saved of its results is on the graph as well
+        if isinstance(r, Tensor) and isinstance(outs[i], Tensor) and ctx._saved:
+            ctx._saved = tuple((s[0], s[1], outs[i]._node) if s and s[0] is r else s for s in ctx._saved)
+    return (tuple(outs) if isinstance(result, tuple) else outs) if many else outs[0]
+
+
+def _on_graph(r: object, i: int, node: FunctionNode, ctx: FunctionCtx, args: tuple, many: bool) -> object:
+    if not isinstance(r, Tensor) or any(r is t for t in ctx._non_differentiable) or r.dtype.category < 2:
+        return r
+    edge = OutputNode(node, i) if many else node
+    if any(r is t for t in ctx._dirty):
+        root = r._base if r._base is not None else r
+        root._node = edge
+        root._rebound += 1
+        return r
+    out = r._alias() if any(r is a for a in args) or r._storage is not None else wrap(r._read())
+    out._node = edge
+    return out
+
+
+def once_differentiable(fn: Callable) -> Callable:
+    """Say that a backward cannot be differentiated itself (``torch.autograd.function.once_differentiable``)."""
+
+    @wraps(fn)
+    def call(ctx: FunctionCtx, *grads: object) -> object:
+        asked = current.grad and any(isinstance(g, Tensor) and g._node is not None for g in grads)
+        with no_grad():
+            result = fn(ctx, *grads)
+        if not asked:
+            return result
+        return tuple(_refusing(r) for r in (result if isinstance(result, tuple) else (result,)))
+
+    return call
+
+
+def _refusing(r: object) -> object:
+    def refuse(g: object) -> object:
+        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+    if isinstance(r, Tensor):
+        with enable_grad():
+            r = wrap(r._read(), ClosureNode("DelayedErrorBackward", refuse, ()))
+    return r

@@ -1,0 +1,277 @@
+"""Hangs ops on Tensor: methods from the families' tables, their in-place forms, operators and properties."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from types import ModuleType
+
+from . import protocol
+from .autograd import api
+from .autograd.graph import AccumulateGrad
+from .autograd.hooks import RemovableHandle
+from .dispatch import view_step
+from .ops import conversion, creation
+from .ops.conversion import assign
+from .tensor import Tensor, install
+
+
+def inplace(fn: Callable, name: str) -> Callable:
+    """The in-place form of a function: its result becomes the tensor's content."""
+
+    def method(self: Tensor, *args: object, **kwargs: object) -> Tensor:
+        return assign(self, fn(self, *args, **kwargs), name)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"In-place form of `{name[:-1]}` (``torch.Tensor.{name}``)."
+    return method
+
+
+def collect(module: ModuleType) -> None:
+    """Give Tensor the methods that a family of ops lists."""
+    for name in module.METHODS:
+        setattr(Tensor, name, getattr(module, name))
+    for name in module.INPLACE:
+        fn = getattr(module, name)
+        setattr(Tensor, f"{name}_", inplace(fn, f"{name}_"))
+    for name, fn in getattr(module, "METHODS_EXTRA", {}).items():
+        setattr(Tensor, name, fn)
+    for name, fn in getattr(module, "PROPERTIES", {}).items():
+        setattr(Tensor, name, property(fn, doc=fn.__doc__))
+
+
+# ---- operators -----------------------------------------------------------------------------------------------------------------
+
+BINARY = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "true_divide", "floordiv": "floor_divide", "mod": "remainder",
+    "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+}  # fmt: skip
+COMPARE = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
+UNARY = {"neg": "neg", "abs": "abs", "invert": "bitwise_not", "pos": "positive"}
+
+
+def _foreign(x: object) -> bool:
+    """Whether an operand is none of ours, so that its own reflected method is to be asked."""
+    return not isinstance(x, (Tensor, int, float, complex)) and not hasattr(x, "dtype")
+
+
+def _operator(fn: Callable) -> Callable:
+    def method(self: Tensor, other: object) -> Tensor:
+        try:
+            return fn(self, other)
+        except TypeError:
+            if _foreign(other):
+                return NotImplemented  # type: ignore[return-value]
+            raise
+
+    return method
+
+
+def _reflected(fn: Callable) -> Callable:
+    def method(self: Tensor, other: object) -> Tensor:
+        try:
+            return fn(other, self)
+        except TypeError:
+            if _foreign(other):
+                return NotImplemented  # type: ignore[return-value]
+            raise
+
+    return method
+
+
+def _comparison(fn: Callable, when_foreign: object) -> Callable:
+    def method(self: Tensor, other: object) -> object:
+        if _foreign(other):
+            return when_foreign
+        return fn(self, other)
+
+    return method
+
+
+def install_operators(functions: dict[str, Callable]) -> None:
+    """Python's operators, from the functions of the families."""
+    for symbol, name in BINARY.items():
+        fn = functions[name]
+        setattr(Tensor, f"__{symbol}__", _operator(fn))
+        setattr(Tensor, f"__r{symbol}__", _reflected(fn))
+        setattr(Tensor, f"__i{symbol}__", inplace(fn, f"{name}_"))
+    for symbol, name in COMPARE.items():
+        fallback = {"eq": False, "ne": True}.get(symbol, NotImplemented)
+        setattr(Tensor, f"__{symbol}__", _comparison(functions[name], fallback))
+    for symbol, name in UNARY.items():
+        setattr(Tensor, f"__{symbol}__", functions[name])
+    Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign, assignment]
+    Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]  # NumPy's operators leave the work to ours
+
+
+# ---- properties ----------------------------------------------------------------------------------------------------------------
+
+
+def _is_leaf(self: Tensor) -> bool:
+    return self._node is None or type(self._node) is AccumulateGrad
+
+
+def _requires_grad(self: Tensor) -> bool:
+    if self._storage is not None:
+        self._read()
+    return self._node is not None
+
+
+def _version(self: Tensor) -> int:
+    return self._edits if self._storage is None else self._storage.version
+
+
+def install_properties() -> None:
+    """Tensor's attributes that are no methods."""
+    readable = {
+        "is_leaf": _is_leaf,
+        "grad_fn": api.grad_fn,
+        "ndim": lambda self: len(self._value.aval.shape),
+        "itemsize": lambda self: self.dtype.itemsize,
+        "nbytes": lambda self: self._aval.nbytes,
+        "is_cuda": lambda self: self.device.type == "cuda",
+        "is_cpu": lambda self: self.device.type == "cpu",
+        "is_meta": lambda self: self.device.type == "meta",
+        "is_quantized": lambda self: False,
+        "is_sparse": lambda self: False,
+        "is_mps": lambda self: self.device.type == "mps",
+        "is_xpu": lambda self: self.device.type == "xpu",
+        "is_nested": lambda self: False,
+        "output_nr": lambda self: getattr(self._node, "index", 0),
+        "retains_grad": lambda self: self._retains,
+        "_version": _version,
+    }
+    for name, fn in readable.items():
+        setattr(Tensor, name, property(fn))
+    Tensor.requires_grad = property(_requires_grad, protocol.set_requires_grad)  # type: ignore[attr-defined]
+    Tensor.grad = property(protocol.get_grad, protocol.set_grad)  # type: ignore[attr-defined]
+    Tensor.data = property(Tensor._alias, protocol.set_data)  # type: ignore[attr-defined]
+
+
+def size(self: Tensor, dim: int | None = None) -> object:
+    """The shape, or the length of one dimension (``torch.Tensor.size``)."""
+    shape = self.shape
+    if dim is None:
+        return shape
+    if not -len(shape) <= dim < len(shape):
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-len(shape)}, {len(shape) - 1}], but got {dim})"
+        )
+    return shape[dim]
+
+
+def dim(self: Tensor) -> int:
+    """The number of dimensions (``torch.Tensor.dim``)."""
+    return len(self.shape)
+
+
+def numel(self: Tensor) -> int:
+    """The number of elements (``torch.numel``)."""
+    return self._value.aval.size
+
+
+def element_size(self: Tensor) -> int:
+    """Bytes of one element (``torch.Tensor.element_size``)."""
+    return self.dtype.itemsize
+
+
+def is_floating_point(self: Tensor) -> bool:
+    """Whether the dtype is a floating-point one (``torch.is_floating_point``)."""
+    return self.dtype.is_floating_point
+
+
+def is_complex(self: Tensor) -> bool:
+    """Whether the dtype is complex (``torch.is_complex``)."""
+    return self.dtype.is_complex
+
+
+def is_signed(self: Tensor) -> bool:
+    """Whether the dtype has a sign (``torch.Tensor.is_signed``)."""
+    return self.dtype.is_signed
+
+
+def get_device(self: Tensor) -> int:
+    """The accelerator's index, -1 on the CPU (``torch.Tensor.get_device``)."""
+    return -1 if self.device.index is None else self.device.index
+
+
+def data_ptr(self: Tensor) -> int:
+    """A number that is equal for tensors that start at the same memory, and for no others (``torch.Tensor.data_ptr``)."""
+    return id(self._share()) + self.storage_offset() * self.dtype.itemsize
+
+
+def unchanged(self: Tensor, *args: object, **kwargs: object) -> Tensor:
+    """The tensor itself: memory here is neither pinned nor moved to be shared."""
+    return self
+
+
+# ---- gradients -----------------------------------------------------------------------------------------------------------------
+
+
+def backward(self: Tensor, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False,
+             inputs: object = None) -> None:  # fmt: skip
+    """Add this tensor's derivatives to ``.grad`` of the leaves (``torch.Tensor.backward``).
+
+    >>> import kuai as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> (x * x).sum().backward(); x.grad
+    tensor([2., 2.])
+    """
+    api.backward(self, gradient, retain_graph, create_graph, inputs=inputs)  # type: ignore[arg-type]
+
+
+def register_hook(self: Tensor, hook: Callable) -> RemovableHandle:
+    """Call ``hook(grad)`` when this tensor's gradient is known; what it returns replaces it (``Tensor.register_hook``)."""
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    return self._node._hooks().add("tensor", hook)  # type: ignore[union-attr]
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> RemovableHandle:
+    """Call ``hook(tensor)`` after its ``.grad`` has been added to."""
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if not self.is_leaf:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    return self._node._hooks().add("accumulated", hook)  # type: ignore[union-attr]
+
+
+def retain_grad(self: Tensor) -> None:
+    """Keep the gradient of this tensor though it is no leaf (``torch.Tensor.retain_grad``)."""
+    if not self.requires_grad:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if not self.is_leaf and not self._retains:
+        self._node._hooks().retained.append(weakref.ref(self))  # type: ignore[union-attr]
+        self._retains = True
+
+
+def make_subclass(cls: type, data: Tensor, require_grad: bool = False, **unused: object) -> Tensor:
+    """A tensor of a subclass on the same memory: what Parameter is made by."""
+    out = data._alias()
+    out.__class__ = cls
+    return creation.require_grad(out, require_grad)
+
+
+OWN = {
+    "size": size, "dim": dim, "ndimension": dim, "numel": numel, "nelement": numel, "element_size": element_size,
+    "is_floating_point": is_floating_point, "is_complex": is_complex, "is_signed": is_signed, "get_device": get_device,
+    "data_ptr": data_ptr, "pin_memory": unchanged, "share_memory_": unchanged, "backward": backward,
+    "register_hook": register_hook, "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
+    "retain_grad": retain_grad, "is_pinned": lambda self, device=None: False, "is_shared": lambda self: False,
+    "is_inference": lambda self: self._is_inference, "resolve_conj": unchanged, "resolve_neg": unchanged,
+    "is_conj": lambda self: False, "is_neg": lambda self: False, "is_same_size": lambda self, other: self.shape == other.shape,
+}  # fmt: skip
+
+
+def install_methods(families: list[ModuleType], functions: dict[str, Callable]) -> None:
+    """Complete the class Tensor."""
+    install(view_step, creation.legacy)
+    for module in (conversion, creation, *families):
+        collect(module)
+    for name, fn in (OWN | protocol.PROTOCOL).items():
+        setattr(Tensor, name, fn)
+    Tensor._make_subclass = classmethod(make_subclass)  # type: ignore[attr-defined]
+    install_operators(functions)
+    install_properties()
+

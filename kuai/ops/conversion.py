@@ -1,0 +1,263 @@
+"""The same elements in another dtype, on another device, or in memory of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd.function import ClosureNode
+from ..autograd.graph import AccumulateGrad
+from ..devices import device, placement
+from ..dtypes import dtype
+from ..engine.program import Aval, Op
+from ..engine.trace import concrete, current, materialize
+from ..tensor import Tensor, wrap
+from . import rules
+from .creation import available, require_grad
+from .define import op
+
+
+def _dtype_rule(op: Op, avals: Sequence, *, dtype: dtype) -> tuple:
+    return avals[0].with_(dtype=dtype), None
+
+
+@op(shape=_dtype_rule, vjp=(lambda g: g,), name="to", grad_name="ToCopyBackward0", exact=True)
+def _to_dtype(xp, x, *, dtype):
+    if x.dtype.kind == "c" and dtype.category == 0:
+        return x != 0
+    return x.real if x.dtype.kind == "c" and not dtype.is_complex else x
+
+
+@op(shape=rules.same, vjp=(lambda g: g,), name="clone", exact=True)
+def _clone(xp, x):
+    return x
+
+
+def clone(input: Tensor, *, memory_format: object = None) -> Tensor:
+    """A copy with memory of its own, on the graph (``torch.clone``).
+
+    >>> import kuai as torch
+    >>> x = torch.ones(2); y = x.clone(); y[0] = 5
+    >>> x
+    tensor([1., 1.])
+    """
+    return _clone(input)
+
+
+def to_dtype(input: Tensor, d: dtype) -> Tensor:
+    return input if input.dtype is d else _to_dtype(input, dtype=d)
+
+
+def to_device(input: Tensor, where: device) -> Tensor:
+    """The tensor on another device; a transfer is made at once."""
+    if input.device is where:
+        return input
+    available(where)
+    out = wrap(_transfer(input, where))
+    if input._node is not None and current.grad:
+        source = input.device
+        out._node = ClosureNode("ToCopyBackward0", lambda g: to_device(g, source), (input._node,))
+    return out
+
+
+def _transfer(input: Tensor, where: device):  # type: ignore[no-untyped-def]
+    aval = Aval(input.shape, input.dtype, where)
+    if where.type == "meta":
+        return concrete(None, aval)  # type: ignore[arg-type]
+    data = materialize(input._read())
+    if data is None:
+        raise NotImplementedError("Cannot copy out of meta tensor; no data! Use torch.empty_like(t, device=...) instead")
+    if where.type == "cpu":
+        return concrete(np.asarray(data), aval)
+    from ..engine.compile import transfer
+
+    return concrete(transfer(data, where), aval)  # type: ignore[arg-type]
+
+
+def to(self: Tensor, *args: object, device: object = None, dtype: object = None, non_blocking: bool = False,
+       copy: bool = False, memory_format: object = None, other: Tensor | None = None) -> Tensor:  # fmt: skip
+    """The tensor in a dtype and on a device; itself if it is that already (``torch.Tensor.to``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2).to(torch.int64)
+    tensor([1, 1])
+    """
+    device, dtype, copy = _target(args, device, dtype, copy, other)
+    out = self
+    if device is not None:
+        out = to_device(out, placement(device))
+    if dtype is not None:
+        out = to_dtype(out, dtypes.as_dtype(dtype))
+    return _clone(out) if copy and out is self else out
+
+
+def _target(args: tuple, device_: object, dtype_: object, copy: bool, other: Tensor | None) -> tuple:
+    for a in (*args, other):
+        if isinstance(a, Tensor):
+            device_, dtype_ = a.device, a.dtype
+        elif isinstance(a, (str, device)) or (isinstance(a, int) and not isinstance(a, bool) and a is args[0]):
+            device_ = a
+        elif isinstance(a, (dtypes.dtype, type)):
+            dtype_ = a
+        elif isinstance(a, bool):
+            copy = copy or (a is args[-1] and len([b for b in args if isinstance(b, bool)]) > 1)
+        elif a is not None:
+            raise TypeError(f"to() received an invalid combination of arguments - got {a!r}, needs a dtype, device or Tensor")
+    return device_, dtype_, copy
+
+
+def type_(self: Tensor, dtype: object = None, non_blocking: bool = False) -> object:
+    """The tensor's type as a string, or the tensor in another dtype (``torch.Tensor.type``)."""
+    if dtype is None:
+        prefix = "torch." if self.device.type in ("cpu", "meta") else f"torch.{self.device.type}."
+        return f"{prefix}{rules._cname(self.dtype)}Tensor"
+    if isinstance(dtype, str):
+        dtype = _dtype_of_type_name(dtype)
+    return to_dtype(self, getattr(dtype, "dtype", dtype))  # type: ignore[arg-type]
+
+
+def _dtype_of_type_name(name: str) -> dtype:
+    short = name.rpartition(".")[2].removesuffix("Tensor")
+    for d in dtypes.ALL.values():
+        if rules._cname(d) == short:
+            return d
+    raise ValueError(f"invalid type: '{name}'")
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """The tensor in another's dtype and on its device (``torch.Tensor.type_as``)."""
+    return to(self, other)
+
+
+def _caster(d: dtype, name: str) -> Callable:
+    def cast(self: Tensor, memory_format: object = None) -> Tensor:
+        return self if self.dtype is d else _to_dtype(self, dtype=d)
+
+    cast.__name__, cast.__doc__ = name, f"The tensor as {d} (``torch.Tensor.{name}``)."
+    return cast
+
+
+def cpu(self: Tensor, memory_format: object = None) -> Tensor:
+    """The tensor in the host's memory (``torch.Tensor.cpu``)."""
+    return to_device(self, placement("cpu"))
+
+
+def cuda(self: Tensor, device: object = None, non_blocking: bool = False, memory_format: object = None) -> Tensor:
+    """The tensor on an NVIDIA GPU (``torch.Tensor.cuda``)."""
+    return to_device(self, placement("cuda" if device is None else device))
+
+
+# ---- writing in place --------------------------------------------------------------------------------------------------------
+
+
+def assign(self: Tensor, result: Tensor, name: str = "copy_") -> Tensor:
+    """Make a result the tensor's new content: every in-place form ends here."""
+    if current.grad:
+        _check_leaf(self)
+    if result.shape != self.shape:
+        raise RuntimeError(
+            f"{name}: output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}"
+        )
+    if result.dtype is not self.dtype:
+        if not dtypes.can_cast(result.dtype, self.dtype):
+            source, target = rules._cname(result.dtype), rules._cname(self.dtype)
+            raise RuntimeError(f"{name}: result type {source} can't be cast to the desired output type {target}")
+        result = _to_dtype(result, dtype=self.dtype)
+    return self._write(result, tracked=current.grad)
+
+
+def _check_leaf(self: Tensor) -> None:
+    if type(self._node) is AccumulateGrad:
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    if self._base is not None and type(self._base._node) is AccumulateGrad:
+        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+def copy_(self: Tensor, src: object, non_blocking: bool = False) -> Tensor:
+    """Copy the elements of another tensor, broadcast and converted (``torch.Tensor.copy_``)."""
+    if not isinstance(src, Tensor):
+        from .creation import full
+
+        src = full((), src)
+    if src.device is not self.device:
+        src = to_device(src, self.device)
+    if src.dtype is not self.dtype:
+        src = _to_dtype(src, dtype=self.dtype)
+    return assign(self, src if src.shape == self.shape else src.expand(self.shape))
+
+
+def fill_(self: Tensor, value: object) -> Tensor:
+    """Set every element to a number (``torch.Tensor.fill_``)."""
+    from .creation import _full
+
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+        return copy_(self, value)
+    return assign(self, _full(value, shape=self.shape, dtype=self.dtype, device=self.device), "fill_")
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to zero (``torch.Tensor.zero_``)."""
+    return fill_(self, 0)
+
+
+def set_out(self: Tensor, result: Tensor) -> Tensor:
+    """Put a result into this tensor, given as ``out=``; a tensor of another shape is resized."""
+    if current.grad and (result._node is not None or self._node is not None):
+        raise RuntimeError(
+            "out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
+        )
+    if not dtypes.can_cast(result.dtype, self.dtype):
+        source, target = rules._cname(result.dtype), rules._cname(self.dtype)
+        raise RuntimeError(f"result type {source} can't be cast to the desired output type {target}")
+    if result.device is not self.device:
+        raise RuntimeError(f"Expected out tensor to be on {result.device}, but it is on {self.device}")
+    result = to_dtype(result, self.dtype)
+    if result.shape == self.shape:
+        return self._write(result, tracked=False)
+    self._adopt(result)
+    return self
+
+
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Collect gradients for this leaf, or stop to (``torch.Tensor.requires_grad_``)."""
+    if requires_grad:
+        return require_grad(self)
+    if self._node is not None and type(self._node) is not AccumulateGrad:
+        raise RuntimeError(
+            "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+            "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+        )
+    self._node = None
+    return self
+
+
+def detach(self: Tensor) -> Tensor:
+    """The same memory, outside the graph (``torch.Tensor.detach``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2, requires_grad=True).detach().requires_grad
+    False
+    """
+    return self._alias()
+
+
+def detach_(self: Tensor) -> Tensor:
+    """Take this tensor out of the graph (``torch.Tensor.detach_``)."""
+    if self._base is not None:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+    self._node = None
+    return self
+
+
+METHODS = ("clone", "to", "type_as", "cpu", "cuda", "copy_", "fill_", "zero_", "requires_grad_", "detach", "detach_")
+INPLACE = ()
+METHODS_EXTRA = {
+    "type": type_,
+    "_set_out": set_out,
+    **{n: _caster(d, n) for n, d in dtypes.ALIASES.items()},
+    "bfloat16": _caster(dtypes.bfloat16, "bfloat16"),
+}

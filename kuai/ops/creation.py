@@ -1,0 +1,555 @@
+"""Making tensors: from data, and filled by a rule."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd.graph import AccumulateGrad
+from ..devices import device, placement
+from ..dtypes import dtype
+from ..engine.interpret import own
+from ..engine.program import Aval, Op
+from ..engine.trace import concrete
+from ..tensor import Storage, Tensor, from_array, wrap
+from .define import op
+
+
+def require_grad(t: Tensor, wanted: bool = True) -> Tensor:
+    """Make a leaf collect gradients; RuntimeError for dtypes that have none."""
+    if wanted and t._node is None:
+        if t.dtype.category < 2:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        t._node = AccumulateGrad(t)
+    return t
+
+
+def shape_of(size: Sequence, name: str) -> tuple[int, ...]:
+    """A shape from ``f(2, 3)``, ``f((2, 3))`` or ``f(torch.Size)``."""
+    if len(size) == 1 and isinstance(size[0], (tuple, list, Tensor)):
+        size = tuple(size[0])
+    try:
+        shape = tuple([int(n) if not isinstance(n, (float, str)) else _bad_size(name, n) for n in size])
+    except TypeError as e:
+        raise TypeError(f"{name}(): argument 'size' must be tuple of ints, got {size!r}") from e
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    return shape
+
+
+def _bad_size(name: str, n: object) -> int:
+    raise TypeError(f"{name}(): argument 'size' must be tuple of ints, but found element of type {type(n).__name__}")
+
+
+def _filled_rule(op: Op, avals: Sequence, *, shape: tuple, dtype: dtype, device: device) -> tuple:
+    return Aval(shape, dtype, device), dtype
+
+
+@op(shape=_filled_rule, vjp=None, name="full")
+def _full(xp, value, *, shape, dtype, device):
+    return xp.full(shape, value, dtype=dtype.numpy)
+
+
+def _fill(shape: tuple, value: object, d: dtype, where: device, requires_grad: bool = False, out: Tensor | None = None) -> Tensor:
+    made = _full(value, shape=shape, dtype=d, device=where)
+    if out is not None:
+        return out._set_out(made)
+    return require_grad(made) if requires_grad else made
+
+
+def _options(d: object, where: object) -> tuple[dtype, device]:
+    return dtypes.get_default_dtype() if d is None else dtypes.as_dtype(d), available(placement(where))
+
+
+def available(where: device) -> device:
+    """The device itself; RuntimeError if this machine does not have it."""
+    if where.type not in ("cpu", "meta"):
+        try:
+            from ..engine.compile import jax_device
+        except ImportError as e:
+            raise RuntimeError(f"device '{where}' needs JAX, which is not installed: pip install 'kuai[xla]'") from e
+        jax_device(where)
+    return where
+
+
+def zeros(*size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, names=None) -> Tensor:
+    """A tensor of zeros (``torch.zeros``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
+    return _fill(_size(size, "zeros"), 0, *_options(dtype, device), requires_grad, out)
+
+
+def _size(size: tuple, name: str) -> tuple[int, ...]:
+    return shape_of(size, name)
+
+
+def ones(*size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, names=None) -> Tensor:
+    """A tensor of ones (``torch.ones``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2, dtype=torch.int64)
+    tensor([1, 1])
+    """
+    return _fill(_size(size, "ones"), 1, *_options(dtype, device), requires_grad, out)
+
+
+def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+          memory_format=None, names=None) -> Tensor:  # fmt: skip
+    """A tensor whose content is not specified (``torch.empty``); here it is zeros, in every run.
+
+    >>> import kuai as torch
+    >>> torch.empty(2, 3).shape
+    torch.Size([2, 3])
+    """
+    return _fill(_size(size, "empty"), 0, *_options(dtype, device), requires_grad, out)
+
+
+def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+         names=None) -> Tensor:  # fmt: skip
+    """A tensor filled with one number, of its dtype if none is given (``torch.full``).
+
+    >>> import kuai as torch
+    >>> torch.full((2,), 7)
+    tensor([7, 7])
+    """
+    if isinstance(fill_value, Tensor):
+        dtype, fill_value = dtype or fill_value.dtype, fill_value.item()
+    fill_value = fill_value.item() if isinstance(fill_value, np.generic) else fill_value
+    d = dtypes.default_for(type(fill_value)) if dtype is None else dtypes.as_dtype(dtype)
+    where = available(placement(device))
+    return _fill(shape_of((size,), "full"), fill_value, d, where, requires_grad, out)
+
+
+def _like(input: Tensor, value: object, dtype: object, device: object, requires_grad: bool) -> Tensor:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"*_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    d = input.dtype if dtype is None else dtypes.as_dtype(dtype)
+    where = input.device if device is None else available(placement(device))
+    return _fill(input.shape, value, d, where, requires_grad)
+
+
+def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False) -> Tensor:
+    """Zeros in another tensor's shape, dtype and device (``torch.zeros_like``).
+
+    >>> import kuai as torch
+    >>> torch.zeros_like(torch.tensor([1, 2]))
+    tensor([0, 0])
+    """
+    return _like(input, 0, dtype, device, requires_grad)
+
+
+def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False) -> Tensor:
+    """Ones in another tensor's shape, dtype and device (``torch.ones_like``).
+
+    >>> import kuai as torch
+    >>> torch.ones_like(torch.tensor([0.5, 2]))
+    tensor([1., 1.])
+    """
+    return _like(input, 1, dtype, device, requires_grad)
+
+
+def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False) -> Tensor:
+    """A tensor in another's shape, dtype and device, its content not specified (``torch.empty_like``).
+
+    >>> import kuai as torch
+    >>> torch.empty_like(torch.ones(3)).shape
+    torch.Size([3])
+    """
+    return _like(input, 0, dtype, device, requires_grad)
+
+
+def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None,
+              pin_memory=False) -> Tensor:  # fmt: skip
+    """One number in another tensor's shape, dtype and device (``torch.full_like``).
+
+    >>> import kuai as torch
+    >>> torch.full_like(torch.ones(2), 3)
+    tensor([3., 3.])
+    """
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return _like(input, value, dtype, device, requires_grad)
+
+
+# ---- from data -----------------------------------------------------------------------------------------------------------
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor:
+    """A new tensor with a copy of the data: numbers, nested sequences, arrays (``torch.tensor``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    if isinstance(data, Tensor):
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+            stacklevel=2,
+        )
+        made = data.detach().to(device=placement(device) if device is not None else data.device, dtype=dtype, copy=True)
+        return require_grad(made, requires_grad)
+    array = array_of(data, None if dtype is None else dtypes.as_dtype(dtype))
+    made = from_array(array.copy() if array is data or array.base is not None else array, device_of_array(device))
+    return require_grad(made, True) if requires_grad else made
+
+
+def device_of_array(where: object) -> device:
+    return available(placement(where))
+
+
+def array_of(data: object, d: dtype | None) -> np.ndarray:
+    """The NumPy array that holds the data, in the dtype that PyTorch would choose."""
+    if isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+        array = array.astype(array.dtype.newbyteorder("=")) if not array.dtype.isnative else array
+        dtypes.from_numpy(array.dtype)
+    else:
+        array = _array_of_python(data)
+    return array if d is None or array.dtype == d.numpy else _cast(array, d)
+
+
+def _cast(array: np.ndarray, d: dtype) -> np.ndarray:
+    if array.dtype.kind == "c" and not d.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {d} without overflow")
+    with np.errstate(all="ignore"):
+        return array.astype(d.numpy)
+
+
+def _array_of_python(data: object) -> np.ndarray:
+    plain = _plain(data)
+    try:
+        array = np.array(plain)
+    except (ValueError, OverflowError) as e:
+        raise _ragged(plain) from e
+    if array.dtype.kind in "OUSV":
+        raise _ragged(plain)
+    if array.size == 0 and array.dtype == np.float64:
+        return array.astype(dtypes.get_default_dtype().numpy)
+    leaf = _first_leaf(data)
+    if isinstance(leaf, (Tensor, np.generic, np.ndarray)):
+        return array
+    kind = {"b": bool, "i": int, "u": int, "f": float, "c": complex}[array.dtype.kind]
+    return array.astype(dtypes.default_for(kind).numpy, copy=False)
+
+
+def _first_leaf(data: object) -> object:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return data
+
+
+def _plain(data: object) -> object:
+    """Nested sequences with the tensors in them as arrays."""
+    if isinstance(data, Tensor):
+        return data.detach()._array()
+    if isinstance(data, (list, tuple)):
+        return data if all(type(x) in (int, float, bool) for x in data) else [_plain(x) for x in data]
+    if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
+        return [_plain(data[i]) for i in range(len(data))]
+    if hasattr(data, "__array__"):
+        return np.asarray(data)
+    return data
+
+
+def _ragged(data: object) -> Exception:
+    """PyTorch's error for data that is no array."""
+    leaf = _first_leaf(data)
+    if isinstance(leaf, (str, bytes)):
+        return TypeError(f"new(): invalid data type '{type(leaf).__name__}'")
+    if not isinstance(leaf, (int, float, complex, np.ndarray, list, tuple)):
+        return RuntimeError(f"Could not infer dtype of {type(leaf).__name__}")
+    level, dim = [data], 0
+    while level and all(isinstance(x, (list, tuple)) for x in level):
+        lengths = [len(x) for x in level]  # type: ignore[arg-type]
+        if len(set(lengths)) > 1:
+            other = next(n for n in lengths if n != lengths[0])
+            return ValueError(f"expected sequence of length {lengths[0]} at dim {dim} (got {other})")
+        level, dim = [y for x in level for y in x], dim + 1  # type: ignore[attr-defined]
+    odd = next((x for x in level if isinstance(x, (str, bytes)) or not np.isscalar(x)), None)
+    if odd is None:
+        return RuntimeError("Overflow when unpacking long")
+    if isinstance(odd, (list, tuple)):
+        return TypeError(f"must be real number, not {type(odd).__name__}")
+    return TypeError(f"tensor(): got an element of type {type(odd).__name__}, needs numbers")
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A tensor that shares an array's memory: each sees what the other writes (``torch.from_numpy``).
+
+    >>> import kuai as torch, numpy as np
+    >>> a = np.zeros(2); t = torch.from_numpy(a); a[0] = 5
+    >>> t
+    tensor([5., 0.], dtype=torch.float64)
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    if any(s < 0 for s in ndarray.strides):
+        raise ValueError(
+            "At least one of the strides is negative: tensors with negative strides are not supported. "
+            "Copy the array first, with array.copy()"
+        )
+    d = dtypes.from_numpy(ndarray.dtype)
+    if not ndarray.dtype.isnative:
+        raise ValueError("given numpy array has byte order different from the native byte order; use array.byteswap()")
+    if not ndarray.flags.writeable:
+        return from_array(ndarray.copy(), placement("cpu"))
+    out = wrap(concrete(ndarray, Aval(ndarray.shape, d, placement("cpu"))))
+    out._storage = Storage(out._value, ndarray)
+    return out
+
+
+def as_tensor(data, dtype=None, device=None) -> Tensor:
+    """A tensor of the data, sharing its memory where it can (``torch.as_tensor``).
+
+    >>> import kuai as torch
+    >>> torch.as_tensor([1, 2])
+    tensor([1, 2])
+    """
+    if isinstance(data, Tensor):
+        return data.to(device=data.device if device is None else device, dtype=dtype)
+    d = None if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(data, np.ndarray) and (d is None or d.numpy == data.dtype) and not any(s < 0 for s in data.strides):
+        shared = from_numpy(data)
+        return shared if device is None else shared.to(device)
+    return tensor(data, dtype=dtype, device=device)
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
+    """A tensor of anything array-like, sharing memory unless ``copy`` is true (``torch.asarray``).
+
+    >>> import kuai as torch
+    >>> torch.asarray([1., 2.])
+    tensor([1., 2.])
+    """
+    if copy:
+        made = obj.detach().clone() if isinstance(obj, Tensor) else tensor(obj)
+        made = made.to(device=device, dtype=dtype)
+    elif hasattr(obj, "__dlpack__") and not isinstance(obj, (Tensor, np.ndarray)):
+        made = as_tensor(from_dlpack(obj), dtype=dtype, device=device)
+    else:
+        made = as_tensor(obj, dtype=dtype, device=device)
+    return require_grad(made.detach() if made.requires_grad and not requires_grad else made, requires_grad)
+
+
+def from_dlpack(ext_tensor) -> Tensor:
+    """A tensor from any object that speaks DLPack, without a copy on the CPU (``torch.from_dlpack``).
+
+    >>> import kuai as torch, numpy as np
+    >>> torch.from_dlpack(np.arange(3.0, dtype="float32"))
+    tensor([0., 1., 2.])
+    """
+    if isinstance(ext_tensor, Tensor):
+        return ext_tensor._alias()
+    array = np.from_dlpack(ext_tensor)
+    return from_numpy(array) if array.flags.writeable else from_array(array.copy(), placement("cpu"))
+
+
+def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:
+    """A tensor on the bytes of a buffer (``torch.frombuffer``).
+
+    >>> import kuai as torch
+    >>> torch.frombuffer(bytearray(b"\\x01\\x00\\x02\\x00"), dtype=torch.int16)
+    tensor([1, 2], dtype=torch.int16)
+    """
+    array = np.frombuffer(buffer, dtypes.as_dtype(dtype).numpy, count, offset)
+    return require_grad(from_numpy(array) if array.flags.writeable else from_array(array.copy(), placement("cpu")), requires_grad)
+
+
+def scalar_tensor(s, *, dtype=None, device=None, layout=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """A 0-dimensional tensor of the default dtype (``torch.scalar_tensor``)."""
+    return full((), s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
+
+
+# ---- by a rule -----------------------------------------------------------------------------------------------------------
+
+
+def _place(array: np.ndarray, d: dtype, where: object, requires_grad: bool, out: Tensor | None) -> Tensor:
+    """Values known when the call is made become a constant of the tensor, not an op: they are inputs of the program."""
+    made = from_array(own(array.astype(d.numpy, copy=False)), placement("cpu"))
+    spot = available(placement(where))
+    made = made if spot.type == "cpu" else made.to(spot)
+    if out is not None:
+        return out._set_out(made)
+    return require_grad(made) if requires_grad else made
+
+
+def _number(x: object) -> object:
+    return x.item() if isinstance(x, (Tensor, np.generic)) else x
+
+
+def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """Numbers from start up to but not including end (``torch.arange``).
+
+    >>> import kuai as torch
+    >>> torch.arange(4), torch.arange(1, 2, 0.5)
+    (tensor([0, 1, 2, 3]), tensor([1.0000, 1.5000]))
+    """
+    start, end, step = _number(start), _number(end), _number(step)
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: arange({start}, {end}, {step})")
+    if not all(math.isfinite(v) for v in (start, end, step)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    integral = all(isinstance(v, int) for v in (start, end, step))
+    if dtype is None:
+        dtype = dtypes.int64 if integral else dtypes.get_default_dtype()
+    d = dtypes.as_dtype(dtype)
+    n = max(0, -((start - end) // step) if integral else math.ceil((end - start) / step))
+    base = np.arange(n, dtype=np.int64 if integral else np.float64)
+    return _place(start + base * step if (start, step) != (0, 1) else base, d, device, requires_grad, out)
+
+
+def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """``steps`` numbers evenly from start to end, both included (``torch.linspace``).
+
+    >>> import kuai as torch
+    >>> torch.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    start, end = _number(start), _number(end)
+    if dtype is None:
+        found = dtypes.get_default_dtype()
+        dtype = found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found
+    d = dtypes.as_dtype(dtype)
+    return _place(_even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
+
+
+def _steps(steps: object, name: str) -> int:
+    n = int(_number(steps))  # type: ignore[call-overload]
+    if n < 0:
+        raise RuntimeError(f"{name}: number of steps must be non-negative, got {n}")
+    return n
+
+
+def _even(start: object, end: object, n: int, d: dtype) -> np.ndarray:
+    """PyTorch's symmetric formula, in the dtype itself: from the start in the first half, from the end in the second."""
+    work = np.dtype(np.float32) if d.is_floating_point and d.itemsize < 4 else d.numpy
+    if d.category == 1:
+        start, end, work = int(start), int(end), np.dtype(np.float32)  # type: ignore[call-overload]
+    if n <= 1:
+        return np.full(n, start, d.numpy)
+    first, last = work.type(start), work.type(end)
+    step = work.type((last - first) / work.type(n - 1))
+    i = np.arange(n)
+    low = first + step * i.astype(work)
+    high = last - step * (n - 1 - i).astype(work)
+    return np.where(i < n // 2, low, high)
+
+
+def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+             requires_grad=False) -> Tensor:  # fmt: skip
+    """``steps`` numbers from base**start to base**end, evenly on a log scale (``torch.logspace``).
+
+    >>> import kuai as torch
+    >>> torch.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    d = dtypes.as_dtype(dtype or dtypes.get_default_dtype())
+    exponents = np.linspace(_number(start), _number(end), _steps(steps, "logspace"), dtype=np.float64)  # type: ignore[call-overload]
+    return _place(np.power(float(base), exponents), d, device, requires_grad, out)
+
+
+def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """Ones on the diagonal (``torch.eye``).
+
+    >>> import kuai as torch
+    >>> torch.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    if n < 0 or (m is not None and m < 0):
+        raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
+    d = dtypes.as_dtype(dtype or dtypes.get_default_dtype())
+    return _place(np.eye(n, m, dtype=d.numpy), d, device, requires_grad, out)
+
+
+def complex_(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """A complex tensor from its parts (``torch.complex``).
+
+    >>> import kuai as torch
+    >>> torch.complex(torch.tensor([1.]), torch.tensor([2.]))
+    tensor([1.+2.j])
+    """
+    if real.dtype is not imag.dtype or real.dtype not in (dtypes.float32, dtypes.float64, dtypes.float16):
+        raise RuntimeError(f"complex: expected both inputs to be Half, Float or Double and equal, got {real.dtype} and {imag.dtype}")
+    made = _complex(real, imag)
+    return made if out is None else out._set_out(made)
+
+
+def _complex_rule(op: Op, avals: Sequence) -> tuple:
+    from .rules import _joint
+
+    shape, where = _joint(op, avals)
+    return Aval(shape, avals[0].dtype.to_complex(), where), avals[0].dtype
+
+
+@op(shape=_complex_rule, vjp=(lambda g: g.real, lambda g: g.imag), name="complex")
+def _complex(xp, real, imag):
+    return real + xp.asarray(1j, dtype=np.result_type(real.dtype, np.complex64)) * imag
+
+
+# ---- from a tensor's own dtype and device ----------------------------------------------------------------------------------
+
+
+def _new(self: Tensor, size: tuple, value: object, dtype: object, device: object, requires_grad: bool, name: str) -> Tensor:
+    d = self.dtype if dtype is None else dtypes.as_dtype(dtype)
+    where = self.device if device is None else available(placement(device))
+    return _fill(shape_of(size, name), value, d, where, requires_grad)
+
+
+def new_zeros(self, *size, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """Zeros with this tensor's dtype and device (``torch.Tensor.new_zeros``)."""
+    return _new(self, size, 0, dtype, device, requires_grad, "new_zeros")
+
+
+def new_ones(self, *size, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """Ones with this tensor's dtype and device (``torch.Tensor.new_ones``)."""
+    return _new(self, size, 1, dtype, device, requires_grad, "new_ones")
+
+
+def new_empty(self, *size, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """A tensor with this one's dtype and device (``torch.Tensor.new_empty``)."""
+    return _new(self, size, 0, dtype, device, requires_grad, "new_empty")
+
+
+def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """One number, with this tensor's dtype and device (``torch.Tensor.new_full``)."""
+    return _new(self, (size,), _number(fill_value), dtype, device, requires_grad, "new_full")
+
+
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
+    """A copy of the data with this tensor's dtype and device (``torch.Tensor.new_tensor``)."""
+    return tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+
+
+def legacy(cls: type, *args: object, device: object = None, **kwargs: object) -> Tensor:
+    """``torch.Tensor(2, 3)`` and ``torch.Tensor([1, 2])``: the old constructor, of the default dtype."""
+    return legacy_of(dtypes.get_default_dtype(), args, device)
+
+
+def legacy_of(d: dtype, args: Iterable, where: object = None) -> Tensor:
+    args = tuple(args)
+    if not args:
+        return _fill((0,), 0, d, placement(where))
+    (first, *_) = args
+    if len(args) == 1 and isinstance(first, Tensor):
+        return first._alias() if first.dtype is d else first.to(d)
+    if isinstance(first, int) or (len(args) == 1 and type(first).__name__ == "Size"):
+        return _fill(shape_of(args, "Tensor"), 0, d, placement(where))
+    return tensor(first, dtype=d, device=where)
+
+
+METHODS = ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor")
+INPLACE = ()
