@@ -100,7 +100,7 @@ def _resolve(path: str | os.PathLike) -> str:
 
 
 def _is_special(target: str) -> bool:
-    return os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode)
+    return os.path.exists(target) and not (os.path.isfile(target) or os.path.isdir(target))
 
 
 def _new_mode(target: str, temporary: str) -> int:

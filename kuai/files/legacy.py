@@ -122,9 +122,10 @@ def _check_header(file: BinaryIO, size: int, encoding: str) -> None:
     file.seek(-1, 1)
     if head not in (b"\x80", b"L", b"I"):
         raise FileError(f"not a checkpoint: the file begins with {head!r}; PyTorch's begin with 'PK' or a pickle")
-    magic, version, system = (Unpickler(file, host, size, encoding).load() for _ in range(3))
+    magic = Unpickler(file, host, size, encoding).load()
     if magic != MAGIC:
         raise FileError("Invalid magic number; corrupt file? A plain pickle is not read")
+    version, system = (Unpickler(file, host, size, encoding).load() for _ in range(2))
     if version != VERSION:
         raise FileError(f"Invalid protocol version: {version!r:.40}")
     if type(system) is dict and system.get("little_endian", True) is not True:

@@ -75,6 +75,11 @@ class safe_globals:
                 _trusted[name] = self.before[name]
 
 
+def names() -> frozenset[str]:
+    """The full names that the user trusts."""
+    return frozenset(_trusted)
+
+
 def trusted(module: str, name: str) -> object | None:
     """The user's object of this name, or None. Modules that run commands are never trusted."""
     if module.split(".")[0] in _BLOCKED:

@@ -288,13 +288,7 @@ def get_unsafe_globals_in_checkpoint(f: Path | BinaryIO) -> list[str]:
             _read(file, recorder)
     else:
         _read(f, recorder)
-    trusted = {name for name in recorder.unknown if registry.trusted(*_split(name)) is not None}
-    return [name for name in recorder.unknown if name not in trusted]
-
-
-def _split(full: str) -> tuple[str, str]:
-    module, _, name = full.rpartition(".")
-    return module, name
+    return [name for name in recorder.unknown if name not in registry.names()]
 
 
 # ---- convert ------------------------------------------------------------------------------------------------------------

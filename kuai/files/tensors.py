@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import tensor as _tensor
 from ..devices import device
 from ..dtypes import dtype
-from ..engine.program import Aval, Size as Size
-from ..engine.trace import Value, concrete
-from ..tensor import Tensor, walk_array
+from ..engine.program import Aval
+from ..engine.program import Size as Size
+from ..engine.trace import Value, concrete, materialize
+from ..tensor import Tensor, walk_array, wrap
 
 
 def is_tensor(value: object) -> bool:
@@ -47,14 +47,13 @@ def make_parameter(data: Tensor, requires_grad: bool) -> Tensor:
     return Parameter(data.detach(), requires_grad)
 
 
-def layout(name: str) -> object:
+def layout(name: object) -> object:
     """PyTorch's layout object, by its printed name."""
+    if name != "torch.strided":
+        raise NotImplementedError(f"load: layout {name!r:.40}; kuai's tensors are strided, so save tensor.to_dense()")
     import kuai
 
-    found = getattr(kuai, name.removeprefix("torch."), None)
-    if found is None:
-        raise NotImplementedError(f"load: layout {name}; kuai's tensors are strided")
-    return found
+    return kuai.strided
 
 
 def attributes(value: Tensor) -> dict[str, Any]:
@@ -105,7 +104,7 @@ def storage_array(value: Tensor) -> np.ndarray:
     if _probe(value) is None:
         array = value._array()
     else:
-        array = np.asarray(_tensor.materialize(value._storage.read(())))
+        array = np.asarray(materialize(value._storage.read(())))
     return np.ascontiguousarray(array).reshape(-1).view(value.dtype.numpy)
 
 
@@ -146,7 +145,7 @@ def geometry_of(value: Tensor) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
 
 
 def _on(flat: np.ndarray, of: dtype, shape: tuple[int, ...], where: device) -> Tensor:
-    made = _tensor.wrap(concrete(flat.reshape(shape), Aval(shape, of, device("cpu"))))
+    made = wrap(concrete(flat.reshape(shape), Aval(shape, of, device("cpu"))))
     return made if where.type == "cpu" else made.to(where)
 
 
@@ -163,7 +162,7 @@ def build(
 ) -> Tensor:
     """A tensor on a flat array. Those with the same token share memory; the token keeps the first of them."""
     if flat is None:
-        made = _tensor.wrap(Value(Aval(shape, of, where), None, None, 0))
+        made = wrap(Value(Aval(shape, of, where), None, None, 0))
     else:
         root = getattr(token, "root", None)
         whole = offset == 0 and strides == contiguous_strides(shape) and Size(shape).numel() == flat.size

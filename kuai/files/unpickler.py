@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Protocol
 from .errors import FileError, RefusedError, TruncatedError
 
 _MAX_KEY_NODES = 1000  # of a tuple used as a key: hashing one is recursive, and exponential where parts repeat
-_MAX_WIDE_KEYS = 20_000  # ints and complex numbers past 64 bits can be made to collide
+_MAX_WIDE_KEYS = 10_000  # ints and complex numbers past 64 bits can be made to collide
 _PLAIN_KEYS = frozenset((str, bytes, float, bool, type(None)))
 _REFUSED = {
     b"i": "INST", b"o": "OBJ", b"P": "PERSID", b"\x82": "EXT1", b"\x83": "EXT2", b"\x84": "EXT4",
