@@ -31,6 +31,13 @@ from .ops.conversion import clone as clone
 from .ops.creation import *  # noqa: F403 (temporary)
 from .ops.creation import complex_ as complex
 from .ops.matrix import *  # noqa: F403 (temporary)
+from .random import Generator as Generator
+from .random import default_generator as default_generator
+from .random import get_rng_state as get_rng_state
+from .random import initial_seed as initial_seed
+from .random import manual_seed as manual_seed
+from .random import seed as seed
+from .random import set_rng_state as set_rng_state
 from .tensor import Tensor as Tensor
 
 # TEMPORARY while the families are being written: whatever file is there is taken.

@@ -37,7 +37,7 @@ LARGE = 1 << 16  # bytes from which a NumPy input is moved once and kept as XLA'
 class _Namespace:
     """What an op's body gets as ``xp``: jax.numpy, and jax.lax, jax.nn and jax.scipy beside it."""
 
-    lax, nn, scipy = jax.lax, jax.nn, jax.scipy
+    lax, nn, scipy, random = jax.lax, jax.nn, jax.scipy, jax.random
 
     def __getattr__(self, name: str) -> object:
         found = getattr(jnp, name)

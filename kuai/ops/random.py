@@ -1,0 +1,346 @@
+"""Random tensors. On the CPU a draw is made on the host when it is called, and enters the program as an input; on an
+accelerator it is a function of a seed and a count, which are inputs too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .. import dtypes
+from ..devices import device, placement
+from ..dtypes import dtype
+from ..engine.program import Aval, Op
+from ..engine.trace import concrete
+from ..random import Generator, streams
+from ..random.seeding import accelerator_stream
+from ..tensor import Tensor, from_array, wrap
+from .conversion import assign
+from .creation import available, require_grad, shape_of
+from .define import op, write_out
+
+
+def _device_rule(op: Op, avals: Sequence, *, kind: str, shape: tuple, dtype: dtype, device: device) -> tuple:
+    return Aval(shape, dtype, device), (dtypes.int64, dtypes.int64, dtypes.float64, dtypes.float64)
+
+
+def _device_xla(xp, seed, count, a, b, *, kind, shape, dtype, device):
+    key = xp.random.fold_in(xp.random.key(seed), count)
+    work = np.float64 if dtype is dtypes.float64 else np.float32
+    if kind == "normal":
+        return xp.random.normal(key, shape, work) * b.astype(work) + a.astype(work)
+    if kind == "randint":
+        return xp.random.randint(key, shape, a.astype(np.int64), b.astype(np.int64), np.int64)
+    if kind == "permutation":
+        return xp.random.permutation(key, shape[0])
+    unit = xp.random.uniform(key, shape, work)
+    if kind == "uniform":
+        return unit * (b - a).astype(work) + a.astype(work)
+    if kind == "bernoulli":
+        return unit < a.astype(work)
+    if kind == "exponential":
+        return -xp.log1p(-unit) / a.astype(work)
+    if kind == "cauchy":
+        return a.astype(work) + b.astype(work) * xp.tan(math.pi * (unit - 0.5))
+    if kind == "geometric":
+        return xp.ceil(xp.log1p(-unit) / xp.log1p(-a.astype(work)))
+    raise NotImplementedError(f"{kind} is not drawn on accelerators; draw on the CPU and move the result with .to(device)")
+
+
+@op(shape=_device_rule, vjp=None, xla=_device_xla, name="device_draw")
+def _device_draw(xp, seed, count, a, b, *, kind, shape, dtype, device):
+    raise AssertionError("draws on the CPU are made on the host")
+
+
+def draw(kind: str, shape: tuple, d: dtype, where: device, generator: Generator | None = None, a: float = 0.0,
+         b: float = 1.0, host: Callable | None = None) -> Tensor:  # fmt: skip
+    """A tensor of draws: ``host(generator, n)`` gives the CPU's numbers, (kind, a, b) says the same to an accelerator."""
+    if where.type == "meta":
+        return wrap(concrete(None, Aval(shape, d, where)))  # type: ignore[arg-type]
+    if where.type == "cpu":
+        return from_array(host(generator, math.prod(shape)).reshape(shape), where)  # type: ignore[misc]
+    return _device_draw(*accelerator_stream.next(), float(a), float(b), kind=kind, shape=tuple(shape), dtype=d, device=where)
+
+
+def _options(d: object, where: object) -> tuple[dtype, device]:
+    found = dtypes.get_default_dtype() if d is None else dtypes.as_dtype(d)
+    return found, available(placement(where))
+
+
+def _done(made: Tensor, requires_grad: bool, out: Tensor | None) -> Tensor:
+    if out is not None:
+        return write_out(out, made)
+    return require_grad(made) if requires_grad else made
+
+
+def _uniform(shape: tuple, d: dtype, where: device, generator: Generator | None, lo: float = 0.0, hi: float = 1.0) -> Tensor:
+    if d.category < 2:
+        raise NotImplementedError(f'"check_uniform_bounds" not implemented for {d}: uniform draws need a floating-point dtype')
+    if d.is_complex:
+        parts = _uniform((*shape, 2), d.to_real(), where, generator, lo, hi)
+        return parts.view_as_complex()  # type: ignore[attr-defined]
+    return draw("uniform", shape, d, where, generator, lo, hi, lambda g, n: streams.uniform(g, n, lo, hi, d.numpy))
+
+
+def _normal(shape: tuple, d: dtype, where: device, generator: Generator | None, mean: float = 0.0, std: float = 1.0,
+            contiguous: bool = True) -> Tensor:  # fmt: skip
+    if d.category < 2:
+        raise NotImplementedError(f'"normal_kernel_cpu" not implemented for {d}: normal draws need a floating-point dtype')
+    if d.is_complex:
+        parts = _normal((*shape, 2), d.to_real(), where, generator, mean, std / math.sqrt(2), contiguous)
+        return parts.view_as_complex()  # type: ignore[attr-defined]
+
+    def host(g: Generator | None, n: int) -> np.ndarray:
+        return streams.normal(g, n, mean, std, d.numpy, contiguous)
+
+    return draw("normal", shape, d, where, generator, mean, std, host)
+
+
+def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+         names=None) -> Tensor:  # fmt: skip
+    """Uniform draws from [0, 1) (``torch.rand``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.rand(2)
+    tensor([0.4963, 0.7682])
+    """
+    return _done(_uniform(shape_of(size, "rand"), *_options(dtype, device), generator), requires_grad, out)
+
+
+def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+          names=None) -> Tensor:  # fmt: skip
+    """Standard normal draws (``torch.randn``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.randn(2)
+    tensor([ 1.5410, -0.2934])
+    """
+    return _done(_normal(shape_of(size, "randn"), *_options(dtype, device), generator), requires_grad, out)
+
+
+def randint(*args, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+            pin_memory=False, low=None, high=None, size=None) -> Tensor:  # fmt: skip
+    """Whole numbers from [low, high): ``randint(high, size)`` or ``randint(low, high, size)`` (``torch.randint``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.randint(10, (3,))
+    tensor([4, 9, 3])
+    """
+    given = list(args)
+    size = given.pop() if size is None else size
+    high = given.pop() if high is None else high
+    low = (given.pop() if given else 0) if low is None else low
+    d, where = dtypes.as_dtype(dtype or dtypes.int64), available(placement(device))
+    return _done(_integers(shape_of((size,), "randint"), int(low), int(high), d, where, generator), requires_grad, out)
+
+
+def _integers(shape: tuple, low: int, high: int, d: dtype, where: device, generator: Generator | None) -> Tensor:
+    def host(g: Generator | None, n: int) -> np.ndarray:
+        return streams.randint(g, n, low, high, d.numpy)
+
+    return draw("randint", shape, d, where, generator, low, high, host)
+
+
+def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+             pin_memory=False) -> Tensor:  # fmt: skip
+    """The numbers below n in a random order (``torch.randperm``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.randperm(4)
+    tensor([2, 0, 1, 3])
+    """
+    if n < 0:
+        raise RuntimeError(f"n must be non-negative, got {n}")
+    d, where = dtypes.as_dtype(dtype or dtypes.int64), available(placement(device))
+    made = draw("permutation", (n,), d, where, generator, host=lambda g, _: streams.randperm(g, n, d.numpy))
+    return _done(made, requires_grad, out)
+
+
+def _like(input: Tensor, dtype: object, device: object) -> tuple[tuple, dtype, device]:
+    d = input.dtype if dtype is None else dtypes.as_dtype(dtype)
+    return input.shape, d, input.device if device is None else available(placement(device))
+
+
+def rand_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
+    """Uniform draws in another tensor's shape and dtype (``torch.rand_like``)."""
+    return _done(_uniform(*_like(input, dtype, device), generator), requires_grad, None)
+
+
+def randn_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
+    """Standard normal draws in another tensor's shape and dtype (``torch.randn_like``)."""
+    return _done(_normal(*_like(input, dtype, device), generator), requires_grad, None)
+
+
+def randint_like(input, *args, generator=None, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None,
+                 low=0, high=None) -> Tensor:  # fmt: skip
+    """Whole numbers in another tensor's shape and dtype (``torch.randint_like``)."""
+    bounds = (low, high) if high is not None else (0, *args) if len(args) == 1 else args
+    shape, d, where = _like(input, dtype, device)
+    return _done(_integers(shape, int(bounds[0]), int(bounds[1]), d, where, generator), requires_grad, None)
+
+
+def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+           requires_grad=False) -> Tensor:  # fmt: skip
+    """Normal draws, each with its own mean and standard deviation (``torch.normal``).
+
+    >>> import kuai as torch
+    >>> torch.normal(torch.zeros(3), 0.5).shape
+    torch.Size([3])
+    """
+    if size is not None:
+        d, where = _options(dtype, device)
+        return _done(_normal(shape_of((size,), "normal"), d, where, generator, float(mean), float(std)), requires_grad, out)
+    if isinstance(std, Tensor) and bool((std < 0).any()):
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+    if not isinstance(std, Tensor) and std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    first = mean if isinstance(mean, Tensor) else std
+    shape = (mean + std).shape
+    drawn = _normal(shape, first.dtype, first.device, generator)
+    return _done((drawn * std + mean).detach(), False, out)
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+    """Ones with the probabilities that the input holds (``torch.bernoulli``).
+
+    >>> import kuai as torch
+    >>> torch.bernoulli(torch.tensor([0., 1.]))
+    tensor([0., 1.])
+    """
+    if p is not None:
+        return _chosen(input, float(p), generator)
+    if input.dtype.category < 2:
+        raise RuntimeError(f"bernoulli: probabilities need a floating-point dtype, got {input.dtype}")
+    if input.device.type != "cpu":
+        made = (_uniform(input.shape, input.dtype, input.device, generator) < input).to(input.dtype)
+    else:
+        made = from_array(streams.bernoulli_each(generator, input._array()).astype(input.dtype.numpy), input.device)
+    return made if out is None else write_out(out, made)
+
+
+def _chosen(like: Tensor, p: float, generator: Generator | None) -> Tensor:
+    d = like.dtype
+    return draw("bernoulli", like.shape, d, like.device, generator, p, 0.0,
+                lambda g, n: streams.bernoulli(g, n, p).astype(d.numpy))  # fmt: skip
+
+
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
+                out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Indices drawn with the weights in the last dimension (``torch.multinomial``).
+
+    >>> import kuai as torch
+    >>> torch.multinomial(torch.tensor([0., 1., 0.]), 2, replacement=True)
+    tensor([1, 1])
+    """
+    if input.dtype.category != 2:
+        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {input.dtype}")
+    made = from_array(streams.multinomial(generator, input._array(), num_samples, replacement), placement("cpu"))
+    made = made.to(input.device)
+    return made if out is None else write_out(out, made)
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Poisson draws with the rates that the input holds (``torch.poisson``); seeded, but not PyTorch's own numbers.
+
+    >>> import kuai as torch
+    >>> torch.poisson(torch.zeros(2))
+    tensor([0., 0.])
+    """
+    rates = input._array()
+    if (rates < 0).any():
+        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    seed = streams.randint(generator, 1, 0, 1 << 62)[0]
+    return from_array(np.random.default_rng(seed).poisson(rates.astype(np.float64)).astype(input.dtype.numpy), input.device)
+
+
+# ---- into a tensor -------------------------------------------------------------------------------------------------------------
+
+
+def _into(self: Tensor, made: Callable[[tuple, bool], Tensor], name: str) -> Tensor:
+    """Fill a tensor in the order of its memory, as PyTorch does."""
+    if self.is_contiguous():
+        return assign(self, made(self.shape, True), name)
+    strides = self.stride()
+    order = sorted(range(self.ndim), key=lambda i: -strides[i])
+    drawn = made(tuple(self.shape[i] for i in order), False)
+    return assign(self, drawn.permute([order.index(i) for i in range(self.ndim)]), name)
+
+
+def uniform_(self, from_=0.0, to=1.0, *, generator=None, **given) -> Tensor:
+    """Fill with uniform draws from [from, to) (``torch.Tensor.uniform_``)."""
+    lo, d, where = given.get("from", from_), self.dtype, self.device
+    return _into(self, lambda shape, _: _uniform(shape, d, where, generator, float(lo), float(to)), "uniform_")
+
+
+def normal_(self, mean=0.0, std=1.0, *, generator=None) -> Tensor:
+    """Fill with normal draws (``torch.Tensor.normal_``)."""
+    return _into(
+        self, lambda shape, c: _normal(shape, self.dtype, self.device, generator, float(mean), float(std), c), "normal_"
+    )
+
+
+def random_(self, from_=None, to=None, *, generator=None, **given) -> Tensor:
+    """Fill with whole numbers from [from, to) (``torch.Tensor.random_``)."""
+    low, high = given.get("from", from_), to
+    if high is None and low is not None and "from" not in given:
+        low, high = 0, low
+    d, where = self.dtype, self.device
+    top = (1 << 53 if d.itemsize == 8 else 1 << 24) if d.category > 1 else dtypes.iinfo(d).max if d.category else 2
+
+    def made(shape: tuple, _: bool) -> Tensor:
+        return draw("randint", shape, d, where, generator, low or 0, top if high is None else high,
+                    lambda g, n: streams.randint(g, n, low, high, d.numpy))  # fmt: skip
+
+    return _into(self, made, "random_")
+
+
+def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
+    """Fill with ones of a given probability and zeros (``torch.Tensor.bernoulli_``)."""
+    if isinstance(p, Tensor):
+        return assign(self, bernoulli(p.expand(self.shape), generator=generator).to(self.dtype), "bernoulli_")
+    d, where = self.dtype, self.device
+    return _into(
+        self,
+        lambda shape, _: draw("bernoulli", shape, d, where, generator, p, 0.0,
+                              lambda g, n: streams.bernoulli(g, n, float(p)).astype(d.numpy)),  # fmt: skip
+        "bernoulli_",
+    )
+
+
+def exponential_(self, lambd=1.0, *, generator=None) -> Tensor:
+    """Fill with exponential draws (``torch.Tensor.exponential_``)."""
+    return _from_stream(self, "exponential", streams.exponential, generator, float(lambd))
+
+
+def geometric_(self, p, *, generator=None) -> Tensor:
+    """Fill with the numbers of trials until a success of probability p (``torch.Tensor.geometric_``)."""
+    return _from_stream(self, "geometric", streams.geometric, generator, float(p))
+
+
+def cauchy_(self, median=0.0, sigma=1.0, *, generator=None) -> Tensor:
+    """Fill with Cauchy draws (``torch.Tensor.cauchy_``)."""
+    return _from_stream(self, "cauchy", streams.cauchy, generator, float(median), float(sigma))
+
+
+def log_normal_(self, mean=1.0, std=2.0, *, generator=None) -> Tensor:
+    """Fill with draws whose logarithm is normal (``torch.Tensor.log_normal_``)."""
+    if self.device.type not in ("cpu", "meta"):
+        return assign(self, _normal(self.shape, self.dtype, self.device, generator, mean, std).exp(), "log_normal_")
+    return _from_stream(self, "log_normal", streams.log_normal, generator, float(mean), float(std))
+
+
+def _from_stream(self: Tensor, kind: str, stream: Callable, generator: Generator | None, *numbers: float) -> Tensor:
+    d, where = self.dtype, self.device
+    a, b = (*numbers, 0.0)[:2]
+
+    def made(shape: tuple, _: bool) -> Tensor:
+        return draw(kind, shape, d, where, generator, a, b, lambda g, n: stream(g, n, *numbers, dtype=d.numpy))
+
+    return _into(self, made, f"{kind}_")
+
+
+METHODS = ("bernoulli", "multinomial", "uniform_", "normal_", "random_", "bernoulli_", "exponential_", "geometric_",
+           "cauchy_", "log_normal_")  # fmt: skip
+INPLACE = ()
