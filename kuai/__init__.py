@@ -7,7 +7,10 @@
 import importlib
 import importlib.util
 
+__version__ = "0.1.0"
+
 from . import autograd as autograd
+from . import cuda as cuda
 from . import methods as _methods
 from . import tensor as _tensor
 from .autograd import enable_grad as enable_grad

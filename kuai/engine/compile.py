@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
@@ -13,6 +14,8 @@ from functools import lru_cache
 
 # If nobody used JAX before us, results are waited for at once: small steps are a third faster so.
 _FIRST = "jax" not in sys.modules
+if _FIRST:
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or a process takes most of a GPU's memory
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402

@@ -1,0 +1,100 @@
+"""The command line: kuai run | info | inspect | convert."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit status.
+
+    >>> main(["info"])  # doctest: +ELLIPSIS
+    kuai ...
+    0
+    """
+    given = _parser().parse_args(arguments)
+    return given.command(given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kuai", description="Reads like PyTorch, starts like NumPy, ends like XLA.")
+    commands = parser.add_subparsers(required=True, metavar="run | info | inspect | convert")
+    run = commands.add_parser("run", help="run a script written for PyTorch")
+    run.add_argument("-m", dest="module", action="store_true", help="the name is a module's")
+    run.add_argument("script", help="a .py file")
+    run.add_argument("args", nargs=argparse.REMAINDER, help="the script's own arguments")
+    run.set_defaults(command=_run)
+    info = commands.add_parser("info", help="versions, engines, devices, the cache")
+    info.set_defaults(command=_info)
+    inspect = commands.add_parser("inspect", help="what a checkpoint holds, without loading it")
+    inspect.add_argument("file")
+    inspect.set_defaults(command=_inspect)
+    convert = commands.add_parser("convert", help="a checkpoint into another format, by suffix")
+    convert.add_argument("source")
+    convert.add_argument("target")
+    convert.set_defaults(command=_convert)
+    return parser
+
+
+def _run(given: argparse.Namespace) -> int:
+    from . import compat
+
+    compat.install()
+    sys.argv = [given.script, *given.args]
+    if given.module:
+        sys.path.insert(0, os.getcwd())
+        runpy.run_module(given.script, run_name="__main__", alter_sys=True)
+        return 0
+    if not Path(given.script).is_file():
+        print(f"kuai run: there is no file {given.script}", file=sys.stderr)
+        return 2
+    sys.path.insert(0, str(Path(given.script).resolve().parent))
+    runpy.run_path(given.script, run_name="__main__")
+    return 0
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _info(given: argparse.Namespace) -> int:
+    from . import __version__, config, cuda
+    from .engine import diskcache
+
+    folder = config.cache_folder()
+    print(f"kuai {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    print(", ".join(f"{name} {_version(name)}" for name in ("numpy", "ml_dtypes", "safetensors", "jax", "jaxlib")))
+    compiler = "NumPy, XLA" if _version("jax") != "not installed" else "NumPy (for XLA: pip install 'kuai[xla]')"
+    print(f"engine: {config.engine}; executors: {compiler}")
+    names = [cuda.get_device_name(i) for i in range(cuda.device_count())]
+    print(f"devices: cpu{''.join(f', cuda:{i} ({n})' for i, n in enumerate(names))}")
+    print(f"cache: {folder}, {diskcache.size(folder) / 2**20:.1f} MiB")
+    return 0
+
+
+def _inspect(given: argparse.Namespace) -> int:
+    from .files import inspect_file
+
+    print(inspect_file(given.file))
+    return 0
+
+
+def _convert(given: argparse.Namespace) -> int:
+    from .files import convert
+
+    convert(given.source, given.target)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,101 @@
+"""Posing as PyTorch: after `install`, ``import torch`` gives kuai to programs written for PyTorch."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+import kuai
+
+# PyTorch's version, as programs compare it.
+VERSION = "2.13.0+kuai"
+
+# PyTorch has a module for each family of layers; here they have other names, or are all in one.
+ALIASES = {"nn.modules": "nn", "nn.modules.module": "nn.module", "nn.modules.container": "nn.containers"}
+
+
+class _Torch(ModuleType):
+    """The module ``torch``: kuai under PyTorch's name and version."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(kuai, name)
+
+    def __dir__(self) -> list[str]:
+        return dir(kuai)
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds ``torch.x.y`` as ``kuai.x.y``."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None):  # type: ignore[no-untyped-def]
+        if not name.startswith("torch.") or _module(name) is None:
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return _module(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """The module is ready: it is kuai's own."""
+
+    def load_module(self, name: str) -> ModuleType:
+        sys.modules[name] = found = _module(name)  # type: ignore[assignment]
+        return found
+
+
+def _module(name: str) -> ModuleType | None:
+    """kuai's module for one of PyTorch's: by its own name, by an alias, or the attribute of that name."""
+    rest = name.removeprefix("torch.")
+    if rest.startswith("nn.modules.") and rest not in ALIASES:
+        rest = "nn"
+    rest = ALIASES.get(rest, rest)
+    try:
+        return importlib.import_module(f"kuai.{rest}")
+    except ModuleNotFoundError:
+        found: object = kuai
+        for part in rest.split("."):
+            found = getattr(found, part, None)
+        return found if isinstance(found, ModuleType) else None
+
+
+def install() -> None:
+    """Make ``import torch`` mean kuai in this process; RuntimeError if PyTorch itself is loaded already.
+
+    >>> import kuai.compat
+    >>> kuai.compat.VERSION.split("+")[0]
+    '2.13.0'
+    """
+    there = sys.modules.get("torch")
+    if isinstance(there, _Torch):
+        return
+    if there is not None:
+        raise RuntimeError("compat.install(): PyTorch is imported already; install before the first 'import torch'")
+    posing = _Torch("torch", kuai.__doc__)
+    posing.__version__ = VERSION  # type: ignore[attr-defined]
+    posing.__path__ = []
+    posing.__file__ = kuai.__file__
+    sys.modules["torch"] = posing
+    sys.meta_path.insert(0, _Finder())
+    for name in ("nn", "nn.functional", "optim", "autograd", "random"):
+        if _module(f"torch.{name}") is not None:
+            sys.modules[f"torch.{name}"] = _module(f"torch.{name}")  # type: ignore[assignment]
+    _rename_classes()
+
+
+def _rename_classes() -> None:
+    """Classes print under PyTorch's name: <class 'torch.nn.parameter.Parameter'>."""
+    for name, module in list(sys.modules.items()):
+        if name == "kuai" or name.startswith("kuai."):
+            for value in list(vars(module).values()):
+                if isinstance(value, type) and value.__module__.startswith("kuai"):
+                    value.__module__ = _public_name(value)
+
+
+def _public_name(cls: type) -> str:
+    if getattr(kuai, cls.__name__, None) is cls:
+        return "torch"
+    return "torch" + cls.__module__.removeprefix("kuai")
