@@ -1,10 +1,18 @@
 """Automatic differentiation (``torch.autograd``)."""
 
+from . import function as function
 from . import graph as graph
 from .api import backward as backward
 from .api import grad as grad
 from .function import Function as Function
+from .gradcheck import gradcheck as gradcheck
+from .gradcheck import gradgradcheck as gradgradcheck
 from .modes import enable_grad as enable_grad
 from .modes import inference_mode as inference_mode
 from .modes import no_grad as no_grad
 from .modes import set_grad_enabled as set_grad_enabled
+
+
+def Variable(data, requires_grad: bool = False):  # type: ignore[no-untyped-def]  # noqa: N802 (PyTorch's name)
+    """The tensor itself: PyTorch's old name for one that takes part in autograd (``torch.autograd.Variable``)."""
+    return data.requires_grad_() if requires_grad else data
