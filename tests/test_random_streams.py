@@ -154,9 +154,9 @@ def test_interleaved_draws_share_the_kept_normal() -> None:
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_bernoulli_with_a_probability_for_each(dtype: np.dtype) -> None:
     torch = pytest.importorskip("torch")
+    p = torch.linspace(0, 1, 1001, dtype=getattr(torch, dtype.name))
+    mine = (p.double() if dtype == F8 else p.float()).numpy().astype(dtype)
     for seed in SEEDS:
-        p = torch.linspace(0, 1, 1001, dtype=getattr(torch, dtype.name))
-        mine = (p.double() if dtype == F8 else p.float()).numpy().astype(dtype)
         check(
             seed,
             [1, 17, 1001],
@@ -300,16 +300,11 @@ def test_randperm_inside_out_is_a_permutation(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("rows", [None, 4])
 def test_multinomial(dtype: np.dtype, replacement: bool, rows: int | None) -> None:
     torch = pytest.importorskip("torch")
-    exact_order = replacement or dtype in (
-        F4,
-        F8,
-    )  # the order of equal quotients is open, and halves have many
     for categories in (2, 10, 1000):
         shape = (categories,) if rows is None else (rows, categories)
         weights = (np.random.default_rng(0).random(shape) + 0.01).astype(F4).astype(dtype)
-        theirs = torch.tensor(weights if dtype == F8 else weights.astype(F4)).to(
-            empty(0, dtype).dtype
-        )
+        wide = weights if dtype == F8 else weights.astype(F4)
+        theirs = torch.tensor(wide).to(empty(0, dtype).dtype)
         sizes = [1, 2, categories // 2, categories]
         if not replacement and dtype != F8:  # PyTorch's order of equal quotients is its own
             sizes = [1, 2, 10] if dtype == F4 and categories >= 10 else [1]
@@ -317,8 +312,8 @@ def test_multinomial(dtype: np.dtype, replacement: bool, rows: int | None) -> No
             check(
                 seed,
                 sizes,
-                lambda n: torch.multinomial(theirs, n, replacement),
-                lambda g, n: streams.multinomial(g, weights, n, replacement),
+                lambda n, p=theirs: torch.multinomial(p, n, replacement),
+                lambda g, n, p=weights: streams.multinomial(g, p, n, replacement),
             )
 
 
@@ -520,13 +515,13 @@ def test_fused_multiply_add() -> None:
     for b, c in ((0.3, 1e-17), (1.7, -0.4), (1e-3, 1e3), (3.0, -1e-30)):
         exact = [float(Fraction(x) * Fraction(b) + Fraction(c)) for x in a]
         np.testing.assert_array_equal(fma64(a, b, c), exact)
-    # The product is 2**-24 less a hair: with c, just below a tie of float32, which float64 rounds onto the tie.
+    # The product is 2**-24 less a hair; with c it is just below a tie, which float64 rounds onto it.
     x, b, c = F4.type(10610063 * 2.0**-35), 13264529 * 2.0**-36, 1 + 2.0**-23
     assert fma32(np.array([x]), b, c)[0] == F4.type(c) != F4.type(float(x) * b + c)
 
 
 def test_kernel_without_rounding_checks_is_exact() -> None:
-    """Radius and angle have 2**24 arguments each; every 61st is compared with checked fused
+    """Of the 2**24 arguments of radius and angle, every 61st, against checked multiply-adds."""
     multiply-adds.
     """
     words = np.arange(0, 1 << 24, 61, dtype=np.uint32)

@@ -21,9 +21,7 @@ from .arithmetic import fma32, fma64, libm
 from .mt19937 import Engine
 
 _PAIRS = 1 << 14  # pairs worked on at once: the buffers stay in a core's cache
-_PAIRS_THREADED = (
-    1 << 16
-)  # with threads a NumPy call must be long, or they queue for the interpreter's lock
+_PAIRS_THREADED = 1 << 16  # longer NumPy calls, so that threads seldom queue for the interpreter
 _THREADS = 2  # more of them only queue
 _TASK = 1 << 18  # values handed to a thread at once
 _LOW24 = np.uint32(0xFFFFFF)
@@ -169,8 +167,7 @@ class _Workspace:
         np.bitwise_xor(c, k, out=c)
 
     def pairs(self, words: np.ndarray, out: np.ndarray) -> None:
-        """Standard normals from words, both of shape (blocks, 2, 8) with the last axis contiguous.
-        """
+        """Standard normals from words; both have the shape (blocks, 2, 8)."""
         blocks = words.shape[0]
         radius = self.radius(words[:, 0].reshape(-1))
         c, s = self.angle(words[:, 1].reshape(-1))

@@ -35,7 +35,7 @@ class Generator:
         self.device: Device = Device(device)
         if self.device.type != "cpu":
             raise NotImplementedError(
-                f"Generator: given device '{self.device}', but only 'cpu' generators have a stream; "
+                f"Generator: given device '{self.device}', but only 'cpu' has one; "
                 "draw on the CPU and move the result with .to(device)"
             )
         self.lock = threading.RLock()

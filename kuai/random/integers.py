@@ -76,14 +76,14 @@ def _modulo(words: np.ndarray, span: int) -> np.ndarray:
 def _random_all_bits(generator: Generator, n: int, dtype: np.dtype) -> np.ndarray:
     check(
         dtype in (np.int64, F8, F4, bfloat16),
-        f"random_ over the full 64-bit range handles only int64, float64, float32 and bfloat16, not {dtype}",
+        "random_ over the full 64-bit range handles only int64, float64, float32 and bfloat16, "
+        f"not {dtype}",
     )
     return by_blocks(n, dtype, lambda m: from_int64(generator.engine.wide(m).view(np.int64), dtype))
 
 
 def _int_bounds(low: int, hi: int | None, dtype: np.dtype) -> tuple[int, int]:
-    """The first and last value to draw; for floats the nearest ones inside that the dtype can hold.
-    """
+    """The first and last value to draw; for floats, the nearest inside that the dtype can hold."""
     if hi is not None:
         check(
             low < hi, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={hi}"
@@ -114,15 +114,16 @@ def _float_bounds(low: int, hi: int | None, dtype: np.dtype) -> tuple[int, int]:
             last = below - (1 << (abs(int(hi) - 1).bit_length() - digits)) - 1
     check(
         low <= last,
-        f"random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got from={low} > to={last}",
+        f"random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got "
+        f"from={low} > to={last} for {dtype}",
     )
     limit = int(float(ml_dtypes.finfo(dtype).max))
     for name, bound in (("from", low), ("to - 1", last)):
         check(-limit <= bound <= limit, f"{name} is out of bounds for {dtype}: random_ got {bound}")
         if abs(bound) > 1 << digits:
             warnings.warn(
-                f"{name} is out of bounds [-(2^{digits}), 2^{digits}]: beyond them {dtype} can't hold every "
-                "whole number, so some are never drawn",
+                f"{name} is out of bounds [-(2^{digits}), 2^{digits}]: beyond them {dtype} can't "
+                "hold every whole number, so some are never drawn",
                 UserWarning,
                 stacklevel=4,
             )

@@ -11,7 +11,8 @@ import numpy as np  # numpy.random itself is loaded by the first draw, not by th
 WORDS = 624
 STATE_BYTES = 5056
 
-# PyTorch's CPUGeneratorImplState. `next` is where the next word is read, `left` counts down to the next twist.
+# PyTorch's CPUGeneratorImplState: `next` is where the next word is read, `left` counts down to the
+# next twist.
 _LAYOUT = np.dtype(
     {
         "names": ["seed", "left", "seeded", "next", "key", "double_normal", "has_double_normal",
@@ -80,8 +81,8 @@ class Engine:
         """Take over a state in PyTorch's layout; returns the kept normals (double, float)."""
         if state.size != STATE_BYTES:
             raise RuntimeError(
-                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state "
-                f"size to be {state.size}"
+                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG "
+                f"state size to be {state.size}"
             )
         record = np.ascontiguousarray(state).reshape(-1).view(_LAYOUT)[0]
         left, following = int(record["left"]), int(record["next"])

@@ -7,9 +7,10 @@ checked before anything is drawn.
 
 What may differ from PyTorch 2.13, and why:
 - `multinomial` without replacement: the order of equal quotients, which PyTorch's topk leaves open.
-  They are as good as absent in float32 and float64, common in float16 and bfloat16.
+  They are absent in float64, rare in float32 (some pairs in a million), common in halves.
+  With replacement, and for one sample, all is exact.
 - `bernoulli` with one p, and dropout, where a PyTorch build draws them with MKL's own generator
-  (builds with VSL, on Intel).
+  (VSL). The 2.13 wheel does not, on the Intel machine that was tested.
 - `normal` in float32 where PyTorch runs other kernels (Arm, POWER, ATEN_CPU_CAPABILITY=default):
   another logarithm.
 """
@@ -55,7 +56,8 @@ def _check_uniform(lo: float, hi: float, dtype: np.dtype) -> None:
     check(lo <= hi, f"uniform_ expects to return a [from, to) range, but found from={lo} > to={hi}")
     check(
         hi - lo <= limit,
-        f"uniform_ expects to-from <= {limit} (the largest {dtype}), but found to={hi} and from={lo}",
+        f"uniform_ expects to-from <= {limit} (the largest {dtype}), "
+        f"but found to={hi} and from={lo}",
     )
 
 
@@ -76,7 +78,7 @@ def uniform(
     def block(m: int) -> np.ndarray:
         values = unit24(generator, m)
         if (low, high) != (0, 1):
-            values = fma32(values, high - low, low)
+            values = fma32(values, float(high - low), float(low))
         return _between(values.astype(dtype, copy=False), *ends)
 
     return by_blocks(n, dtype, block)
@@ -246,8 +248,8 @@ def exponential(
     dtype = np.dtype(dtype)
     check(
         dtype in DIGITS,
-        f"Exponential distribution is a continuous probability distribution. dtype must be a floating point "
-        f"but you specified {dtype}",
+        "Exponential distribution is a continuous probability distribution. "
+        f"dtype must be a floating point but you specified {dtype}",
     )
     check(lambd > 0.0, f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
     factor = -1.0 / lambd
@@ -272,8 +274,8 @@ def cauchy(
     dtype = np.dtype(dtype)
     check(
         dtype in DIGITS,
-        f"Cauchy distribution is a continuous probability distribution. dtype must be a floating point "
-        f"but you specified {dtype}",
+        "Cauchy distribution is a continuous probability distribution. "
+        f"dtype must be a floating point but you specified {dtype}",
     )
     check(sigma > 0.0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
 
@@ -360,7 +362,8 @@ def _check_multinomial(weights: np.ndarray, num_samples: int, replacement: bool)
 def _check_weights(weights: np.ndarray) -> None:
     check(
         bool((np.isfinite(weights) & (weights >= 0)).all()),
-        "invalid multinomial distribution: probability tensor contains either `inf`, `nan` or element < 0",
+        "invalid multinomial distribution: probability tensor contains either `inf`, `nan` or "
+        "element < 0",
     )
     check(
         bool((weights.astype(np.float64).sum(-1) > 0).all()),
@@ -373,7 +376,7 @@ def _with_replacement(generator: Generator, rows: np.ndarray, n: int) -> np.ndar
     are float64.
     """
     total = np.cumsum(rows, axis=-1, dtype=np.float64 if rows.dtype == F8 else np.float32)
-    total /= total[:, -1:].copy()
+    total = total / total[:, -1:]
     total[:, -1] = 1
     out = np.empty((len(rows), n), np.int64)
     for i, row in enumerate(total.astype(np.float64, copy=False)):
