@@ -19,7 +19,8 @@ from ..devices import device
 from ..dtypes import dtype
 from . import registry, tensors
 from .errors import FileError, RefusedError
-from .storages import DTYPE_OF, Storage, StorageType, placed
+from .storages import DTYPE_OF, Storage, StorageType, parse_device, placed
+from .unpickler import Keys
 
 _NUMPY_CODE = re.compile(r"[<>|=]?(b|[iu][1248]|f[248]|c(8|16)|[SU]\d+|\?|b1)")
 _UNREAD = ("_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_nested_tensor", "_rebuild_wrapper_subclass")
@@ -99,7 +100,7 @@ def _size(host: Host, values: object = ()) -> tuple:
 
 def _device(host: Host, kind: object, index: object = None) -> device:
     _need(type(kind) is str and (index is None or type(index) is int), "a device")
-    return device(kind, index)  # type: ignore[arg-type]
+    return parse_device(kind, index)  # type: ignore[arg-type]
 
 
 # ---- NumPy --------------------------------------------------------------------------------------------------------------
@@ -310,12 +311,11 @@ def lookup(module: str, name: str) -> object | None:
     return _TABLE.get(full)
 
 
-class Host:
+class Host(Keys):
     """Gives a checkpoint's names the meaning that kuai gives them. ``storage`` opens what a persistent id names."""
 
     def __init__(self, storage: Callable[[tuple], Storage], map_location: object = None):
         self.storage, self.map_location = storage, map_location
-        self.check_key: Callable[[object], None]
 
     def find_global(self, module: str, name: str) -> object:
         module, name = full_name(module, name)

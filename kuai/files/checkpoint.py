@@ -17,7 +17,7 @@ import numpy as np
 from . import legacy, safe, script, tensors
 from .allowed import Host, storage_type, text
 from .atomic import write_file
-from .errors import FileError, TruncatedError
+from .errors import FileError
 from .pickler import Pickler
 from .storages import CLASS_OF, Storage, restore_location
 from .unpickler import Unpickler
@@ -278,8 +278,6 @@ def _load_file(file: BinaryIO, map_location: object, mapped: Path | None, encodi
     start = file.tell()
     head = file.read(4)
     file.seek(start)
-    if not head:
-        raise TruncatedError("load: the file is empty (Ran out of input)")
     if head == MAGIC:
         return _load_zip(file, map_location, mapped, encoding)
     if mapped is not None:

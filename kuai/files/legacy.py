@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -14,7 +13,7 @@ from .allowed import Host, storage_type, text
 from .errors import FileError, TruncatedError
 from .pickler import Pickler
 from .storages import CLASS_OF, Storage, restore_location
-from .unpickler import Unpickler
+from .unpickler import Keys, Unpickler
 from .zipread import read_into
 
 if TYPE_CHECKING:
@@ -47,10 +46,8 @@ def write(obj: object, file: BinaryIO, saved: Saved) -> None:
         file.write(memoryview(array.view(np.uint8)))
 
 
-class _Survey:
+class _Survey(Keys):
     """A host that only notes which storages a pickle names: they come after it, and tensors are built when they are there."""
-
-    check_key: Callable[[object], None]
 
     def __init__(self) -> None:
         self.pids: dict[str, tuple[dtypes.dtype, int]] = {}
@@ -60,7 +57,6 @@ class _Survey:
         return self.host.find_global(module, name)
 
     def call(self, function: object, args: tuple) -> object:
-        self.host.check_key = self.check_key
         known = function is OrderedDict or function is Counter or function is set
         return self.host.call(function, args) if known else _Anything()
 
@@ -119,17 +115,17 @@ class _Storages:
 def _check_header(file: BinaryIO, size: int, encoding: str) -> None:
     host = Host(_plain)
     head = file.read(1)
+    if not head:
+        raise TruncatedError("the file is empty (Ran out of input)")
     file.seek(-1, 1)
     if head not in (b"\x80", b"L", b"I"):
         raise FileError(f"not a checkpoint: the file begins with {head!r}; PyTorch's begin with 'PK' or a pickle")
     magic = Unpickler(file, host, size, encoding).load()
     if magic != MAGIC:
         raise FileError("Invalid magic number; corrupt file? A plain pickle is not read")
-    version, system = (Unpickler(file, host, size, encoding).load() for _ in range(2))
+    version, _ = (Unpickler(file, host, size, encoding).load() for _ in range(2))
     if version != VERSION:
         raise FileError(f"Invalid protocol version: {version!r:.40}")
-    if type(system) is dict and system.get("little_endian", True) is not True:
-        raise NotImplementedError("load: an old checkpoint from a big-endian machine; save it again in the zip format")
 
 
 def read_with(file: BinaryIO, host: Host) -> Any:

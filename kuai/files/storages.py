@@ -40,7 +40,7 @@ class Storage:
 
     def __init__(self, dtype: dtype, size: int, read: Callable[[], np.ndarray], where: device | str = "cpu"):
         self.dtype, self.size, self.device = dtype, size, device(where)
-        self._read: Callable[[], np.ndarray] = read
+        self._read: Callable[[], np.ndarray] | None = read
         self._bytes: np.ndarray | None = None
         self.root: object = None  # the first tensor that was built on it
 
@@ -56,8 +56,8 @@ class Storage:
 
     def array(self, of: dtype) -> np.ndarray:
         """The elements as a flat array of the dtype."""
-        if self._bytes is None:
-            self._bytes = self._read()
+        if self._bytes is None and self._read is not None:
+            self._bytes, self._read = self._read(), None  # lets go of the file, which knows this storage
         if self.nbytes() % of.itemsize:
             raise FileError(f"a storage of {self.nbytes()} bytes has no whole number of {of} elements")
         return self._bytes[: self.nbytes()].view(of.numpy)
@@ -78,8 +78,16 @@ class Storage:
 Restore = Callable[[Storage, str], Storage]
 
 
+def parse_device(kind: str, index: int | None = None) -> device:
+    """A device that a file names."""
+    try:
+        return device(kind, index)
+    except RuntimeError as error:
+        raise FileError(f"a device that is not known: {error}") from None
+
+
 def _check_device(location: str) -> device:
-    where = device(location)
+    where = parse_device(location)
     if not tensors.is_available(where):
         raise RuntimeError(
             f"Attempting to deserialize object on device {location!r}, which this machine does not have. "

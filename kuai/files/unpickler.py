@@ -25,10 +25,31 @@ _REFUSED = {
 }  # fmt: skip
 
 
-class Host(Protocol):
-    """Gives meaning to what a pickle names. ``check_key`` is the machine's, for containers that the host makes."""
+class Keys:
+    """Guards the keys of the containers that a file asks for."""
 
-    check_key: Callable[[object], None]
+    wide_keys = 0
+
+    def check_key(self, key: object) -> None:
+        """Refuses keys whose hash would take for ever. What can't be hashed raises TypeError by itself."""
+        if type(key) in _PLAIN_KEYS:
+            return
+        pending, seen = [key], 0
+        while pending:
+            part = pending.pop()
+            seen += 1
+            if isinstance(part, (tuple, frozenset)):
+                pending.extend(part)
+            elif type(part) is complex or (type(part) is int and part.bit_length() > 61):
+                self.wide_keys += 1
+            if seen + len(pending) > _MAX_KEY_NODES or self.wide_keys > _MAX_WIDE_KEYS:
+                raise RefusedError("a dictionary's key is built to take for ever to hash")
+
+
+class Host(Protocol):
+    """Gives meaning to what a pickle names."""
+
+    def check_key(self, key: object) -> None: ...
 
     def find_global(self, module: str, name: str) -> object: ...
 
@@ -49,8 +70,6 @@ class Unpickler:
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
-        self.wide_keys = 0
-        host.check_key = self.check_key
 
     def load(self) -> Any:
         """The pickled value. RefusedError for what would be executed, FileError for what can't be read."""
@@ -104,21 +123,6 @@ class Unpickler:
         items, self.stack = self.stack, self.marks.pop()
         return items
 
-    def check_key(self, key: object) -> None:
-        """Refuses keys whose hash would take for ever. What can't be hashed raises TypeError by itself."""
-        if type(key) in _PLAIN_KEYS:
-            return
-        pending, seen = [key], 0
-        while pending:
-            part = pending.pop()
-            seen += 1
-            if isinstance(part, (tuple, frozenset)):
-                pending.extend(part)
-            elif type(part) is complex or (type(part) is int and part.bit_length() > 61):
-                self.wide_keys += 1
-            if seen + len(pending) > _MAX_KEY_NODES or self.wide_keys > _MAX_WIDE_KEYS:
-                raise RefusedError("a dictionary's key is built to take for ever to hash")
-
 
 def _target(machine: Unpickler, kinds: tuple[type, ...], opcode: str) -> Any:
     target = machine.stack[-1]
@@ -153,14 +157,14 @@ def _add_items(machine: Unpickler) -> None:
     items = machine.pop_mark()
     target = _target(machine, (set,), "ADDITEMS")
     for item in items:
-        machine.check_key(item)
+        machine.host.check_key(item)
         target.add(item)
 
 
 def _frozen_set(machine: Unpickler) -> None:
     items = machine.pop_mark()
     for item in items:
-        machine.check_key(item)
+        machine.host.check_key(item)
     machine.stack.append(frozenset(items))
 
 
@@ -169,7 +173,7 @@ def _set_pairs(machine: Unpickler, items: list[Any], opcode: str) -> None:
         raise FileError(f"damaged pickle: {opcode} with a key that has no value")
     target = _target(machine, (dict, OrderedDict, Counter), opcode)
     for key, value in zip(items[::2], items[1::2]):
-        machine.check_key(key)
+        machine.host.check_key(key)
         target[key] = value
 
 
