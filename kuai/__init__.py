@@ -70,7 +70,9 @@ class _Lookup(dict):
 
 
 _methods.install_methods(_families, _Lookup(globals()))
-if importlib.util.find_spec("kuai.nn.functional"):
+import pathlib as _p
+_here = _p.Path(__file__).parent
+if (_here / "nn" / "__init__.py").exists():
     from . import nn as nn
-if importlib.util.find_spec("kuai.optim.optimizer"):
+if (_here / "optim" / "__init__.py").exists():
     from . import optim as optim
