@@ -1,0 +1,258 @@
+"""Worker processes that read batches ahead."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import random
+import traceback
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ... import config
+from ...random import manual_seed
+from .fetch import read
+
+POLL = 5.0  # seconds between looks whether a silent worker is still alive
+
+
+class WorkerInfo(NamedTuple):
+    """What a worker knows of itself: its number, how many there are, its seed and its copy of the dataset."""
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: object
+
+
+_info: WorkerInfo | None = None
+
+
+def get_worker_info() -> WorkerInfo | None:
+    """In a worker process, its ``id``, ``num_workers``, ``seed`` and ``dataset``; None in the main process.
+
+    >>> from kuai.utils.data import get_worker_info
+    >>> get_worker_info() is None
+    True
+    """
+    return _info
+
+
+class Failure(NamedTuple):
+    """An exception of a worker, as text, since not every exception can be sent."""
+
+    kind: type
+    text: str
+    worker: int
+
+    @classmethod
+    def caught(cls, error: BaseException, worker: int) -> Failure:
+        return cls(type(error), traceback.format_exc(), worker)
+
+    def raise_(self) -> None:
+        """Raise it again here, of its own class if that can be made from a message."""
+        message = f"Caught {self.kind.__name__} in DataLoader worker process {self.worker}.\nOriginal {self.text}"
+        if self.kind is KeyError:
+            raise KeyError(_Verbatim(message))
+        try:
+            error = self.kind(message)
+        except Exception:  # noqa: BLE001 (a class with a constructor of its own)
+            raise RuntimeError(message) from None
+        raise error
+
+
+class _Verbatim(str):
+    """A message that a KeyError does not show with quotes and escapes."""
+
+    __repr__ = str.__str__
+
+
+class Ended(NamedTuple):
+    """A worker's dataset has no more samples."""
+
+    worker: int
+
+
+class Job(NamedTuple):
+    """What a worker needs to know."""
+
+    dataset: object
+    make_fetcher: Callable
+    batched: bool
+    collate_fn: Callable
+    drop_last: bool
+    init: Callable | None
+
+
+def _seed_everything(base: int, worker: int) -> None:
+    """Streams of this worker's own, those that PyTorch gives its workers."""
+    random.seed(base + worker)
+    manual_seed(base + worker)
+    words = np.random.SeedSequence([worker, base & 0xFFFFFFFF, base >> 32, 0]).generate_state(4)
+    np.random.seed(words)
+
+
+def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results) -> None:  # type: ignore[no-untyped-def]
+    """The life of a worker: answer tasks ``(round, number, index)`` until None comes."""
+    global _info
+    config.engine = "numpy"  # XLA's threads do not survive a fork, and a worker reads but does not train
+    _seed_everything(base_seed, worker)
+    _info = WorkerInfo(worker, workers, base_seed + worker, job.dataset)
+    failure = _attempt(lambda: job.init(worker) if job.init else None, worker)
+    fetcher, current = failure, None
+    while (task := _next_task(tasks, os.getppid())) is not None:
+        round_, number, index = task
+        if round_ != current and failure is None:
+            fetcher = _attempt(lambda: job.make_fetcher(job.dataset, job.batched, job.collate_fn, job.drop_last), worker)
+        current = round_
+        results.put(_packed(round_, number, _answer(fetcher, index, worker), worker))
+
+
+def _next_task(tasks, parent: int) -> tuple | None:  # type: ignore[no-untyped-def]
+    while os.getppid() == parent:
+        try:
+            return tasks.get(timeout=POLL)
+        except queue.Empty:
+            continue
+    return None  # the main process is gone
+
+
+def _attempt(call: Callable, worker: int) -> object:
+    try:
+        return call()
+    except Exception as e:  # noqa: BLE001 (sent to the main process)
+        return Failure.caught(e, worker)
+
+
+def _answer(fetcher: object, index: object, worker: int) -> object:
+    if isinstance(fetcher, Failure):
+        return fetcher
+    try:
+        return read(fetcher, index)  # type: ignore[arg-type]
+    except StopIteration:
+        return Ended(worker)
+    except Exception as e:  # noqa: BLE001 (sent to the main process)
+        return Failure.caught(e, worker)
+
+
+def _packed(round_: int, number: int, answer: object, worker: int) -> bytes:
+    """Pickled here and not by the queue's own thread, where a failure would be lost."""
+    try:
+        return pickle.dumps((round_, number, answer))
+    except Exception as e:  # noqa: BLE001 (sent to the main process)
+        return pickle.dumps((round_, number, Failure.caught(e, worker)))
+
+
+class Pool:
+    """Worker processes and their queues."""
+
+    def __init__(self, job: Job, workers: int, base_seed: int, context):  # type: ignore[no-untyped-def]
+        self.rounds = 0
+        self.results = context.Queue()
+        self.tasks = [context.Queue() for _ in range(workers)]
+        self.processes = [
+            context.Process(target=_work, args=(job, i, workers, base_seed, tasks, self.results), daemon=True)
+            for i, tasks in enumerate(self.tasks)
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that forking does not suit threads: the child uses none of XLA's
+            for p in self.processes:
+                p.start()
+
+    def close(self) -> None:
+        """Stop the workers and wait for them."""
+        for tasks, process in zip(self.tasks, self.processes):
+            if process.is_alive():
+                tasks.put(None)
+        for p in self.processes:
+            p.join(timeout=1.0)
+            if p.is_alive():
+                p.terminate()
+                p.join()
+        for q in (*self.tasks, self.results):
+            q.cancel_join_thread()
+            q.close()
+        self.processes = []
+
+    def __del__(self) -> None:
+        if self.processes:
+            self.close()
+
+    def next_result(self, timeout: float) -> tuple[int, int, object]:
+        """The next answer of any worker; RuntimeError if one has died or the time is out."""
+        waited = 0.0
+        while True:
+            step = min(POLL, timeout - waited) if timeout else POLL
+            try:
+                return pickle.loads(self.results.get(timeout=step))
+            except queue.Empty:
+                self._check_alive()
+            waited += step
+            if timeout and waited >= timeout:
+                raise RuntimeError(f"DataLoader timed out after {timeout} seconds")
+
+    def _check_alive(self) -> None:
+        dead = [str(p.pid) for p in self.processes if not p.is_alive()]
+        if dead:
+            self.close()
+            raise RuntimeError(
+                f"DataLoader worker (pid(s) {', '.join(dead)}) exited unexpectedly: killed, or out of memory. "
+                "num_workers=0 reads in the main process and shows where"
+            )
+
+
+class Round:
+    """One pass over a dataset by a pool: tasks are given out ahead, answers come in the order of the tasks."""
+
+    def __init__(self, pool: Pool, indices: Iterator, ahead: int, timeout: float, in_order: bool = True):
+        self.pool, self.indices, self.timeout, self.in_order = pool, indices, timeout, in_order
+        pool.rounds += 1
+        self.round = pool.rounds
+        self.workers = deque(range(len(pool.tasks)))  # those that still have samples
+        self.waiting: deque[int] = deque()  # tasks given out and not yet answered to the reader, by number
+        self.answers: dict[int, object] = {}
+        self.count = 0
+        for _ in range(ahead * len(pool.tasks)):
+            self._send()
+
+    def _send(self) -> None:
+        index = next(self.indices, None) if self.workers else None
+        if index is None:
+            return
+        self.pool.tasks[self.workers[0]].put((self.round, self.count, index))
+        self.workers.rotate(-1)
+        self.waiting.append(self.count)
+        self.count += 1
+
+    def next(self) -> object:
+        """The next batch; StopIteration after the last."""
+        while self.waiting:
+            number = self._first_answered()
+            if number is None:
+                self._receive()
+                continue
+            self.waiting.remove(number)
+            answer = self.answers.pop(number)
+            self._send()
+            if isinstance(answer, Failure):
+                answer.raise_()
+            if not isinstance(answer, Ended):
+                return answer
+        raise StopIteration
+
+    def _first_answered(self) -> int | None:
+        candidates = list(self.waiting)[:1] if self.in_order else list(self.waiting)
+        return next((n for n in candidates if n in self.answers), None)
+
+    def _receive(self) -> None:
+        round_, number, answer = self.pool.next_result(self.timeout)
+        if round_ != self.round:  # of a pass that was given up
+            return
+        self.answers[number] = answer
+        if isinstance(answer, Ended) and answer.worker in self.workers:
+            self.workers.remove(answer.worker)
