@@ -32,3 +32,23 @@ def set_engine(name: str) -> None:
     if name not in ("auto", "numpy", "xla"):
         raise ValueError(f"set_engine: got {name!r}, needs 'auto', 'numpy' or 'xla'")
     engine = name
+
+
+matmul_precision = "highest"  # of float32 products on accelerators
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """How exact float32 products on accelerators are: "highest", "high" (TF32) or "medium" (bfloat16).
+
+    >>> import kuai as torch
+    >>> torch.set_float32_matmul_precision("highest")
+    """
+    global matmul_precision
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(f"set_float32_matmul_precision: got {precision!r}, needs 'highest', 'high' or 'medium'")
+    matmul_precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """How exact float32 products on accelerators are (``torch.get_float32_matmul_precision``)."""
+    return matmul_precision

@@ -22,6 +22,7 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from jax.experimental import serialize_executable  # noqa: E402
 
+from .. import config  # noqa: E402
 from ..devices import device  # noqa: E402
 from ..dtypes import dtype  # noqa: E402
 from . import diskcache  # noqa: E402
@@ -168,7 +169,7 @@ def compile_plan(plan: Plan) -> Callable:
     started = time.perf_counter()
     numbers, avals = _Numbers(plan), _slot_avals(plan)
     donated = _donated(plan, avals)
-    key = diskcache.key(plan, donated, f"{jax.__version__} {jax_device(plan.device).device_kind}")
+    key = diskcache.key(plan, donated, f"{jax.__version__} {jax_device(plan.device).device_kind} {config.matmul_precision}")
     loaded = _from_disk(key)
     if loaded is None:
         loaded = _compile(plan, numbers, avals, donated)
@@ -201,7 +202,7 @@ def _compile(plan: Plan, numbers: _Numbers, avals: dict[int, Aval], donated: lis
     vectors = numbers.avals()
     where = jax.sharding.SingleDeviceSharding(jax_device(plan.device))
     forms = [*vectors, *((avals[slot].shape, avals[slot].dtype.numpy) for slot in plan.inputs)]
-    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+    with jax.enable_x64(True), _precision():
         specs = [jax.ShapeDtypeStruct(shape, d, sharding=where) for shape, d in forms]
         jitted = jax.jit(_function(plan, numbers), donate_argnums=[i + len(vectors) for i in donated])
         return jitted.lower(*specs).compile()
@@ -242,6 +243,11 @@ def transfer_in(data: object, where: device) -> object:
         return jax.device_put(data, jax_device(where))
 
 
+def _precision():  # type: ignore[no-untyped-def]
+    names = {"high": "tensorfloat32", "medium": "bfloat16"}
+    return jax.default_matmul_precision(names.get(config.matmul_precision, "highest"))
+
+
 class _ByInstruction:
     """Compiled single instructions, shared by all programs that have them."""
 
@@ -264,7 +270,7 @@ _steppers = _ByInstruction()
 def run_stepwise(plan: Plan, values: list[Value], numbers: list) -> None:
     """Run a cold plan on an accelerator, one compiled op after the other."""
     env = {slot: _array(values[slot], plan.device, False) for slot in plan.inputs}
-    with jax.enable_x64(True), jax.default_device(jax_device(plan.device)), jax.default_matmul_precision("highest"):
+    with jax.enable_x64(True), jax.default_device(jax_device(plan.device)), _precision():
         for state in plan.steps:
             number = iter(numbers[state.number : state.numbers])
             operands = [env[a] if type(a) is int else None if a is None else _scalar(next(number)) for a in state.args]
