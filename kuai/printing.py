@@ -11,9 +11,8 @@ import numpy as np
 from . import dtypes
 from .dtypes import dtype as Dtype
 
-
-DEFAULT = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80}
-PROFILES = {
+DEFAULT: dict[str, float] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80}
+PROFILES: dict[str, dict[str, float]] = {
     "default": DEFAULT,
     "short": DEFAULT | {"precision": 2, "edgeitems": 2},
     "full": DEFAULT | {"threshold": inf},
@@ -42,7 +41,7 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
 def tensor_str(array: np.ndarray | None, *, dtype: Dtype, shape: Sequence[int], device_str: str, requires_grad: bool,
                grad_fn_name: str | None, default_dtype: Dtype, prefix: str = "tensor(") -> str:  # fmt: skip
     """A tensor's printed form; the array is None on the meta device, where there is nothing to print."""
-    usual = (default_dtype, default_dtype.to_complex(), dtypes.int64, dtypes.bool_)
+    usual: tuple = (default_dtype, default_dtype.to_complex(), dtypes.int64, dtypes.bool_)
     size = f"size={tuple(shape)}"
     suffixes = [] if device_str == "cpu" else [f"device='{device_str}'"]
     if array is None:
