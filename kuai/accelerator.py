@@ -1,0 +1,59 @@
+"""The accelerator of this machine, whatever it is (``torch.accelerator``)."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from . import cuda
+from .devices import device
+from .engine import synchronize as _synchronize
+
+
+def is_available() -> bool:
+    """Whether there is an accelerator that JAX can use (``torch.accelerator.is_available``).
+
+    >>> import kuai as torch
+    >>> torch.accelerator.is_available() == (torch.accelerator.current_accelerator(check_available=True) is not None)
+    True
+    """
+    return cuda.is_available()
+
+
+def device_count() -> int:
+    """How many accelerators there are (``torch.accelerator.device_count``)."""
+    return cuda.device_count()
+
+
+def current_accelerator(check_available: bool = False) -> device | None:
+    """The accelerator's device without an index, or None (``torch.accelerator.current_accelerator``)."""
+    return device("cuda") if is_available() else None
+
+
+def current_device_index() -> int:
+    """The index of the accelerator in use (``torch.accelerator.current_device_index``)."""
+    return cuda.current_device()
+
+
+def set_device_index(device: object) -> None:
+    """Choose the accelerator in use (``torch.accelerator.set_device_index``)."""
+    cuda.set_device(device)
+
+
+def synchronize(device: object = None) -> None:
+    """Run what is recorded and wait for it (``torch.accelerator.synchronize``)."""
+    _synchronize()
+
+
+class device_index:
+    """Make an accelerator the current one within a block (``torch.accelerator.device_index``)."""
+
+    def __init__(self, device: int | None):
+        self.within = None if device is None else cuda.device(device)
+
+    def __enter__(self) -> None:
+        if self.within is not None:
+            self.within.__enter__()
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.within is not None:
+            self.within.__exit__(kind, error, trace)

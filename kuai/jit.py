@@ -1,0 +1,91 @@
+"""What of ``torch.jit`` has a meaning where Python always runs: marks that change nothing.
+
+>>> import kuai as torch
+>>> torch.jit.is_scripting()
+False
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final as Final
+
+
+def is_scripting() -> bool:
+    """False: nothing is ever turned into a script (``torch.jit.is_scripting``)."""
+    return False
+
+
+def is_tracing() -> bool:
+    """False: nothing is ever traced for a script (``torch.jit.is_tracing``)."""
+    return False
+
+
+def script(obj: Callable, *args: object, **kwargs: object) -> Callable:
+    """The function, class or module itself, which is compiled when it is hot (``torch.jit.script``)."""
+    return obj
+
+
+def script_if_tracing(fn: Callable) -> Callable:
+    """The function itself (``torch.jit.script_if_tracing``)."""
+    return fn
+
+
+_script_if_tracing = script_if_tracing
+
+
+def ignore(fn: object = None, *, drop: bool = False, drop_on_export: bool = False) -> object:
+    """The function itself (``torch.jit.ignore``)."""
+    return fn if callable(fn) else lambda f: f
+
+
+def unused(fn: Callable) -> Callable:
+    """The function itself (``torch.jit.unused``)."""
+    return fn
+
+
+def export(fn: Callable) -> Callable:
+    """The function itself (``torch.jit.export``)."""
+    return fn
+
+
+def interface(cls: type) -> type:
+    """The class itself (``torch.jit.interface``)."""
+    return cls
+
+
+def annotate(the_type: object, value: object) -> object:
+    """The value itself (``torch.jit.annotate``)."""
+    return value
+
+
+def trace(func: Callable, *args: object, **kwargs: object) -> Callable:
+    """Not there: it would freeze the control flow of one call, which recording does without being asked."""
+    raise NotImplementedError("torch.jit.trace: kuai has no script format; call the function itself, it is compiled when hot")
+
+
+def load(f: object, map_location: object = None, **options: object) -> object:
+    """Not there: a TorchScript archive holds code. Its tensors are read by ``torch.load``."""
+    raise NotImplementedError("torch.jit.load: kuai runs no code from files; torch.load(f) gives the archive's tensors")
+
+
+class ScriptModule:
+    """PyTorch's class of scripted modules: no object here is one."""
+
+
+class ScriptFunction:
+    """PyTorch's class of scripted functions: no object here is one."""
+
+
+class optimized_execution:
+    """Accepted: there are no scripts to optimise (``torch.jit.optimized_execution``)."""
+
+    def __init__(self, should_optimize: bool):
+        self.should_optimize = should_optimize
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
