@@ -82,7 +82,7 @@ def train(net, dataset, epochs, device):
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
     loader = DataLoader(dataset, batch_size=32, shuffle=True)
     net.train()
-    for epoch in (progress := tqdm(range(epochs), desc="training")):
+    for _epoch in (progress := tqdm(range(epochs), desc="training")):
         total = 0.0
         for images, labels in loader:
             optimizer.zero_grad()
