@@ -19,7 +19,6 @@ from .hooks import HookTable, RemovableHandle
 _numbers = count()
 next_number = _numbers.__next__
 _by_number = attrgetter("number")
-FREED = ("freed",)
 
 TWICE = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -27,6 +26,17 @@ TWICE = (
     "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
     "after calling backward."
 )
+
+
+class Freed:
+    """In the place of saved values that were used up."""
+
+    def recover(self) -> tuple:
+        """The saved values: there are none any more."""
+        raise RuntimeError(TWICE)
+
+
+FREED = Freed()
 
 
 class Node:
@@ -98,8 +108,8 @@ class OpNode(Node):
 
     def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
         saved = self.saved
-        if saved is FREED:
-            raise RuntimeError(TWICE)
+        if type(saved) is not tuple:
+            saved = saved.recover()
         op, state = self.state.op, self.state
         if saved:
             saved = [self._restore(i, x, create_graph) for i, x in zip(op.saves, saved)]

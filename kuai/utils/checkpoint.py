@@ -1,0 +1,149 @@
+"""Trading time for memory: forget what a function saved for backward, and compute it again then (``torch.utils.checkpoint``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, nullcontext
+
+from ..autograd.graph import Node, OpNode, next_number
+from ..autograd.modes import enable_grad
+from ..engine.trace import current
+from ..random import get_rng_state
+from ..random.seeding import fork_rng, set_rng_state
+from ..tensor import Tensor
+
+
+class CheckpointError(RuntimeError):
+    """The function did something else when it ran again."""
+
+
+def noop_context_fn() -> tuple:
+    """Two contexts that do nothing, for the first run and the second."""
+    return nullcontext(), nullcontext()
+
+
+class _Frame:
+    """A call whose saved values were dropped, and that can run again to have them back."""
+
+    def __init__(self, call: Callable, context: object, preserve_rng: bool):
+        self.call, self.context = call, context
+        self.rng = get_rng_state() if preserve_rng else None
+        self.names: list[str] = []
+        self.saved: list = []
+        self.used = 0
+
+    def drop(self, nodes: list[OpNode]) -> None:
+        """Take the saved values away from the nodes of the first run."""
+        self.names = [n.name() for n in nodes]
+        for i, node in enumerate(nodes):
+            if node.saved:
+                node.saved = _Dropped(self, i)  # type: ignore[assignment]
+
+    def recover(self, i: int) -> tuple:
+        if not self.saved:
+            self._run_again()
+        return self.saved[i]
+
+    def _run_again(self) -> None:
+        start = next_number()
+        with ExitStack() as stack:
+            stack.enter_context(enable_grad())
+            stack.enter_context(self.context)  # type: ignore[arg-type]
+            if self.rng is not None:
+                stack.enter_context(fork_rng(devices=()))
+                set_rng_state(self.rng)
+            out = self.call()
+        nodes = _nodes_since(start, out)
+        names = [n.name() for n in nodes]
+        if names != self.names:
+            raise CheckpointError(
+                f"torch.utils.checkpoint: the function recorded {len(self.names)} operations when it ran first and "
+                f"{len(names)} when it ran again for backward; it must do the same both times. {_difference(self.names, names)}"
+            )
+        self.saved = [n.saved for n in nodes]
+
+
+def _difference(first: list[str], again: list[str]) -> str:
+    i = next((i for i, (a, b) in enumerate(zip(first, again)) if a != b), min(len(first), len(again)))
+    return f"They part at number {i}: {first[i : i + 1]} and then {again[i : i + 1]}"
+
+
+class _Dropped:
+    """In the place of a node's saved values."""
+
+    def __init__(self, frame: _Frame, index: int):
+        self.frame, self.index = frame, index
+
+    def recover(self) -> tuple:
+        """The saved values, computed again."""
+        return self.frame.recover(self.index)
+
+
+def _tensors(x: object) -> Iterator[Tensor]:
+    if isinstance(x, Tensor):
+        yield x
+    elif isinstance(x, dict):
+        for value in x.values():
+            yield from _tensors(value)
+    elif isinstance(x, (list, tuple)):
+        for value in x:
+            yield from _tensors(value)
+
+
+def _nodes_since(start: int, out: object) -> list[OpNode]:
+    """The ops' nodes made after a number, that lead to a result, in the order in which they were made."""
+    stack: list[Node] = [t._node for t in _tensors(out) if t._node is not None]
+    seen = set(stack)
+    while stack:
+        for edge in stack.pop().edges:
+            if edge is not None and edge.number > start and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return sorted((n for n in seen if type(n) is OpNode and n.number > start), key=lambda n: n.number)
+
+
+def checkpoint(function: Callable, *args: object, use_reentrant: bool | None = None, context_fn: Callable = noop_context_fn,
+               determinism_check: str = "default", debug: bool = False, early_stop: bool = True,
+               preserve_rng_state: bool = True, **kwargs: object) -> object:  # fmt: skip
+    """Call a function without keeping what it saved for backward; it runs again then (``torch.utils.checkpoint.checkpoint``).
+
+    ``use_reentrant``, ``debug`` and ``early_stop`` are accepted: there is one way here, and its gradients are those of both.
+    CheckpointError if the second run does something else than the first.
+
+    >>> import kuai as torch
+    >>> from kuai.utils.checkpoint import checkpoint
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> checkpoint(lambda t: (t * 3).exp().sum(), x, use_reentrant=False).backward(); x.grad / torch.exp(torch.tensor(3.))
+    tensor([3., 3.])
+    """
+    if not current.grad:
+        return function(*args, **kwargs)
+    first, again = context_fn()
+    frame = _Frame(lambda: function(*args, **kwargs), again, preserve_rng_state)
+    start = next_number()
+    with first:
+        out = function(*args, **kwargs)
+    frame.drop(_nodes_since(start, out))
+    return out
+
+
+def checkpoint_sequential(functions: Callable | Sequence[Callable], segments: int, input: Tensor,
+                          use_reentrant: bool | None = None, **kwargs: object) -> object:  # fmt: skip
+    """Call functions one after the other in checkpointed segments (``torch.utils.checkpoint.checkpoint_sequential``)."""
+    steps = list(functions.children()) if hasattr(functions, "children") else list(functions)  # type: ignore[arg-type]
+    if segments < 1 or segments > len(steps):
+        raise ValueError(f"checkpoint_sequential: segments={segments} must be from 1 to the number of functions, {len(steps)}")
+    size = len(steps) // segments
+
+    def chain(part: list[Callable]) -> Callable:
+        def run(x: object) -> object:
+            for fn in part:
+                x = fn(x)
+            return x
+
+        return run
+
+    x: object = input
+    for i in range(segments - 1):
+        x = checkpoint(chain(steps[i * size : (i + 1) * size]), x, use_reentrant=use_reentrant, **kwargs)
+    return chain(steps[(segments - 1) * size :])(x)
