@@ -1,0 +1,1 @@
+"""PyTorch's own sample tables, run against kuai: operations, modules and optimizers."""

@@ -1,0 +1,285 @@
+"""PyTorch as the oracle: the same arguments for both libraries, and comparisons of what they give."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import kuai
+
+torch = pytest.importorskip("torch")
+
+# Relative and absolute tolerance by dtype. The absolute one is scaled by the largest magnitude in the result, because
+# what sums round to depends on their order. Both libraries compute half types through float32, but round at other places.
+TOLERANCE = {
+    "float64": (1e-6, 1e-8), "complex128": (1e-6, 1e-8), "float32": (1e-4, 1e-5), "complex64": (1e-4, 1e-5),
+    "float16": (1e-2, 2e-3), "bfloat16": (5e-2, 2e-2),
+}  # fmt: skip
+
+
+class Unsupported(Exception):
+    """Arguments that kuai has no counterpart of, such as sparse tensors."""
+
+
+# ---- arguments ---------------------------------------------------------------------------------------------------------------
+
+
+class Converter:
+    """PyTorch's arguments as ours. ``leaves`` pairs the tensors that want gradients; aliases stay aliases."""
+
+    def __init__(self) -> None:
+        self.leaves: list[tuple] = []
+        self.seen: dict[int, object] = {}
+        self.kept: list = []
+
+    def __call__(self, x: object) -> object:
+        if isinstance(x, torch.Tensor):
+            return self._tensor(x)
+        if isinstance(x, tuple) and hasattr(x, "_fields"):
+            return tuple(self(v) for v in x)
+        if isinstance(x, torch.Size):
+            return kuai.Size(x)
+        if isinstance(x, (list, tuple)):
+            return type(x)(self(v) for v in x)
+        if isinstance(x, dict):
+            return {k: self(v) for k, v in x.items()}
+        if isinstance(x, slice):
+            return slice(self(x.start), self(x.stop), self(x.step))
+        return counterpart(x)
+
+    def _tensor(self, t: torch.Tensor) -> kuai.Tensor:
+        if id(t) not in self.seen:
+            self.kept.append(t)
+            self.seen[id(t)] = made = to_kuai(t)
+            if t.requires_grad and t.is_leaf:
+                self.leaves.append((t, made))
+        return self.seen[id(t)]  # type: ignore[return-value]
+
+
+def to_kuai(t: torch.Tensor) -> kuai.Tensor:
+    """Our tensor with the elements, dtype, device and requires_grad of PyTorch's."""
+    if t.layout is not torch.strided or t.is_nested or t.is_quantized:
+        raise Unsupported(f"a tensor of layout {t.layout}")
+    if t.device.type == "meta":
+        made = kuai.empty(tuple(t.shape), dtype=counterpart(t.dtype), device="meta")
+    else:
+        made = kuai.from_numpy(to_numpy(t).copy())
+    if isinstance(t, torch.nn.Parameter):
+        return kuai.nn.Parameter(made, requires_grad=t.requires_grad)
+    return made.requires_grad_(t.requires_grad) if t.requires_grad else made
+
+
+_VIEWS = {"bfloat16": "i2", "float8_e4m3fn": "u1", "float8_e5m2": "u1", "float8_e4m3fnuz": "u1", "float8_e5m2fnuz": "u1"}
+
+
+def to_numpy(t: torch.Tensor) -> np.ndarray:
+    """The elements of PyTorch's tensor, the dtypes that NumPy lacks in those of ml_dtypes."""
+    t = t.detach().resolve_conj().resolve_neg().cpu()
+    name = str(t.dtype).removeprefix("torch.")
+    if t.dtype is torch.complex32:
+        t = t.to(torch.complex64)
+    if name in _VIEWS:
+        integers = t.contiguous().view(torch.int16 if t.element_size() == 2 else torch.uint8).numpy()
+        return integers.view(getattr(ml_dtypes, name))
+    return t.numpy()
+
+
+def dtype_name(d: object) -> str:
+    """A dtype's name in both libraries; our chalf is complex64."""
+    return str(d).removeprefix("torch.").replace("complex32", "complex64")
+
+
+_MODULES = {torch: kuai}
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.ndarray, np.generic, range, type)
+
+
+def counterpart(x: object) -> object:
+    """What stands in kuai for an object of PyTorch that is no tensor: dtypes, devices, functions, modules."""
+    if isinstance(x, _PLAIN) and not (isinstance(x, type) and x.__module__.startswith("torch")):
+        return x
+    if isinstance(x, torch.dtype):
+        return lookup(dtype_name(x))
+    if isinstance(x, torch.device):
+        return kuai.device(str(x))
+    if isinstance(x, (torch.memory_format, torch.layout)):
+        return lookup(str(x).removeprefix("torch."))
+    if isinstance(x, torch.Generator):
+        return kuai.Generator().manual_seed(x.initial_seed())
+    if isinstance(x, torch.nn.Module):
+        return lookup(f"nn.{type(x).__name__}")()  # type: ignore[operator]
+    if isinstance(x, functools.partial):
+        return functools.partial(counterpart(x.func), *x.args, **x.keywords)  # type: ignore[arg-type]
+    if isinstance(x, FunctionType) and not x.__module__.startswith("torch.nn"):
+        return rebind(x)
+    if callable(x):
+        return lookup(_path(x))
+    raise Unsupported(f"a {type(x).__name__}")
+
+
+def _path(x: object) -> str:
+    module = (getattr(x, "__module__", None) or "torch").removeprefix("torch").lstrip(".").removeprefix("_C._nn")
+    return f"{module}.{x.__name__}".lstrip(".")  # type: ignore[attr-defined]
+
+
+def lookup(path: str) -> object:
+    """What kuai has under a dotted name; NotImplementedError if it has nothing."""
+    found: object = kuai
+    for name in path.split("."):
+        found = getattr(found, name, None)
+        if found is None:
+            raise NotImplementedError(f"kuai.{path}: not written yet")
+    return found
+
+
+def rebind(fn: FunctionType) -> FunctionType:
+    """A function of PyTorch's tables that takes kuai for torch."""
+    scope = dict(fn.__globals__)
+    for name, value in scope.items():
+        if isinstance(value, ModuleType) and value.__name__.split(".")[0] == "torch":
+            try:
+                scope[name] = lookup(value.__name__.removeprefix("torch").lstrip(".")) if value is not torch else kuai
+            except NotImplementedError:
+                pass
+    scope["wrapper_set_seed"] = seeded
+    made = FunctionType(fn.__code__, scope, fn.__name__, fn.__defaults__, _closure(fn))
+    made.__kwdefaults__ = fn.__kwdefaults__
+    return made
+
+
+def _closure(fn: FunctionType) -> tuple | None:
+    from types import CellType
+
+    if fn.__closure__ is None:
+        return None
+    cells = []
+    for cell in fn.__closure__:
+        try:
+            cells.append(CellType(Converter()(cell.cell_contents)))
+        except Unsupported:
+            cells.append(cell)
+    return tuple(cells)
+
+
+def seeded(fn: Callable, *args: object, **kwargs: object) -> object:
+    """What PyTorch's tables call random functions by, so that they draw the same each time."""
+    kuai.manual_seed(42)
+    return fn(*args, **kwargs)
+
+
+# ---- results -----------------------------------------------------------------------------------------------------------------
+
+
+def flatten(x: object) -> list:
+    """The tensors and numbers of a nested result, in order."""
+    if isinstance(x, dict):
+        return [leaf for v in x.values() for leaf in flatten(v)]
+    if isinstance(x, (list, tuple)) and not isinstance(x, (torch.Size, kuai.Size)):
+        return [leaf for v in x for leaf in flatten(v)]
+    return [x]
+
+
+def assert_same(ours: object, theirs: object, what: str = "result", *, values: bool = True, loose: float = 1.0) -> None:
+    """Compare two results: structure, shapes, dtypes and elements. ``loose`` multiplies the tolerance."""
+    mine, their = flatten(ours), flatten(theirs)
+    assert len(mine) == len(their), f"{what}: {len(mine)} results, PyTorch gives {len(their)}"
+    for i, (a, b) in enumerate(zip(mine, their)):
+        name = what if len(their) == 1 else f"{what} {i}"
+        if isinstance(b, torch.Tensor):
+            _assert_tensor(a, b, name, values, loose)
+        else:
+            _assert_plain(a, b, name)
+
+
+def _assert_plain(a: object, b: object, what: str) -> None:
+    if isinstance(b, torch.Size):
+        assert tuple(a) == tuple(b), f"{what}: {a}, PyTorch gives {b}"  # type: ignore[arg-type]
+    elif isinstance(b, (float, complex)):
+        assert type(a) is type(b), f"{what}: a {type(a).__name__}, PyTorch gives a {type(b).__name__}"
+        assert np.allclose(a, b, rtol=1e-5, equal_nan=True), f"{what}: {a}, PyTorch gives {b}"  # type: ignore[arg-type]
+    elif isinstance(b, (bool, int, str, type(None))):
+        assert a == b and type(a) is type(b), f"{what}: {a!r}, PyTorch gives {b!r}"
+    elif isinstance(b, torch.dtype):
+        assert dtype_name(a) == dtype_name(b), f"{what}: {a}, PyTorch gives {b}"
+
+
+def _assert_tensor(a: object, b: torch.Tensor, what: str, values: bool, loose: float) -> None:
+    assert isinstance(a, kuai.Tensor), f"{what}: a {type(a).__name__}, PyTorch gives a tensor"
+    if b.layout is not torch.strided:
+        raise Unsupported(f"a result of layout {b.layout}")
+    assert dtype_name(a.dtype) == dtype_name(b.dtype), f"{what}: dtype {a.dtype}, PyTorch gives {b.dtype}"
+    assert tuple(a.shape) == tuple(b.shape), f"{what}: shape {list(a.shape)}, PyTorch gives {list(b.shape)}"
+    if values and b.device.type != "meta":
+        assert_close(a._array(), to_numpy(b), dtype_name(b.dtype), what, loose)
+
+
+def assert_close(a: np.ndarray, b: np.ndarray, dtype: str, what: str = "result", loose: float = 1.0) -> None:
+    """Compare elements, with the tolerance of their dtype; integers and bools exactly."""
+    if dtype not in TOLERANCE:
+        if dtype.startswith("float8"):
+            a, b = a.astype(np.float32), b.astype(np.float32)
+        wrong = ~((a == b) | ((a != a) & (b != b)))
+    else:
+        wide = np.complex128 if b.dtype.kind == "c" else np.float64
+        with np.errstate(all="ignore"):
+            wrong = ~_close(a.astype(wide), b.astype(wide), *(loose * t for t in TOLERANCE[dtype]))
+    if wrong.any():
+        i = np.unravel_index(np.argmax(wrong), wrong.shape)
+        raise AssertionError(f"{what}: {wrong.sum()} of {wrong.size} elements differ, at {list(map(int, i))} {a[i]} for {b[i]}")
+
+
+def _close(a: np.ndarray, b: np.ndarray, relative: float, absolute: float) -> np.ndarray:
+    finite = np.abs(b[np.isfinite(b)])
+    scale = max(1.0, float(finite.max(initial=0.0)))
+    return np.isclose(a, b, rtol=relative, atol=absolute * min(scale, 1e30), equal_nan=True)
+
+
+# ---- gradients and errors ------------------------------------------------------------------------------------------------------
+
+
+def gradients(ours: object, theirs: object, leaves: list[tuple]) -> Iterator[tuple]:
+    """Gradients of both results for each pair of leaves, from the same random cotangents; None becomes zeros."""
+    wanted = [isinstance(t, torch.Tensor) and t.requires_grad for t in flatten(theirs)]
+    outs = [t for t, w in zip(flatten(theirs), wanted) if w]
+    mine = [t for t, w in zip(flatten(ours), wanted) if w]
+    for t, m in zip(outs, mine):
+        assert m.requires_grad, "a result does not require grad, PyTorch's does"
+    cotangents = [torch.randn(t.shape, dtype=t.dtype) for t in outs]
+    theirs_g = torch.autograd.grad(outs, [t for t, _ in leaves], cotangents, allow_unused=True)
+    ours_g = kuai.autograd.grad(mine, [m for _, m in leaves], [to_kuai(c) for c in cotangents], allow_unused=True)
+    for (t, m), a, b in zip(leaves, ours_g, theirs_g):
+        yield kuai.zeros_like(m) if a is None else a, torch.zeros_like(t) if b is None else b
+
+
+def assert_same_gradients(ours: object, theirs: object, leaves: list[tuple], loose: float = 10.0) -> None:
+    """Compare the gradients of two results with respect to pairs of leaves."""
+    if not any(isinstance(t, torch.Tensor) and t.requires_grad for t in flatten(theirs)) or not leaves:
+        return
+    for i, (a, b) in enumerate(gradients(ours, theirs, leaves)):
+        assert_same(a, b, f"gradient {i}", loose=loose)
+
+
+def assert_same_error(ours: Callable, theirs: Callable) -> None:
+    """Both calls raise, and ours an error of PyTorch's class."""
+    try:
+        theirs()
+    except Exception as error:  # noqa: BLE001 (whatever it raises is what is wanted)
+        expected = type(error)
+    else:
+        raise AssertionError("PyTorch raises nothing")
+    assert_raises(ours, expected)
+
+
+def assert_raises(call: Callable, expected: type | tuple) -> None:
+    """The call raises an error of a class, and not because something is not written yet."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001
+        same = isinstance(error, expected)
+        assert same, f"raises {type(error).__name__} ({error}), PyTorch {expected}"
+        return
+    raise AssertionError(f"raises nothing, PyTorch {expected}")
