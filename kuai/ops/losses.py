@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from inspect import Parameter, Signature, signature
-from math import log, pi, prod
+from math import log, nan, pi, prod
 from types import SimpleNamespace
 
 from ..engine.program import Aval, Op
@@ -289,12 +289,17 @@ def poisson(xp, x, y, eps, *, log_input, full):
     return loss + xp.where(y > 1, y * xp.log(y) - y + 0.5 * xp.log(2 * pi * y), 0) if full else loss
 
 
+def _variance(xp, v, eps):
+    """At least eps, with nan for what is none."""
+    return xp.where(v < 0, nan, xp.clip(v, eps, None))
+
+
 def _gaussian_slope(xp, x, y, v, eps, *, full):
-    return (x - y) / xp.clip(v, eps, None)
+    return (x - y) / _variance(xp, v, eps)
 
 
 def _gaussian_variance_slope(xp, x, y, v, eps, *, full):
-    v, d = xp.clip(v, eps, None), x - y
+    v, d = _variance(xp, v, eps), x - y
     return 0.5 * (1 - d * d / v) / v
 
 
@@ -302,6 +307,6 @@ def _gaussian_variance_slope(xp, x, y, v, eps, *, full):
                   _gaussian_variance_slope, None, cost=10.0)  # fmt: skip
 def gaussian(xp, x, y, v, eps, *, full):
     """-log of a normal density with variance v; full adds the constant part."""
-    v, d = xp.clip(v, eps, None), x - y
+    v, d = _variance(xp, v, eps), x - y
     loss = 0.5 * (xp.log(v) + d * d / v)
     return loss + 0.5 * log(2 * pi) if full else loss

@@ -1,0 +1,292 @@
+"""Losses of elements and of classes (``torch.nn.functional``)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from ...dispatch import recorder
+from ...ops import class_losses, losses
+from ...tensor import Tensor
+from .reductions import named_reduction, reduced
+
+# ---- classes -------------------------------------------------------------------------------------------------------------------
+
+_record_cross_entropy = recorder(class_losses._cross_entropy.op)
+
+
+def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+                  ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
+                  label_smoothing: float = 0.0) -> Tensor:  # fmt: skip
+    """-log of the probability that softmax gives to the target: class indices, or probabilities of all classes.
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.cross_entropy(torch.tensor([[2., 0.], [0., 1.]]), torch.tensor([0, 1]))
+    tensor(0.2201)
+    """
+    _need_tensor("cross_entropy", target)
+    reduction = named_reduction(size_average, reduce, reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if input.shape == target.shape:
+        return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    target = _checked_target(input, target, weight, ignore_index)
+    return _record_cross_entropy((ignore_index, reduction), input, target, weight, label_smoothing or None)
+
+
+def _need_tensor(name: str, target: object) -> None:
+    if not isinstance(target, Tensor):
+        raise TypeError(f"{name}(): argument 'target' (position 2) must be Tensor, not {type(target).__name__}")
+
+
+def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str,
+                        label_smoothing: float) -> Tensor:  # fmt: skip
+    if ignore_index >= 0:
+        raise RuntimeError("ignore_index is not supported for floating point target")
+    return class_losses._soft_cross_entropy(input, target, weight, label_smoothing or None, reduction=reduction)
+
+
+def _checked_target(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+    """Class indices in the form of the ops; what can be seen without computing anything is checked."""
+    shape = input.shape
+    if not shape:
+        raise ValueError("Expected 1 or more dimensions (got 0)")
+    if len(shape) == 1 and target.ndim:
+        if target.shape != (1,):
+            raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}")
+        target = target.squeeze(0)
+    data = target._read().data
+    if type(data) is np.ndarray and data.dtype.kind in "iu":
+        class_losses.check_targets(data, shape[len(shape) > 1], ignore_index)
+    if weight is not None and weight.requires_grad:
+        raise RuntimeError(
+            "The function 'nll_loss_forward' is not differentiable with respect to argument 'weight'. This input cannot "
+            "have requires_grad True."
+        )
+    return target
+
+
+def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+             ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean") -> Tensor:  # fmt: skip
+    """Minus the log-probability that the input gives to the target class.
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.nll_loss(torch.tensor([[-0.5, -1.0]]), torch.tensor([1]))
+    tensor(1.)
+    """
+    _need_tensor("nll_loss", target)
+    reduction = named_reduction(size_average, reduce, reduction)
+    target = _checked_target(input, target, weight, ignore_index)
+    return class_losses._nll(input, target, weight, ignore=ignore_index, reduction=reduction)
+
+
+# ---- distances -----------------------------------------------------------------------------------------------------------------
+
+
+def _warn_of_broadcast(input: Tensor, target: Tensor) -> None:
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely "
+            "lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
+
+
+def _with_weight(values: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """Elements' losses with a weight for each; the mean is that of the weights."""
+    if values.shape != weight.shape:
+        raise ValueError(f"Weights and input must have the same size, got {weight.shape} and {values.shape}")
+    weighted = values * weight
+    return weighted.sum() / weight.sum() if reduction == "mean" else reduced(weighted, reduction)
+
+
+def mse_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+             reduction: str = "mean", weight: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Squared differences.
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.mse_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
+    tensor(2.)
+    """
+    _warn_of_broadcast(input, target)
+    reduction = named_reduction(size_average, reduce, reduction)
+    if weight is not None:
+        return _with_weight(losses.squared_error(input, target, reduction="none"), weight, reduction)
+    return losses.squared_error(input, target, reduction=reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+            reduction: str = "mean", weight: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Absolute differences.
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.l1_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
+    tensor(1.)
+    """
+    _warn_of_broadcast(input, target)
+    reduction = named_reduction(size_average, reduce, reduction)
+    if weight is not None:
+        return _with_weight((input - target).abs(), weight, reduction)
+    if input.dtype.category != 2 and target.dtype.category != 2:
+        return reduced((input - target).abs(), reduction)
+    return losses.absolute_error(input, target, reduction=reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+                   reduction: str = "mean", beta: float = 1.0) -> Tensor:  # fmt: skip
+    """Absolute differences, less half of beta; squared ones over twice beta where they are smaller than beta.
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.smooth_l1_loss(torch.tensor([0.5, 3.]), torch.zeros(2), reduction="none")
+    tensor([0.1250, 2.5000])
+    """
+    _warn_of_broadcast(input, target)
+    reduction = named_reduction(size_average, reduce, reduction)
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta. (got {beta})")
+    if beta == 0:
+        return losses.absolute_error(input, target, reduction=reduction)
+    return losses.smooth_absolute_error(input, target, beta, reduction=reduction)
+
+
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
+               weight: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Half the squared difference within delta, a line of slope delta outside.
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.]), torch.zeros(2), reduction="none", delta=2.0)
+    tensor([0.1250, 4.0000])
+    """
+    _warn_of_broadcast(input, target)
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss does not support non-positive values for delta. (got {delta})")
+    if weight is not None:
+        return _with_weight(losses.huber(input, target, delta, reduction="none"), weight, reduction)
+    return losses.huber(input, target, delta, reduction=reduction)
+
+
+# ---- probabilities -------------------------------------------------------------------------------------------------------------
+
+
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+                         reduce: bool | None = None, reduction: str = "mean") -> Tensor:  # fmt: skip
+    """-log of the probability that the input, in [0, 1], gives to a target of 0 or 1 (or in between).
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5, 0.9]), torch.tensor([0., 1.]))
+    tensor(0.3993)
+    """
+    reduction = named_reduction(size_average, reduce, reduction)
+    if input.shape != target.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
+            "Please ensure they have the same size."
+        )
+    if input.dtype is not target.dtype:
+        raise RuntimeError(f"binary_cross_entropy: Found dtype {target.dtype} but expected {input.dtype}")
+    _check_unit_interval(input)
+    if weight is not None:
+        weight = weight.expand(input.shape)
+    return losses.binary_cross_entropy(input, target, weight, reduction=reduction)
+
+
+def _check_unit_interval(input: Tensor) -> None:
+    """Refuse what is no probability, if the values are there already; else the loss is nan."""
+    data = input._read().data
+    if type(data) is np.ndarray and data.dtype.kind == "f" and not ((data >= 0) & (data <= 1)).all():
+        raise RuntimeError("all elements of input should be between 0 and 1")
+
+
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None,
+                                     size_average: bool | None = None, reduce: bool | None = None,
+                                     reduction: str = "mean", pos_weight: Tensor | None = None) -> Tensor:  # fmt: skip
+    """`binary_cross_entropy` of sigmoid(input), without overflow; positives may weigh more.
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0., 200.]), torch.tensor([1., 1.]))
+    tensor(0.3466)
+    """
+    reduction = named_reduction(size_average, reduce, reduction)
+    if input.shape != target.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    return losses.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction=reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+           reduction: str = "mean", log_target: bool = False) -> Tensor:  # fmt: skip
+    """target · (log target - input): how far log-probabilities are from a distribution.
+
+    >>> import kuai as torch
+    >>> half = torch.tensor([[0.5, 0.5]])
+    >>> torch.nn.functional.kl_div(half.log(), half, reduction="batchmean")
+    tensor(0.)
+    """
+    for x in (input, target):
+        if x.dtype.category != 2:
+            kind = "Complex" if x.dtype.is_complex else "Integral"
+            raise RuntimeError(f"kl_div: {kind} inputs not supported.")
+    if reduction == "mean" and size_average is None and reduce is None:
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
+            "only by the batch size, and aligns with the KL div math definition. 'mean' will be changed to behave the "
+            "same as 'batchmean' in the next major release.",
+            stacklevel=2,
+        )
+    how = named_reduction(size_average, reduce, reduction)
+    divisor = input.shape[0] if how == "batchmean" and input.ndim else 1 if how == "batchmean" else how
+    return losses.divergence(input, target, log_target=log_target, reduction=divisor)
+
+
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
+                     size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None,
+                     reduction: str = "mean") -> Tensor:  # fmt: skip
+    """-log of the probability of counts, given the logarithm of their rate.
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.poisson_nll_loss(torch.tensor([0.]), torch.tensor([2.]))
+    tensor(1.)
+    """
+    reduction = named_reduction(size_average, reduce, reduction)
+    return losses.poisson(_floating(input), target, eps, log_input=log_input, full=full, reduction=reduction)
+
+
+def _floating(x: Tensor) -> Tensor:
+    return x if x.dtype.category > 1 else x.to(losses.rules.floating(x.dtype))
+
+
+def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,
+                      reduction: str = "mean") -> Tensor:  # fmt: skip
+    """-log of a normal density around the input, with a variance for each element or each row.
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.gaussian_nll_loss(torch.zeros(2), torch.ones(2), torch.ones(2))
+    tensor(0.5000)
+    """
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not valid")
+    return losses.gaussian(input, target, _variance(input, var), eps, full=full, reduction=reduction)
+
+
+def _variance(input: Tensor, var: Tensor | float) -> Tensor | float:
+    """The variance in a shape that broadcasts to the input's. Negative ones are refused if they are there to be seen;
+    else the loss is nan.
+    """
+    if not isinstance(var, Tensor):
+        var = float(var)
+        negative = var < 0
+    else:
+        data = var._read().data
+        negative = data is not None and bool((data < 0).any())  # type: ignore[operator]
+        var = _alike(input, var)
+    if negative:
+        raise ValueError("var has negative entry/entries")
+    return var
+
+
+def _alike(input: Tensor, var: Tensor) -> Tensor:
+    if len(var.shape) == len(input.shape) and all(v in (1, n) for v, n in zip(var.shape, input.shape)):
+        return var
+    if var.shape == input.shape[:-1]:
+        return var.unsqueeze(-1)
+    raise ValueError(f"var is of incorrect size: {list(var.shape)} for an input of {list(input.shape)}")

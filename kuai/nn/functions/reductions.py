@@ -1,0 +1,26 @@
+"""How losses are summed up, and the older arguments that say so."""
+
+from __future__ import annotations
+
+import warnings
+
+from ...ops.losses import check_reduction
+from ...tensor import Tensor
+
+
+def named_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """The reduction that ``size_average`` and ``reduce`` ask for; what ``reduction`` says, if neither is given."""
+    if size_average is None and reduce is None:
+        return reduction
+    average = size_average is None or size_average
+    found = "none" if reduce is False else "mean" if average else "sum"
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=3
+    )
+    return found
+
+
+def reduced(values: Tensor, reduction: str) -> Tensor:
+    """Losses of rows as the result."""
+    check_reduction(reduction)
+    return values if reduction == "none" else values.mean() if reduction == "mean" else values.sum()
