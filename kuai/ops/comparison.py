@@ -1,0 +1,422 @@
+"""Comparisons, logic, bits, and choosing between elements."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .. import dtypes
+from ..engine.program import Aval, Op
+from ..tensor import Tensor
+from . import rules
+from .define import binary, op, unary, write_out
+from .pointwise import BOOL, FLOAT, INTEGER, first_tensor, some_tensor, supports, tensors_only, truth
+
+# ---- comparisons -----------------------------------------------------------------------------------------------------
+
+_equality = first_tensor(rules.compare)
+_order = first_tensor(supports(BOOL, INTEGER, FLOAT)(rules.compare))
+
+
+@binary(shape=_equality, vjp=None, exact=True)
+def eq(xp, x, y):
+    """Where the elements are equal (``torch.eq``).
+
+    >>> import kuai as torch
+    >>> torch.eq(torch.tensor([1, 2]), torch.tensor([1, 3]))
+    tensor([ True, False])
+    """
+    return xp.equal(x, y)
+
+
+@binary(shape=_equality, vjp=None, exact=True)
+def ne(xp, x, y):
+    """Where the elements differ (``torch.ne``).
+
+    >>> import kuai as torch
+    >>> torch.ne(torch.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
+    return xp.not_equal(x, y)
+
+
+@binary(shape=_order, vjp=None, exact=True)
+def lt(xp, x, y):
+    """Where the first is less (``torch.lt``).
+
+    >>> import kuai as torch
+    >>> torch.lt(torch.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
+    return xp.less(x, y)
+
+
+@binary(shape=_order, vjp=None, exact=True)
+def le(xp, x, y):
+    """Where the first is less or equal (``torch.le``).
+
+    >>> import kuai as torch
+    >>> torch.le(torch.tensor([1, 3]), 2)
+    tensor([ True, False])
+    """
+    return xp.less_equal(x, y)
+
+
+@binary(shape=_order, vjp=None, exact=True)
+def gt(xp, x, y):
+    """Where the first is greater (``torch.gt``).
+
+    >>> import kuai as torch
+    >>> torch.gt(torch.tensor([1, 3]), 2)
+    tensor([False,  True])
+    """
+    return xp.greater(x, y)
+
+
+@binary(shape=_order, vjp=None, exact=True)
+def ge(xp, x, y):
+    """Where the first is greater or equal (``torch.ge``).
+
+    >>> import kuai as torch
+    >>> torch.ge(torch.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
+    return xp.greater_equal(x, y)
+
+
+# ---- kinds of numbers ------------------------------------------------------------------------------------------------
+
+_question = tensors_only(truth)
+_real_question = tensors_only(supports(BOOL, INTEGER, FLOAT)(truth))
+
+
+@unary(shape=_question, vjp=None)
+def isnan(xp, x):
+    """Where an element is not a number (``torch.isnan``).
+
+    >>> import kuai as torch
+    >>> torch.isnan(torch.tensor([1., float("nan")]))
+    tensor([False,  True])
+    """
+    return xp.isnan(x)
+
+
+@unary(shape=_question, vjp=None)
+def isinf(xp, x):
+    """Where an element is infinite (``torch.isinf``).
+
+    >>> import kuai as torch
+    >>> torch.isinf(torch.tensor([1., float("-inf")]))
+    tensor([False,  True])
+    """
+    return xp.isinf(x)
+
+
+@unary(shape=_question, vjp=None)
+def isfinite(xp, x):
+    """Where an element is neither infinite nor nan (``torch.isfinite``).
+
+    >>> import kuai as torch
+    >>> torch.isfinite(torch.tensor([1., float("inf")]))
+    tensor([ True, False])
+    """
+    return xp.isfinite(x)
+
+
+@unary(shape=_real_question, vjp=None)
+def isposinf(xp, x):
+    """Where an element is positive infinity (``torch.isposinf``).
+
+    >>> import kuai as torch
+    >>> torch.isposinf(torch.tensor([float("inf"), float("-inf")]))
+    tensor([ True, False])
+    """
+    return x == np.inf
+
+
+@unary(shape=_real_question, vjp=None)
+def isneginf(xp, x):
+    """Where an element is negative infinity (``torch.isneginf``).
+
+    >>> import kuai as torch
+    >>> torch.isneginf(torch.tensor([float("inf"), float("-inf")]))
+    tensor([False,  True])
+    """
+    return x == -np.inf
+
+
+# ---- logic -----------------------------------------------------------------------------------------------------------
+
+
+@binary(shape=_question, vjp=None)
+def logical_and(xp, x, y):
+    """Where both are true, that is not zero (``torch.logical_and``).
+
+    >>> import kuai as torch
+    >>> torch.logical_and(torch.tensor([1, 2]), torch.tensor([0., 3.]))
+    tensor([False,  True])
+    """
+    return xp.logical_and(x, y)
+
+
+@binary(shape=_question, vjp=None)
+def logical_or(xp, x, y):
+    """Where at least one is true (``torch.logical_or``).
+
+    >>> import kuai as torch
+    >>> torch.logical_or(torch.tensor([0, 2]), torch.tensor([0., 3.]))
+    tensor([False,  True])
+    """
+    return xp.logical_or(x, y)
+
+
+@binary(shape=_question, vjp=None)
+def logical_xor(xp, x, y):
+    """Where just one is true (``torch.logical_xor``).
+
+    >>> import kuai as torch
+    >>> torch.logical_xor(torch.tensor([1, 2]), torch.tensor([0., 3.]))
+    tensor([ True, False])
+    """
+    return xp.logical_xor(x, y)
+
+
+@unary(shape=_question, vjp=None)
+def logical_not(xp, x):
+    """Where an element is zero (``torch.logical_not``).
+
+    >>> import kuai as torch
+    >>> torch.logical_not(torch.tensor([0, 2]))
+    tensor([ True, False])
+    """
+    return xp.logical_not(x)
+
+
+# ---- bits ------------------------------------------------------------------------------------------------------------
+
+_bits = some_tensor(supports(BOOL, INTEGER)(rules.broadcast))
+_shifted = some_tensor(supports(INTEGER)(rules.broadcast))
+
+
+@binary(shape=_bits, vjp=None)
+def bitwise_and(xp, x, y):
+    """The bits that both have; logical and, for bools (``torch.bitwise_and``).
+
+    >>> import kuai as torch
+    >>> torch.bitwise_and(torch.tensor([6, 3]), 5)
+    tensor([4, 1])
+    """
+    return xp.bitwise_and(x, y)
+
+
+@binary(shape=_bits, vjp=None)
+def bitwise_or(xp, x, y):
+    """The bits that either has (``torch.bitwise_or``).
+
+    >>> import kuai as torch
+    >>> torch.bitwise_or(torch.tensor([6, 3]), 5)
+    tensor([7, 7])
+    """
+    return xp.bitwise_or(x, y)
+
+
+@binary(shape=_bits, vjp=None)
+def bitwise_xor(xp, x, y):
+    """The bits that just one has (``torch.bitwise_xor``).
+
+    >>> import kuai as torch
+    >>> torch.bitwise_xor(torch.tensor([6, 3]), 5)
+    tensor([3, 6])
+    """
+    return xp.bitwise_xor(x, y)
+
+
+@unary(shape=tensors_only(_bits), vjp=None)
+def bitwise_not(xp, x):
+    """Every bit turned; logical not, for bools (``torch.bitwise_not``).
+
+    >>> import kuai as torch
+    >>> torch.bitwise_not(torch.tensor([0, 5]))
+    tensor([-1, -6])
+    """
+    return xp.invert(x)
+
+
+def _width(x: np.ndarray) -> int:
+    return 8 * x.dtype.itemsize
+
+
+@binary(shape=_shifted, vjp=None)
+def bitwise_left_shift(xp, x, y):
+    """The bits moved to the left; all are lost beyond the width (``torch.bitwise_left_shift``).
+
+    >>> import kuai as torch
+    >>> torch.bitwise_left_shift(torch.tensor([1, 3]), 2)
+    tensor([ 4, 12])
+    """
+    outside = (y < 0) | (y >= _width(x))
+    return xp.where(outside, 0, xp.left_shift(x, xp.where(outside, 0, y)))
+
+
+@binary(shape=_shifted, vjp=None)
+def bitwise_right_shift(xp, x, y):
+    """The bits moved to the right, the sign kept (``torch.bitwise_right_shift``).
+
+    >>> import kuai as torch
+    >>> torch.bitwise_right_shift(torch.tensor([8, -8]), 2)
+    tensor([ 2, -2])
+    """
+    outside = (y < 0) | (y >= _width(x))
+    kept = xp.right_shift(x, xp.where(outside, _width(x) - 1, y))
+    return xp.where(outside, 0, kept) if x.dtype.kind == "u" else kept
+
+
+# ---- choosing --------------------------------------------------------------------------------------------------------
+
+
+def _where_rule(op: Op, avals: Sequence) -> tuple:
+    condition = avals[0]
+    if condition.dtype is dtypes.uint8:
+        warnings.warn("where received a uint8 condition tensor; use a boolean condition instead", UserWarning, stacklevel=5)
+    elif condition.dtype is not dtypes.bool_:
+        raise RuntimeError(
+            "where expected condition to be a boolean tensor, but got a tensor with dtype " + rules._cname(condition.dtype)
+        )
+    shape, device = rules._joint(op, avals)
+    found = rules.result_dtype(avals[1:])
+    return Aval(shape, found, device), (dtypes.bool_, found, found)
+
+
+@op(shape=_where_rule, name="where", vjp=(
+    None, lambda g, condition: _where(condition, g, 0), lambda g, condition: _where(condition, 0, g)))  # fmt: skip
+def _where(xp, condition, x, y):
+    return xp.where(condition, x, y)
+
+
+def where(condition: Tensor, input: object = None, other: object = None, *, out: Tensor | None = None) -> object:
+    """``input`` where the condition holds and ``other`` elsewhere; the indices where it holds, if given alone (``torch.where``).
+
+    >>> import kuai as torch
+    >>> torch.where(torch.tensor([True, False]), torch.tensor([1., 2.]), 0.0)
+    tensor([1., 0.])
+    """
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)  # type: ignore[attr-defined]
+    if input is None or other is None:
+        raise TypeError("where(): needs input and other, or neither")
+    made = _where(condition, input, other)
+    return made if out is None else write_out(out, made)
+
+
+@op(shape=lambda op, avals: (avals[0], (avals[0].dtype, *[rules.result_dtype(avals[1:])] * 2)), name="share", cost=4.0,
+    vjp=(lambda g, large, small: _share(g, large, small), None, None))  # fmt: skip
+def _share(xp, g, large, small):
+    """The cotangent where the first is larger or one is nan, half of it where they are equal."""
+    return xp.where(large < small, 0, xp.where(large == small, g / 2, g))
+
+
+def _ordered(name: str) -> Callable:
+    return tensors_only(supports(BOOL, INTEGER, FLOAT, otherwise=f"{name} not implemented for complex tensors.")(rules.broadcast))
+
+
+@binary(shape=_ordered("maximum"), vjp=(lambda g, x, y: _share(g, x, y), lambda g, x, y: _share(g, y, x)))
+def maximum(xp, x, y):
+    """The larger element; nan if one is nan (``torch.maximum``).
+
+    >>> import kuai as torch
+    >>> torch.maximum(torch.tensor([1, 5]), torch.tensor([3, 4]))
+    tensor([3, 5])
+    """
+    return xp.maximum(x, y)
+
+
+@binary(shape=_ordered("minimum"), vjp=(lambda g, x, y: _share(g, y, x), lambda g, x, y: _share(g, x, y)))
+def minimum(xp, x, y):
+    """The smaller element; nan if one is nan (``torch.minimum``).
+
+    >>> import kuai as torch
+    >>> torch.minimum(torch.tensor([1, 5]), torch.tensor([3, 4]))
+    tensor([1, 4])
+    """
+    return xp.minimum(x, y)
+
+
+# ---- bounds ----------------------------------------------------------------------------------------------------------
+
+_bounded = supports(BOOL, INTEGER, FLOAT, otherwise="clamp is not supported for complex types")(rules.broadcast)
+
+
+def _inside_rule(op: Op, avals: Sequence) -> tuple:
+    found = rules.result_dtype(avals[1:])
+    return avals[0], (avals[0].dtype, found, found, found)
+
+
+@op(shape=_inside_rule, name="inside", cost=3.0, vjp=(lambda g, x, low, high: _inside(g, x, low, high), None, None, None))
+def _inside(xp, g, x, low, high):
+    """The cotangent where x is within the bounds."""
+    kept = True if low is None else x >= low
+    return xp.where(kept if high is None else kept & (x <= high), g, 0)
+
+
+@op(shape=_inside_rule, name="at_low", cost=3.0, vjp=(lambda g, x, low, high: _at_low(g, x, low, high), None, None, None))
+def _at_low(xp, g, x, low, high):
+    """The cotangent where the lower bound is the result."""
+    return xp.where(x < low if high is None else (x < low) & (low < high), g, 0)
+
+
+@op(shape=_inside_rule, name="at_high", cost=3.0, vjp=(lambda g, x, low, high: _at_high(g, x, low, high), None, None, None))
+def _at_high(xp, g, x, low, high):
+    """The cotangent where the upper bound is the result."""
+    return xp.where(x > high if low is None else (x > high) | (high < low), g, 0)
+
+
+@op(shape=_bounded, name="clamp", cost=2.0, vjp=(
+    lambda g, x, low, high: _inside(g, x, low, high), lambda g, x, low, high: _at_low(g, x, low, high),
+    lambda g, x, low, high: _at_high(g, x, low, high)))  # fmt: skip
+def _clamp(xp, x, low, high):
+    x = x if low is None else xp.maximum(x, low)
+    return x if high is None else xp.minimum(x, high)
+
+
+def clamp(input: Tensor, min: object = None, max: object = None, *, out: Tensor | None = None) -> Tensor:  # noqa: A002
+    """Each element, but not below ``min`` and not above ``max`` (``torch.clamp``).
+
+    >>> import kuai as torch
+    >>> torch.clamp(torch.tensor([-2., 0.5, 3.]), 0, 1)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    made = _clamp(input, min, max)
+    return made if out is None else write_out(out, made)
+
+
+def clamp_min(input: Tensor, min: object, *, out: Tensor | None = None) -> Tensor:  # noqa: A002
+    """Each element, but not below ``min`` (``torch.clamp_min``).
+
+    >>> import kuai as torch
+    >>> torch.clamp_min(torch.tensor([-2., 3.]), 0)
+    tensor([0., 3.])
+    """
+    return clamp(input, min, out=out)
+
+
+def clamp_max(input: Tensor, max: object, *, out: Tensor | None = None) -> Tensor:  # noqa: A002
+    """Each element, but not above ``max`` (``torch.clamp_max``).
+
+    >>> import kuai as torch
+    >>> torch.clamp_max(torch.tensor([-2., 3.]), 0)
+    tensor([-2.,  0.])
+    """
+    return clamp(input, None, max, out=out)
+
+
+clip, greater, greater_equal, less, less_equal, not_equal = clamp, gt, ge, lt, le, ne
+
+INPLACE = ("eq", "ne", "lt", "le", "gt", "ge", "greater", "greater_equal", "less", "less_equal", "not_equal", "logical_and",
+           "logical_or", "logical_xor", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not",
+           "bitwise_left_shift", "bitwise_right_shift", "clamp", "clip", "clamp_min", "clamp_max")  # fmt: skip
+METHODS = (*INPLACE, "isnan", "isinf", "isfinite", "isposinf", "isneginf", "maximum", "minimum")
+METHODS_EXTRA = {"where": lambda self, condition, other: where(condition, self, other)}

@@ -1,0 +1,708 @@
+"""Arithmetic, powers, exponentials, logarithms and circular functions, element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import dtypes
+from ..engine.program import Op
+from ..tensor import Tensor
+from . import complex_numbers, rules
+from .complex_numbers import conj, sgn
+from .define import binary, op, unary, write_out
+from .pointwise import COMPLEX, FLOAT, INTEGER, any_float, need_tensor, real_float, some_tensor, supports, tensors_only
+
+# ---- sums and products -----------------------------------------------------------------------------------------------
+
+
+def _scale(g: Tensor, alpha: object) -> Tensor:
+    return g if alpha == 1 and alpha is not True else mul(g, conj(alpha))
+
+
+def _check_alpha(d: dtypes.dtype, kind: type) -> None:
+    """RuntimeError for a factor that a result of this dtype cannot hold."""
+    if kind is bool and d.category > 0:
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if kind is float and d.category < 2:
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if kind is complex and d.category < 3:
+        raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
+
+
+def _scaled_rule(rule):
+    def scaled(op: Op, avals: Sequence) -> tuple:
+        out, found = rule(op, avals[:2])
+        _check_alpha(found, avals[2])
+        return out, found
+
+    return scaled
+
+
+def _subtractable(op: Op, avals: Sequence) -> tuple:
+    kinds = [a is bool or getattr(a, "dtype", None) is dtypes.bool_ for a in avals]
+    if all(kinds):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+    if any(kinds):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
+        )
+    return rules.broadcast(op, avals)
+
+
+@binary(name="add", vjp=(lambda g: g, lambda g: g))
+def _add(xp, x, y):
+    return xp.add(x, y)
+
+
+@op(shape=_scaled_rule(rules.broadcast), name="add_scaled", grad_name="AddBackward0", cost=2.0,
+    vjp=(lambda g: g, lambda g, alpha: _scale(g, alpha), None))  # fmt: skip
+def _add_scaled(xp, x, y, alpha):
+    return xp.add(x, xp.multiply(alpha, y))
+
+
+def add(input: object, other: object, *, alpha: object = 1, out: Tensor | None = None) -> Tensor:
+    """The sum, with ``other`` multiplied by ``alpha`` (``torch.add``).
+
+    >>> import kuai as torch
+    >>> torch.add(torch.tensor([1, 2]), 3, alpha=2)
+    tensor([7, 8])
+    """
+    made = _add(input, other) if alpha == 1 and alpha is not True else _add_scaled(input, other, alpha)
+    return made if out is None else write_out(out, made)
+
+
+@binary(name="sub", shape=_subtractable, vjp=(lambda g: g, lambda g: neg(g)))
+def _sub(xp, x, y):
+    return xp.subtract(x, y)
+
+
+@op(shape=_scaled_rule(_subtractable), name="sub_scaled", grad_name="SubBackward0", cost=2.0,
+    vjp=(lambda g: g, lambda g, alpha: neg(_scale(g, alpha)), None))  # fmt: skip
+def _sub_scaled(xp, x, y, alpha):
+    return xp.subtract(x, xp.multiply(alpha, y))
+
+
+def sub(input: object, other: object, *, alpha: object = 1, out: Tensor | None = None) -> Tensor:
+    """The difference, with ``other`` multiplied by ``alpha`` (``torch.sub``).
+
+    >>> import kuai as torch
+    >>> torch.sub(torch.tensor([1., 2.]), torch.tensor([1., 1.]), alpha=2)
+    tensor([-1.,  0.])
+    """
+    made = _sub(input, other) if alpha == 1 and alpha is not True else _sub_scaled(input, other, alpha)
+    return made if out is None else write_out(out, made)
+
+
+def rsub(input: Tensor, other: object, *, alpha: object = 1) -> Tensor:
+    """``other - alpha * input`` (``torch.rsub``).
+
+    >>> import kuai as torch
+    >>> torch.rsub(torch.tensor([1, 2]), 10)
+    tensor([9, 8])
+    """
+    return sub(other, input, alpha=alpha)
+
+
+@binary(vjp=(lambda g, y: mul(g, conj(y)), lambda g, x: mul(g, conj(x))))
+def mul(xp, x, y):
+    """The product (``torch.mul``).
+
+    >>> import kuai as torch
+    >>> torch.mul(torch.tensor([1, 2]), 2.5)
+    tensor([2.5000, 5.0000])
+    """
+    return xp.multiply(x, y)
+
+
+@binary(shape=rules.float_broadcast, name="div",
+        vjp=(lambda g, y: true_divide(g, conj(y)), lambda g, out, y: neg(true_divide(mul(g, conj(out)), conj(y)))))  # fmt: skip
+def true_divide(xp, x, y):
+    """The quotient in floating point (``torch.true_divide``).
+
+    >>> import kuai as torch
+    >>> torch.true_divide(torch.tensor([1, 2]), 2)
+    tensor([0.5000, 1.0000])
+    """
+    return xp.true_divide(x, y)
+
+
+def _three_rule(op: Op, avals: Sequence) -> tuple:
+    for i in range(3):
+        need_tensor(op.name, avals[i], ("input", "tensor1", "tensor2")[i], i + 1)
+    out, found = rules.broadcast(op, avals[:3])
+    if avals[3] is float and found.category < 2:
+        raise RuntimeError(f"{op.name}: value is a floating-point number, which a result of dtype {found} cannot hold")
+    return out, found
+
+
+@op(shape=_three_rule, name="addcmul", cost=3.0, vjp=(
+    lambda g: g, lambda g, t2, value: _scale(mul(g, conj(t2)), value), lambda g, t1, value: _scale(mul(g, conj(t1)), value),
+    None))  # fmt: skip
+def _addcmul(xp, x, t1, t2, value):
+    return x + value * t1 * t2
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: object = 1, out: Tensor | None = None) -> Tensor:
+    """``input + value * tensor1 * tensor2`` (``torch.addcmul``).
+
+    >>> import kuai as torch
+    >>> torch.addcmul(torch.ones(2), torch.tensor([1., 2.]), torch.tensor([3., 4.]), value=10)
+    tensor([31., 81.])
+    """
+    made = _addcmul(input, tensor1, tensor2, value)
+    return made if out is None else write_out(out, made)
+
+
+def _quotient_rule(op: Op, avals: Sequence) -> tuple:
+    out, found = _three_rule(op, avals)
+    if found.category < 2:
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported; use (input + value * torch.trunc(tensor1 / tensor2))"
+            ".to(input.dtype), or floating-point tensors"
+        )
+    return out, found
+
+
+def _addcdiv_t2(g: Tensor, t1: Tensor, t2: Tensor, value: object) -> Tensor:
+    t2 = conj(t2)
+    return neg(_scale(true_divide(mul(g, conj(t1)), mul(t2, t2)), value))
+
+
+@op(shape=_quotient_rule, name="addcdiv", cost=3.0, vjp=(
+    lambda g: g, lambda g, t2, value: _scale(true_divide(g, conj(t2)), value), _addcdiv_t2, None))  # fmt: skip
+def _addcdiv(xp, x, t1, t2, value):
+    return x + value * (t1 / t2)
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: object = 1, out: Tensor | None = None) -> Tensor:
+    """``input + value * tensor1 / tensor2`` (``torch.addcdiv``).
+
+    >>> import kuai as torch
+    >>> torch.addcdiv(torch.ones(2), torch.tensor([1., 2.]), torch.tensor([2., 4.]), value=2)
+    tensor([2., 2.])
+    """
+    made = _addcdiv(input, tensor1, tensor2, value)
+    return made if out is None else write_out(out, made)
+
+
+def _lerp_rule(op: Op, avals: Sequence) -> tuple:
+    x, y, weight = avals
+    for a, name in ((y, "end"), (weight, "weight")):
+        if not isinstance(a, type) and a.dtype is not x.dtype:
+            a_name, x_name = rules._cname(a.dtype).lower(), rules._cname(x.dtype).lower()
+            raise RuntimeError(f"expected dtype {x_name} for `{name}` but got dtype {a_name}")
+    return rules.broadcast(op, avals[:2] if isinstance(weight, type) else avals)
+
+
+def _lerp_numpy(xp, x, y, weight):
+    if np.ndim(weight) == 0:
+        return x + weight * (y - x) if np.abs(weight) < 0.5 else y - (y - x) * (1 - weight)
+    return _lerp_everywhere(xp, x, y, weight)
+
+
+def _lerp_everywhere(xp, x, y, weight):
+    return xp.where(xp.abs(weight) < 0.5, x + weight * (y - x), y - (y - x) * (1 - weight))
+
+
+@op(shape=supports(FLOAT, COMPLEX)(_lerp_rule), name="lerp", xla=_lerp_everywhere, cost=3.0, vjp=(
+    lambda g, weight: mul(g, 1 - conj(weight)), lambda g, weight: mul(g, conj(weight)),
+    lambda g, input, end: mul(g, conj(sub(end, input)))))  # fmt: skip
+def _lerp(xp, input, end, weight):
+    return _lerp_numpy(xp, input, end, weight)
+
+
+def lerp(input: Tensor, end: Tensor, weight: object, *, out: Tensor | None = None) -> Tensor:
+    """``input + weight * (end - input)``: from one to the other on a straight line (``torch.lerp``).
+
+    >>> import kuai as torch
+    >>> torch.lerp(torch.tensor([0., 10.]), torch.tensor([4., 20.]), 0.25)
+    tensor([ 1.0000, 12.5000])
+    """
+    made = _lerp(input, end, weight)
+    return made if out is None else write_out(out, made)
+
+
+# ---- signs -----------------------------------------------------------------------------------------------------------
+
+
+def _negatable(op: Op, avals: Sequence) -> tuple:
+    if avals[0].dtype is dtypes.bool_:
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` "
+            "or `logical_not()` operator instead."
+        )
+    return rules.broadcast(op, avals)
+
+
+@unary(shape=tensors_only(_negatable), vjp=(lambda g: neg(g),))
+def neg(xp, x):
+    """Each element with the other sign (``torch.neg``).
+
+    >>> import kuai as torch
+    >>> torch.neg(torch.tensor([1, -2]))
+    tensor([-1,  2])
+    """
+    return xp.negative(x)
+
+
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself; RuntimeError for bools (``torch.positive``).
+
+    >>> import kuai as torch
+    >>> torch.positive(torch.tensor([1, -2]))
+    tensor([ 1, -2])
+    """
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+def _magnitude(op: Op, avals: Sequence) -> tuple:
+    a = avals[0]
+    return a.with_(dtype=a.dtype.to_real()), a.dtype
+
+
+@unary(name="abs", shape=tensors_only(supports(INTEGER, FLOAT, COMPLEX)(_magnitude)), vjp=(lambda g, x: mul(g, sgn(x)),))
+def abs(xp, x):  # noqa: A001 (PyTorch's name)
+    """The magnitude of each element (``torch.abs``).
+
+    >>> import kuai as torch
+    >>> torch.abs(torch.tensor([-1.5, 2.]))
+    tensor([1.5000, 2.0000])
+    """
+    return xp.abs(x)
+
+
+# ---- powers ----------------------------------------------------------------------------------------------------------
+
+# Exponents that get programs of their own: for them a power is a product or a root.
+_PLAIN = {0, 1, 2, 3, 4, -1, -2, 0.5, -0.5}
+
+
+def _plain_rule(op: Op, avals: Sequence, *, n: float, kind: type) -> tuple:
+    out, found = rules.broadcast(op, (avals[0], kind))
+    if kind is int and n < 0 and found.category < 2:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    return out, found
+
+
+def _plain_vjp(g: Tensor, x: Tensor, n: float, kind: type) -> Tensor:
+    if n == 0:
+        return mul(g, 0)
+    if n == 1:
+        return g
+    return mul(g, conj(mul(x if n == 2 else pow(x, n - 1), n)))
+
+
+@op(shape=_plain_rule, name="pow_plain", grad_name="PowBackward0", vjp=(_plain_vjp,))
+def _pow_plain(xp, x, *, n, kind):
+    if n < 0:
+        return xp.reciprocal(_pow_plain_positive(xp, x, -n))
+    return _pow_plain_positive(xp, x, n)
+
+
+def _pow_plain_positive(xp, x, n):
+    if n == 0.5:
+        return xp.sqrt(x)
+    if n < 2:
+        return xp.ones_like(x) if n == 0 else x
+    square = x * x
+    return square if n == 2 else square * x if n == 3 else square * square
+
+
+def _pow_rule(op: Op, avals: Sequence) -> tuple:
+    out, found = rules.broadcast(op, avals)
+    if found is dtypes.bool_:
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
+    return out, found
+
+
+def _pow_base(g: Tensor, x: object, y: object) -> Tensor:
+    slope = mul(pow(x, sub(y, 1) if isinstance(y, Tensor) else y - 1), y)
+    if isinstance(y, Tensor):
+        from .comparison import where
+
+        slope = where(y == 0, 0, slope)
+    return mul(g, conj(slope))
+
+
+def _pow_exponent(g: Tensor, out: Tensor, x: object, y: Tensor) -> Tensor:
+    """Where 0 is raised to what is not negative, the exponent does not matter."""
+    from .comparison import where
+
+    if not isinstance(x, Tensor):
+        from .creation import scalar_tensor
+
+        x = scalar_tensor(x, dtype=out.dtype, device=out.device)
+    still = (x == 0) & ((y.real if y.dtype.is_complex else y) >= 0)
+    return mul(g, conj(where(still, 0, mul(out, log(x)))))
+
+
+def _power(xp, x, y):
+    if x.dtype.kind in "iub":
+        return _integer_power(xp, x, y)
+    return xp.power(x, y)
+
+
+def _integer_power(xp, x, y):
+    """With a negative exponent only 1 and -1 have a power that is a whole number."""
+    grown = xp.power(x, xp.maximum(y, 0))
+    unit = xp.where(xp.abs(x) == 1, xp.where(y % 2 == 0, x * x, x), 0)
+    return xp.where(y < 0, unit, grown)
+
+
+@op(shape=some_tensor(_pow_rule), name="pow", cost=10.0, vjp=(_pow_base, _pow_exponent))
+def _pow(xp, x, y):
+    return _power(xp, x, y)
+
+
+def pow(input: object, exponent: object, *, out: Tensor | None = None) -> Tensor:  # noqa: A001 (PyTorch's name)
+    """``input`` to the power ``exponent``; either may be a number (``torch.pow``).
+
+    >>> import kuai as torch
+    >>> torch.pow(torch.tensor([1., 2., 3.]), 2), torch.pow(2, torch.tensor([1, 2, 3]))
+    (tensor([1., 4., 9.]), tensor([2, 4, 8]))
+    """
+    kind = type(exponent)
+    if (kind is int or kind is float) and exponent in _PLAIN and isinstance(input, Tensor):
+        made = _pow_plain(input, n=exponent, kind=kind)
+    else:
+        if kind is int and exponent < 0 and input.dtype.category < 2:
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+        made = _pow(input, exponent)
+    return made if out is None else write_out(out, made)
+
+
+def float_power(input: object, exponent: object, *, out: Tensor | None = None) -> Tensor:
+    """The power in double precision (``torch.float_power``).
+
+    >>> import kuai as torch
+    >>> torch.float_power(torch.tensor([1, 2]), -1)
+    tensor([1.0000, 0.5000], dtype=torch.float64)
+    """
+    kinds = [x.dtype.is_complex if isinstance(x, Tensor) else isinstance(x, complex) for x in (input, exponent)]
+    wide = dtypes.complex128 if any(kinds) else dtypes.float64
+    base, power = (x.to(wide) if isinstance(x, Tensor) else x for x in (input, exponent))
+    if out is not None and out.dtype is not wide:
+        raise RuntimeError(f"the output given to float_power has dtype {out.dtype} but the operation's result requires {wide}")
+    return pow(base, power, out=out)
+
+
+@unary(vjp=(lambda g, out: true_divide(g, mul(conj(out), 2)),), shape=any_float)
+def sqrt(xp, x):
+    """The square root (``torch.sqrt``).
+
+    >>> import kuai as torch
+    >>> torch.sqrt(torch.tensor([4., 2.]))
+    tensor([2.0000, 1.4142])
+    """
+    return xp.sqrt(x)
+
+
+@unary(vjp=(lambda g, out: mul(g, mul(conj(pow(out, 3)), -0.5)),), shape=any_float, xla=lambda xp, x: xp.lax.rsqrt(x))
+def rsqrt(xp, x):
+    """One over the square root (``torch.rsqrt``).
+
+    >>> import kuai as torch
+    >>> torch.rsqrt(torch.tensor([4., 0.25]))
+    tensor([0.5000, 2.0000])
+    """
+    return xp.reciprocal(xp.sqrt(x))
+
+
+@unary(vjp=(lambda g, out: neg(mul(g, conj(mul(out, out)))),), shape=any_float)
+def reciprocal(xp, x):
+    """One over each element (``torch.reciprocal``).
+
+    >>> import kuai as torch
+    >>> torch.reciprocal(torch.tensor([4, 5]))
+    tensor([0.2500, 0.2000])
+    """
+    return xp.reciprocal(x)
+
+
+def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Each element times itself (``torch.square``).
+
+    >>> import kuai as torch
+    >>> torch.square(torch.tensor([-3., 2.]))
+    tensor([9., 4.])
+    """
+    need_tensor("square", input, "input", 1)
+    return pow(input, 2, out=out)
+
+
+# ---- exponentials and logarithms -------------------------------------------------------------------------------------
+
+
+@unary(vjp=(lambda g, out: mul(g, conj(out)),), shape=any_float, cost=4.0)
+def exp(xp, x):
+    """e to the power of each element (``torch.exp``).
+
+    >>> import kuai as torch
+    >>> torch.exp(torch.tensor([0., 1.]))
+    tensor([1.0000, 2.7183])
+    """
+    return xp.exp(x)
+
+
+@unary(vjp=(lambda g, out: mul(g, mul(conj(out), math.log(2))),), shape=any_float, cost=4.0)
+def exp2(xp, x):
+    """2 to the power of each element (``torch.exp2``).
+
+    >>> import kuai as torch
+    >>> torch.exp2(torch.tensor([3, -1]))
+    tensor([8.0000, 0.5000])
+    """
+    return xp.exp(x * math.log(2)) if x.dtype.kind == "c" else xp.exp2(x)
+
+
+@unary(vjp=(lambda g, out: mul(g, add(conj(out), 1)),), shape=any_float, cost=8.0)
+def expm1(xp, x):
+    """``exp(x) - 1``, exact near 0 (``torch.expm1``).
+
+    >>> import kuai as torch
+    >>> torch.expm1(torch.tensor([1e-8]))
+    tensor([1.0000e-08])
+    """
+    return xp.expm1(x)
+
+
+@unary(vjp=(lambda g, x: true_divide(g, conj(x)),), shape=any_float, cost=4.0)
+def log(xp, x):
+    """The natural logarithm (``torch.log``).
+
+    >>> import kuai as torch
+    >>> torch.log(torch.tensor([1., 2.]))
+    tensor([0.0000, 0.6931])
+    """
+    return xp.log(x)
+
+
+@unary(vjp=(lambda g, x: true_divide(g, mul(conj(x), math.log(2))),), shape=any_float, cost=4.0)
+def log2(xp, x):
+    """The logarithm to the base 2 (``torch.log2``).
+
+    >>> import kuai as torch
+    >>> torch.log2(torch.tensor([8., 0.5]))
+    tensor([ 3., -1.])
+    """
+    return xp.log2(x)
+
+
+@unary(vjp=(lambda g, x: true_divide(g, mul(conj(x), math.log(10))),), shape=any_float, cost=4.0)
+def log10(xp, x):
+    """The logarithm to the base 10 (``torch.log10``).
+
+    >>> import kuai as torch
+    >>> torch.log10(torch.tensor([100., 0.1]))
+    tensor([ 2., -1.])
+    """
+    return xp.log10(x)
+
+
+@unary(vjp=(lambda g, x: true_divide(g, add(conj(x), 1)),), shape=any_float, cost=8.0)
+def log1p(xp, x):
+    """``log(1 + x)``, exact near 0 (``torch.log1p``).
+
+    >>> import kuai as torch
+    >>> torch.log1p(torch.tensor([0., 1e-8]))
+    tensor([0.0000e+00, 1.0000e-08])
+    """
+    return xp.log1p(x)
+
+
+# ---- circular functions ----------------------------------------------------------------------------------------------
+
+
+@unary(vjp=(lambda g, x: mul(g, cos(conj(x))),), shape=any_float, cost=6.0)
+def sin(xp, x):
+    """The sine (``torch.sin``).
+
+    >>> import kuai as torch
+    >>> torch.sin(torch.tensor([0., 1.]))
+    tensor([0.0000, 0.8415])
+    """
+    return xp.sin(x)
+
+
+@unary(vjp=(lambda g, x: neg(mul(g, sin(conj(x)))),), shape=any_float, cost=6.0)
+def cos(xp, x):
+    """The cosine (``torch.cos``).
+
+    >>> import kuai as torch
+    >>> torch.cos(torch.tensor([0., 1.]))
+    tensor([1.0000, 0.5403])
+    """
+    return xp.cos(x)
+
+
+@unary(vjp=(lambda g, out: mul(g, add(pow(conj(out), 2), 1)),), shape=any_float, cost=10.0)
+def tan(xp, x):
+    """The tangent (``torch.tan``).
+
+    >>> import kuai as torch
+    >>> torch.tan(torch.tensor([0., 1.]))
+    tensor([0.0000, 1.5574])
+    """
+    return xp.tan(x)
+
+
+@unary(vjp=(lambda g, x: mul(g, rsqrt(sub(1, pow(conj(x), 2)))),), shape=any_float, cost=10.0)
+def asin(xp, x):
+    """The inverse of the sine (``torch.asin``).
+
+    >>> import kuai as torch
+    >>> torch.asin(torch.tensor([0., 1.]))
+    tensor([0.0000, 1.5708])
+    """
+    return xp.arcsin(x)
+
+
+@unary(vjp=(lambda g, x: neg(mul(g, rsqrt(sub(1, pow(conj(x), 2))))),), shape=any_float, cost=10.0)
+def acos(xp, x):
+    """The inverse of the cosine (``torch.acos``).
+
+    >>> import kuai as torch
+    >>> torch.acos(torch.tensor([1., 0.]))
+    tensor([0.0000, 1.5708])
+    """
+    return xp.arccos(x)
+
+
+@unary(vjp=(lambda g, x: true_divide(g, add(pow(conj(x), 2), 1)),), shape=any_float, cost=10.0)
+def atan(xp, x):
+    """The inverse of the tangent (``torch.atan``).
+
+    >>> import kuai as torch
+    >>> torch.atan(torch.tensor([0., 1.]))
+    tensor([0.0000, 0.7854])
+    """
+    return xp.arctan(x)
+
+
+@unary(vjp=(lambda g, x: mul(g, cosh(conj(x))),), shape=any_float, cost=10.0)
+def sinh(xp, x):
+    """The hyperbolic sine (``torch.sinh``).
+
+    >>> import kuai as torch
+    >>> torch.sinh(torch.tensor([0., 1.]))
+    tensor([0.0000, 1.1752])
+    """
+    return xp.sinh(x)
+
+
+@unary(vjp=(lambda g, x: mul(g, sinh(conj(x))),), shape=any_float, cost=10.0)
+def cosh(xp, x):
+    """The hyperbolic cosine (``torch.cosh``).
+
+    >>> import kuai as torch
+    >>> torch.cosh(torch.tensor([0., 1.]))
+    tensor([1.0000, 1.5431])
+    """
+    return xp.cosh(x)
+
+
+@unary(vjp=(lambda g, x: mul(g, rsqrt(add(pow(conj(x), 2), 1))),), shape=any_float, cost=10.0)
+def asinh(xp, x):
+    """The inverse of the hyperbolic sine (``torch.asinh``).
+
+    >>> import kuai as torch
+    >>> torch.asinh(torch.tensor([0., 1.]))
+    tensor([0.0000, 0.8814])
+    """
+    return xp.arcsinh(x)
+
+
+def _acosh_vjp(g: Tensor, x: Tensor) -> Tensor:
+    x = conj(x)
+    return mul(g, mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1))))
+
+
+@unary(vjp=(_acosh_vjp,), shape=any_float, cost=10.0)
+def acosh(xp, x):
+    """The inverse of the hyperbolic cosine (``torch.acosh``).
+
+    >>> import kuai as torch
+    >>> torch.acosh(torch.tensor([1., 2.]))
+    tensor([0.0000, 1.3170])
+    """
+    return xp.arccosh(x)
+
+
+@unary(vjp=(lambda g, x: true_divide(g, sub(1, pow(conj(x), 2))),), shape=any_float, cost=10.0)
+def atanh(xp, x):
+    """The inverse of the hyperbolic tangent (``torch.atanh``).
+
+    >>> import kuai as torch
+    >>> torch.atanh(torch.tensor([0., 0.5]))
+    tensor([0.0000, 0.5493])
+    """
+    return xp.arctanh(x)
+
+
+@binary(shape=real_float, cost=12.0, vjp=(
+    lambda g, input, other: mul(g, true_divide(other, add(pow(input, 2), pow(other, 2)))),
+    lambda g, input, other: mul(g, true_divide(neg(input), add(pow(input, 2), pow(other, 2))))))  # fmt: skip
+def atan2(xp, input, other):
+    """The angle of the points (other, input), in all four quadrants (``torch.atan2``).
+
+    >>> import kuai as torch
+    >>> torch.atan2(torch.tensor([1., -1.]), torch.tensor([-1., -1.]))
+    tensor([ 2.3562, -2.3562])
+    """
+    return xp.arctan2(input, other)
+
+
+@binary(shape=tensors_only(supports(FLOAT)(rules.broadcast)), cost=4.0, vjp=(
+    lambda g, input, out: mul(g, true_divide(input, out)), lambda g, other, out: mul(g, true_divide(other, out))))  # fmt: skip
+def hypot(xp, input, other):
+    """The length of the hypotenuse over two legs (``torch.hypot``).
+
+    >>> import kuai as torch
+    >>> torch.hypot(torch.tensor([3.]), torch.tensor([4.]))
+    tensor([5.])
+    """
+    return xp.hypot(input, other)
+
+
+@unary(vjp=(lambda g: mul(g, math.pi / 180),), shape=real_float)
+def deg2rad(xp, x):
+    """Degrees as radians (``torch.deg2rad``).
+
+    >>> import kuai as torch
+    >>> torch.deg2rad(torch.tensor([180.]))
+    tensor([3.1416])
+    """
+    return x * (math.pi / 180)
+
+
+@unary(vjp=(lambda g: mul(g, 180 / math.pi),), shape=real_float)
+def rad2deg(xp, x):
+    """Radians as degrees (``torch.rad2deg``).
+
+    >>> import kuai as torch
+    >>> torch.rad2deg(torch.tensor([1.]))
+    tensor([57.2958])
+    """
+    return x * (180 / math.pi)
+
+
+absolute, negative, subtract, multiply = abs, neg, sub, mul
+arcsin, arccos, arctan, arcsinh, arccosh, arctanh, arctan2 = asin, acos, atan, asinh, acosh, atanh, atan2
+
+_UNARY = ("neg", "negative", "abs", "absolute", "sqrt", "rsqrt", "reciprocal", "square", "exp", "exp2", "expm1", "log", "log2",
+          "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "arcsin",
+          "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "deg2rad", "rad2deg")  # fmt: skip
+INPLACE = (*_UNARY, "add", "sub", "subtract", "mul", "multiply", "true_divide", "addcmul", "addcdiv", "lerp", "pow",
+           "float_power", "atan2", "arctan2", "hypot")  # fmt: skip
+METHODS = (*INPLACE, "positive")
+# TEMPORARY until kuai/__init__.py lists complex_numbers among the families.
+METHODS_EXTRA = {n: getattr(complex_numbers, n) for n in complex_numbers.METHODS} | complex_numbers.METHODS_EXTRA

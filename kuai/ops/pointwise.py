@@ -1,0 +1,109 @@
+"""What the pointwise families share: rules that refuse what PyTorch refuses, and small words for derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .. import dtypes
+from ..engine.program import Aval, Op
+from ..tensor import Tensor
+from . import rules
+from .creation import zeros_like
+from .define import op
+
+Rule = Callable[..., tuple]
+BOOL, INTEGER, FLOAT, COMPLEX = range(4)
+
+
+def tensors_only(rule: Rule) -> Rule:
+    """The rule for operands of which none may be a Python number."""
+
+    def checked(op: Op, avals: Sequence, **static: object) -> tuple:
+        for i, a in enumerate(avals):
+            if type(a) is not Aval:
+                need_tensor(op.name, a, op.inputs[i], i + 1)
+        return rule(op, avals, **static)
+
+    return checked
+
+
+def need_tensor(name: str, given: object, argument: str, position: int) -> None:
+    """TypeError, as PyTorch words it, for an operand (or the type of a number) that has to be a tensor."""
+    if not isinstance(given, (Tensor, Aval)):
+        kind = given if isinstance(given, type) else type(given)
+        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {kind.__name__}")
+
+
+def first_tensor(rule: Rule) -> Rule:
+    """The rule for operands of which the first must be a tensor and the others may be numbers."""
+
+    def checked(op: Op, avals: Sequence, **static: object) -> tuple:
+        if type(avals[0]) is not Aval:
+            need_tensor(op.name, avals[0], op.inputs[0], 1)
+        return rule(op, avals, **static)
+
+    return checked
+
+
+def some_tensor(rule: Rule) -> Rule:
+    """The rule for operands of which at least one must be a tensor."""
+
+    def checked(op: Op, avals: Sequence, **static: object) -> tuple:
+        if not any(type(a) is Aval for a in avals):
+            got = ", ".join(a.__name__ for a in avals if a is not None)
+            raise TypeError(f"{op.name}() received an invalid combination of arguments - got ({got}), needs a Tensor")
+        return rule(op, avals, **static)
+
+    return checked
+
+
+def supports(*categories: int, otherwise: str | None = None) -> Callable[[Rule], Rule]:
+    """Make a rule refuse to compute in other categories of dtypes than these, with PyTorch's class of error."""
+
+    def restrict(rule: Rule) -> Rule:
+        def restricted(op: Op, avals: Sequence, **static: object) -> tuple:
+            out, computed = rule(op, avals, **static)
+            first = computed[0] if isinstance(computed, tuple) else computed
+            if first.category not in categories:
+                raise NotImplementedError(otherwise or f"\"{op.name}\" not implemented for '{rules._cname(first)}'")
+            return out, computed
+
+        return restricted
+
+    return restrict
+
+
+def truth(op: Op, avals: Sequence, **static: object) -> tuple:
+    """Answers with bools about elements as they are: nothing is promoted."""
+    shape = rules.broadcast_shapes(op.name, *(a.shape for a in rules.tensors(avals)))
+    out = Aval(shape, dtypes.bool_, rules.common_device(op, avals))
+    return out, tuple(a.dtype if type(a) is Aval else dtypes.default_for(a) for a in avals)
+
+
+def real_part_dtype(op: Op, avals: Sequence, **static: object) -> tuple:
+    """As one operand, but real where that is complex: abs, angle."""
+    a = avals[0]
+    return a.with_(dtype=a.dtype.to_real()), a.dtype
+
+
+any_float = tensors_only(rules.float_broadcast)  # floating point or complex; integers become floats
+real_float = tensors_only(supports(FLOAT)(rules.float_broadcast))
+as_is = tensors_only(rules.broadcast)
+real = tensors_only(supports(BOOL, INTEGER, FLOAT)(rules.broadcast))
+
+
+@op(shape=rules.same, vjp=(lambda g: conj(g),), name="conj", exact=True)
+def _conj(xp, x):
+    return xp.conj(x)
+
+
+def conj(x: object) -> object:
+    """The complex conjugate of a tensor or number; what is real is itself."""
+    if isinstance(x, Tensor):
+        return _conj(x) if x._value.aval.dtype.is_complex else x
+    return x.conjugate() if type(x) is complex else x
+
+
+def zero(g: Tensor) -> Tensor:
+    """The derivative of steps: zero, also where the cotangent is infinite."""
+    return zeros_like(g)
