@@ -10,7 +10,7 @@ log = frozenset(filter(None, os.environ.get("KUAI_LOG", "").split(",")))
 max_instructions = 4096  # a trace longer than this is run at once
 max_bytes = 4 << 30  # … or one whose results are larger together
 max_plans = 512  # programs kept, the least recently used go first
-max_states = 400_000  # … and the length of all of them together
+max_states = 100_000  # … and the length of all of them together (about 2 kB a state)
 
 
 def cache_folder() -> Path:

@@ -59,6 +59,7 @@ _RECORDER = """
 def bind(op{static}):
   def record({head}):
     {prologue}
+    {cast}
     trace = current.trace
     numbers = ()
 {operands}
@@ -96,7 +97,7 @@ def bind(op{static}):
 
 
 @lru_cache(maxsize=None)
-def _unrolled(names: tuple[str, ...], saves: tuple, public: bool) -> Callable:
+def _unrolled(names: tuple[str, ...], saves: tuple, public: bool, casts: bool) -> Callable:
     """A maker of recorders for ops of one form: the loop over operands unrolled, which halves an op's cost.
 
     A public one is called as PyTorch's elementwise functions are, ``f(input, other, *, out=None)``; another one as
@@ -107,6 +108,7 @@ def _unrolled(names: tuple[str, ...], saves: tuple, public: bool) -> Callable:
     text = _RECORDER.format(
         static=", static=None" if public else "",
         head=f"{args}, *, out=None" if public else f"static, {args}",
+        cast=f"if current.autocast is not None: {args}, = current.autocast.cast(op, ({args},))" if casts else "",
         prologue=f"if out is not None: return out._set_out(record({args}))" if public else "",
         operands="".join(
             _OPERAND.format(x=n, i=i, call=args if public else f"static, {args}") for i, n in enumerate(names)
@@ -131,11 +133,15 @@ def recorder(op: Op, public: tuple[str, ...] | None = None) -> Callable:
     """The function that records ``op``: ``record(static, *operands)``, or with public names ``f(input, …, *, out=None)``."""
     if op.variadic:
         return lambda static, *operands: _record_any(op, static, operands)
-    return _unrolled(public or tuple(f"x{i}" for i in range(len(op.inputs))), op.saves, public is not None)(op)
+    return _unrolled(public or tuple(f"x{i}" for i in range(len(op.inputs))), op.saves, public is not None, bool(op.autocast))(
+        op
+    )
 
 
 def _record_any(op: Op, static: tuple | None, operands: tuple) -> Tensor:
     """Record an op of any number of operands, with one result."""
+    if op.autocast and current.autocast is not None:
+        operands = current.autocast.cast(op, operands)
     values: list = [x._read() if isinstance(x, Tensor) else _operand(op, x) for x in operands]
     trace = current.trace
     result = record(op, static, values)
@@ -148,6 +154,8 @@ def _record_any(op: Op, static: tuple | None, operands: tuple) -> Tensor:
 
 def record_many(op: Op, static: tuple | None, *operands: object) -> tuple[Tensor, ...]:
     """Record an op that has several results."""
+    if op.autocast and current.autocast is not None:
+        operands = current.autocast.cast(op, operands)
     values: list = [x._read() if isinstance(x, Tensor) else _operand(op, x) for x in operands]
     trace = current.trace
     results = record(op, static, values)

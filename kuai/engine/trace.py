@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -51,7 +52,7 @@ class _Current(threading.local):
     """What belongs to a thread. All in one object, because looking a thread's object up has its price at every op.
 
     ``seen`` counts how often the thread has met each plan, so that threads cannot change each other's policy;
-    ``grad`` and ``inference`` are the modes of autograd.
+    ``grad`` and ``inference`` are the modes of autograd, ``autocast`` is what `amp` casts now, or None.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class _Current(threading.local):
         self.seen: WeakKeyDictionary = WeakKeyDictionary()
         self.grad = True
         self.inference = False
+        self.autocast: Any = None
 
 
 current = _Current()

@@ -8,6 +8,7 @@ from ..dispatch import finish, record_many, recorder, view_recorder
 from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
+from .casting import AUTOCAST
 
 REGISTRY: dict[str, Op] = {}
 REQUIRED = object()
@@ -28,6 +29,7 @@ def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, 
         if vjp is REQUIRED:
             raise TypeError(f"op {made.name}: no derivative given; say vjp=None if it has none")
         finish(made, vjp, view)
+        made.autocast = AUTOCAST.get(made.name)
         REGISTRY[made.name] = made
         call = _caller(made, _recorder(made, bool(view), many))
         call.op = made  # type: ignore[attr-defined]
