@@ -1,0 +1,281 @@
+"""Sums and their like: what becomes of a tensor when dimensions are folded."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from math import prod as product
+
+from .. import dtypes
+from ..dispatch import recorder
+from ..dtypes import dtype
+from ..engine.program import Aval, Op
+from ..tensor import Tensor
+from . import rules
+from .along import axes, dim_of, dims_of, need_tensor, numpy_names, reduced, spread
+from .cumulative import cumprod_reversed, shift
+from .define import op, write_out
+
+# ---- sum and mean ----------------------------------------------------------------------------------------------------------------
+
+
+def accumulated(d: dtype) -> dtype:
+    """The dtype of a sum: int64 for integers and bool."""
+    return d if d.category > 1 else dtypes.int64
+
+
+def _sum_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool, dtype: dtype | None) -> tuple:
+    x = need_tensor(op, avals[0])
+    target = dtype or accumulated(x.dtype)
+    return Aval(reduced(x, dim, keepdim), target, x.device), target
+
+
+def _spread_sum(g: Tensor, avals: tuple, dim: object, keepdim: bool) -> Tensor:
+    return spread(g, avals[0].shape, dim, keepdim)
+
+
+@op(shape=_sum_rule, vjp=(_spread_sum,), name="sum", cost=0.5, grad_name="SumBackward0")
+def _sum(xp, x, *, dim, keepdim, dtype):
+    return x.sum(axis=axes(dim, x.ndim), keepdims=keepdim)
+
+
+_record_sum = recorder(_sum.op)
+
+
+@numpy_names
+def sum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None, out: Tensor | None = None) -> Tensor:
+    """Sum of all elements, or over some dimensions (``torch.sum``); integers and bools are summed as int64.
+
+    >>> import kuai as torch
+    >>> x = torch.tensor([[1., 2.], [3., 4.]])
+    >>> x.sum(), x.sum(dim=0), x.sum(1, keepdim=True)
+    (tensor(10.), tensor([4., 6.]), tensor([[3.],
+            [7.]]))
+    """
+    made = _record_sum((dims_of(dim, "sum"), keepdim, dtype and dtypes.as_dtype(dtype)), input)
+    return made if out is None else write_out(out, made)
+
+
+def _count(shape: Sequence[int], dim: object) -> int:
+    return product([shape[a] for a in axes(dim, len(shape))])  # type: ignore[arg-type]
+
+
+def _mean_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool, dtype: dtype | None) -> tuple:
+    x = need_tensor(op, avals[0])
+    target = dtype or x.dtype
+    if target.category < 2:
+        which = "Optional" if dtype else "Input"
+        raise RuntimeError(
+            f"{op.name}(): could not infer output dtype. {which} dtype must be either a floating point or complex dtype. "
+            f"Got: {rules._cname(target)}; give dtype=torch.float32"
+        )
+    return Aval(reduced(x, dim, keepdim), target, x.device), target
+
+
+def _spread_mean(g: Tensor, avals: tuple, dim: object, keepdim: bool) -> Tensor:
+    shape = avals[0].shape
+    return spread(g, shape, dim, keepdim, _count(shape, dim))
+
+
+@op(shape=_mean_rule, vjp=(_spread_mean,), name="mean", cost=0.5, grad_name="MeanBackward0")
+def _mean(xp, x, *, dim, keepdim, dtype):
+    return x.sum(axis=axes(dim, x.ndim), keepdims=keepdim) / _count(x.shape, dim)
+
+
+_record_mean = recorder(_mean.op)
+
+
+@numpy_names
+def mean(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None, out: Tensor | None = None) -> Tensor:
+    """Mean of all elements, or over some dimensions (``torch.mean``); integers need a dtype.
+
+    >>> import kuai as torch
+    >>> torch.tensor([[1., 2.], [3., 4.]]).mean(dim=1)
+    tensor([1.5000, 3.5000])
+    """
+    made = _record_mean((dims_of(dim, "mean"), keepdim, dtype and dtypes.as_dtype(dtype)), input)
+    return made if out is None else write_out(out, made)
+
+
+def _sum_to_rule(op: Op, avals: Sequence, *, shape: tuple) -> tuple:
+    x = need_tensor(op, avals[0])
+    lead = len(x.shape) - len(shape)
+    if lead < 0 or builtins.any(n not in (1, m) for n, m in zip(shape, x.shape[lead:])):
+        raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(x.shape)}}}.")
+    target = x.dtype if shape == x.shape else accumulated(x.dtype)
+    return Aval(shape, target, x.device), target
+
+
+@op(shape=_sum_to_rule, vjp=(lambda g, avals: g.expand(avals[0].shape),), name="sum_to_size", cost=0.5,
+    grad_name="SumBackward1")  # fmt: skip
+def _sum_to(xp, x, *, shape):
+    lead = x.ndim - len(shape)
+    dims = tuple(i for i, n in enumerate(x.shape) if i < lead or n != shape[i - lead])
+    return x.sum(axis=dims).reshape(shape) if dims else x
+
+
+_record_sum_to = recorder(_sum_to.op)
+
+
+def sum_to_size(self: Tensor, *size: object) -> Tensor:
+    """Sum over what broadcasting from ``size`` would repeat (``torch.Tensor.sum_to_size``).
+
+    >>> import kuai as torch
+    >>> torch.ones(4, 3).sum_to_size(1, 3)
+    tensor([[4., 4., 4.]])
+    """
+    shape = size[0] if len(size) == 1 and not isinstance(size[0], int) else size
+    return _record_sum_to((shape if isinstance(shape, tuple) else tuple(shape),), self)  # type: ignore[arg-type]
+
+
+# ---- without nan -----------------------------------------------------------------------------------------------------------------
+
+
+def _without_nan(xp, x):
+    return xp.where(x == x, x, xp.zeros((), x.dtype))  # only nan differs from itself
+
+
+def _nansum_rule(op: Op, avals: Sequence, **static: object) -> tuple:
+    need_tensor(op, avals[0])
+    if avals[0].dtype.is_complex:
+        raise RuntimeError("nansum does not support complex inputs")
+    return _sum_rule(op, avals, **static)  # type: ignore[arg-type]
+
+
+@op(shape=_nansum_rule, vjp=(lambda g, input, dim, keepdim: spread(g, input.shape, dim, keepdim) * (input == input),),
+    name="nansum")  # fmt: skip
+def _nansum(xp, input, *, dim, keepdim, dtype):
+    return _without_nan(xp, input).sum(axis=axes(dim, input.ndim), keepdims=keepdim)
+
+
+@numpy_names
+def nansum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None, out: Tensor | None = None) -> Tensor:
+    """Sum with nan counted as zero (``torch.nansum``).
+
+    >>> import kuai as torch
+    >>> torch.nansum(torch.tensor([1., float("nan"), 2.]))
+    tensor(3.)
+    """
+    made = _nansum(input, dim=dims_of(dim, "nansum"), keepdim=keepdim, dtype=dtype and dtypes.as_dtype(dtype))
+    return made if out is None else write_out(out, made)
+
+
+@numpy_names
+def nanmean(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None,
+            out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Mean of the elements that are not nan (``torch.nanmean``).
+
+    >>> import kuai as torch
+    >>> torch.nanmean(torch.tensor([1., float("nan"), 2.]))
+    tensor(1.5000)
+    """
+    if input.dtype.category < 2:
+        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype}")
+    made = nansum(input, dim, keepdim, dtype=dtype) / (input == input).sum(dim, keepdim)
+    return made if out is None else write_out(out, made)
+
+
+# ---- products --------------------------------------------------------------------------------------------------------------------
+
+
+def others(x: Tensor, dim: int) -> Tensor:
+    """The product of all other elements along ``dim``: right where there are zeros too, and to any order."""
+    return shift(x.cumprod(dim), dim, 1, 1.0) * shift(cumprod_reversed(x, dim), dim, -1, 1.0)
+
+
+def _prod_vjp(g: Tensor, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    x = input.conj() if input.dtype.is_complex else input
+    x = x.to(g.dtype)
+    rest = others(x.reshape(-1), 0).reshape(x.shape) if dim is None else others(x, dim)
+    return spread(g, x.shape, dim, keepdim) * rest
+
+
+@op(shape=_sum_rule, vjp=(_prod_vjp,), name="prod", cost=1.0, grad_name="ProdBackward0")
+def _prod(xp, input, *, dim, keepdim, dtype):
+    return input.prod(axis=axes(dim, input.ndim), keepdims=keepdim)
+
+
+@numpy_names
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: object = None,
+         out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Product of all elements, or along one dimension (``torch.prod``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([[1., 2.], [3., 4.]]).prod(dim=1)
+    tensor([ 2., 12.])
+    """
+    one = None if dim is None else dim_of(dim, "prod")
+    made = _prod(input, dim=one, keepdim=keepdim, dtype=dtype and dtypes.as_dtype(dtype))
+    return made if out is None else write_out(out, made)
+
+
+# ---- truth and counts ------------------------------------------------------------------------------------------------------------
+
+
+def _truth_axes(dim: object, rank: int) -> tuple[int, ...]:
+    return () if dim == () else axes(dim, rank)  # type: ignore[arg-type]
+
+
+def _truth_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool) -> tuple:
+    x = need_tensor(op, avals[0])
+    shape = rules.reduced_shape(x.shape, _truth_axes(dim, len(x.shape)), keepdim)
+    return Aval(shape, dtypes.uint8 if x.dtype is dtypes.uint8 else dtypes.bool_, x.device), None
+
+
+@op(shape=_truth_rule, vjp=None, name="any", cost=0.5)
+def _any(xp, x, *, dim, keepdim):
+    return (x != 0).any(axis=_truth_axes(dim, x.ndim), keepdims=keepdim)
+
+
+@op(shape=_truth_rule, vjp=None, name="all", cost=0.5)
+def _all(xp, x, *, dim, keepdim):
+    return (x != 0).all(axis=_truth_axes(dim, x.ndim), keepdims=keepdim)
+
+
+@numpy_names
+def any(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """Whether some element is not zero (``torch.any``).
+
+    >>> import kuai as torch
+    >>> torch.any(torch.tensor([[0, 0], [0, 3]]), dim=1)
+    tensor([False,  True])
+    """
+    made = _any(input, dim=dims_of(dim, "any"), keepdim=keepdim)
+    return made if out is None else write_out(out, made)
+
+
+@numpy_names
+def all(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """Whether no element is zero (``torch.all``).
+
+    >>> import kuai as torch
+    >>> torch.all(torch.tensor([[1, 0], [2, 3]]), dim=1)
+    tensor([False,  True])
+    """
+    made = _all(input, dim=dims_of(dim, "all"), keepdim=keepdim)
+    return made if out is None else write_out(out, made)
+
+
+def _count_rule(op: Op, avals: Sequence, *, dim: object) -> tuple:
+    x = need_tensor(op, avals[0])
+    return Aval(reduced(x, dim, False), dtypes.int64, x.device), None  # type: ignore[arg-type]
+
+
+@op(shape=_count_rule, vjp=None, name="count_nonzero", cost=0.5)
+def _count_nonzero(xp, x, *, dim):
+    return (x != 0).sum(axis=axes(dim, x.ndim))
+
+
+@numpy_names
+def count_nonzero(input: Tensor, dim: object = None) -> Tensor:
+    """How many elements are not zero (``torch.count_nonzero``).
+
+    >>> import kuai as torch
+    >>> torch.count_nonzero(torch.tensor([[0, 1], [2, 3]]), dim=0)
+    tensor([1, 2])
+    """
+    return _count_nonzero(input, dim=dims_of(dim, "count_nonzero"))
+
+
+METHODS = ("sum", "mean", "sum_to_size", "nansum", "nanmean", "prod", "any", "all", "count_nonzero")
+INPLACE = ()

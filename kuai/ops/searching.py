@@ -1,0 +1,261 @@
+"""The greatest and the least, and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod as product
+
+from .. import dtypes, return_types
+from ..dispatch import recorder
+from ..engine.program import Aval, Op
+from ..tensor import Tensor
+from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, reduced, refuse, write_outs
+from .define import op, write_out
+
+# ---- values ----------------------------------------------------------------------------------------------------------------------
+
+
+def _need_elements(op: Op, x: Aval, dim: int | tuple[int, ...] | None, error: type = RuntimeError) -> None:
+    """The greatest of nothing is an error."""
+    if product(x.shape):
+        axes(dim, len(x.shape))
+    elif dim is None or dim == ():
+        hint = " Specify the reduction dim with the 'dim' argument." if error is RuntimeError else ""
+        raise error(f"{op.name}(): Expected reduction dim to be specified for input.numel() == 0.{hint}")
+    for a in axes(dim, len(x.shape)):
+        if not x.shape[a]:
+            raise IndexError(f"{op.name}(): Expected reduction dim {a} to have non-zero size.")
+
+
+def _extreme_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool) -> tuple:
+    x = need_tensor(op, avals[0])
+    refuse(op, x, 3)
+    _need_elements(op, x, dim)  # type: ignore[arg-type]
+    return Aval(reduced(x, dim, keepdim), x.dtype, x.device), x.dtype  # type: ignore[arg-type]
+
+
+def _ties(xp, x, out, dim: object, keepdim: bool):
+    """Where the extreme stands, as shares that sum to one."""
+    if not keepdim and x.ndim:
+        out = xp.expand_dims(out, axes(dim, x.ndim))
+    at = (x == out) | ((x != x) & (out != out))
+    return at / at.sum(axis=axes(dim, x.ndim), keepdims=True).astype(x.dtype)
+
+
+def _as_operand(op: Op, avals: Sequence, **static: object) -> tuple:
+    return avals[1].with_(dtype=avals[0].dtype), avals[0].dtype
+
+
+def _as_result(op: Op, avals: Sequence, **static: object) -> tuple:
+    return avals[2].with_(dtype=avals[0].dtype), avals[0].dtype
+
+
+@op(shape=_as_operand, vjp=(lambda g, x, out, dim, keepdim: _gather_ties(g, x, out, dim=dim, keepdim=keepdim), None, None),
+    name="share_ties", cost=4.0)  # fmt: skip
+def _share_ties(xp, g, x, out, *, dim, keepdim):
+    """A cotangent, distributed evenly among equal extremes."""
+    if not keepdim and x.ndim:
+        g = xp.expand_dims(g, axes(dim, x.ndim))
+    return g * _ties(xp, x, out, dim, keepdim)
+
+
+@op(shape=_as_result, vjp=(lambda g, x, out, dim, keepdim: _share_ties(g, x, out, dim=dim, keepdim=keepdim), None, None),
+    name="gather_ties", cost=4.0)  # fmt: skip
+def _gather_ties(xp, g, x, out, *, dim, keepdim):
+    return (g * _ties(xp, x, out, dim, keepdim)).sum(axis=axes(dim, x.ndim), keepdims=keepdim)
+
+
+def _extreme(name: str, method: str, grad_name: str) -> Callable:
+    """The op of an extreme over dimensions; ``method`` is the array's."""
+
+    @op(shape=_extreme_rule, name=name, grad_name=grad_name, cost=0.5,
+        vjp=(lambda g, x, out, dim, keepdim: _share_ties(g, x, out, dim=dim, keepdim=keepdim),))  # fmt: skip
+    def extreme(xp, x, *, dim, keepdim):
+        return getattr(x, method)(axis=axes(dim, x.ndim), keepdims=keepdim)
+
+    return extreme
+
+
+_amax, _amin = _extreme("amax", "max", "AmaxBackward0"), _extreme("amin", "min", "AminBackward0")
+_max_all, _min_all = _extreme("max", "max", "MaxBackward1"), _extreme("min", "min", "MinBackward1")
+
+
+@numpy_names
+def amax(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The greatest elements over some dimensions (``torch.amax``); equal ones share the gradient.
+
+    >>> import kuai as torch
+    >>> torch.amax(torch.tensor([[1., 4.], [3., 2.]]), dim=0)
+    tensor([3., 4.])
+    """
+    made = _amax(input, dim=dims_of(dim, "amax"), keepdim=keepdim)
+    return made if out is None else write_out(out, made)
+
+
+@numpy_names
+def amin(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The least elements over some dimensions (``torch.amin``); equal ones share the gradient.
+
+    >>> import kuai as torch
+    >>> torch.amin(torch.tensor([[1., 4.], [3., 2.]]), dim=0)
+    tensor([1., 2.])
+    """
+    made = _amin(input, dim=dims_of(dim, "amin"), keepdim=keepdim)
+    return made if out is None else write_out(out, made)
+
+
+def _both_rule(op: Op, avals: Sequence, *, dim: int | None, keepdim: bool) -> tuple:
+    made, found = _extreme_rule(op, avals, dim=dim, keepdim=keepdim)
+    return (made, made), found
+
+
+def _both_vjp(g: tuple, x: Tensor, out: tuple, dim: int | None, keepdim: bool) -> tuple:
+    shares = [_share_ties(c, x, o, dim=dim, keepdim=keepdim) for c, o in zip(g, out) if c is not None]
+    return (shares[0] if len(shares) == 1 else shares[0] + shares[1],)
+
+
+@op(shape=_both_rule, vjp=_both_vjp, many=True, name="aminmax")
+def _aminmax(xp, x, *, dim, keepdim):
+    over = axes(dim, x.ndim)
+    return x.min(axis=over, keepdims=keepdim), x.max(axis=over, keepdims=keepdim)
+
+
+@numpy_names
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: tuple | None = None) -> tuple:
+    """The least and the greatest at once (``torch.aminmax``).
+
+    >>> import kuai as torch
+    >>> torch.aminmax(torch.tensor([3., 1., 2.]))
+    torch.return_types.aminmax(
+    min=tensor(1.),
+    max=tensor(3.))
+    """
+    one = None if dim is None else dim_of(dim, "aminmax")
+    return write_outs(out, return_types.aminmax(_aminmax(input, dim=one, keepdim=keepdim)))
+
+
+# ---- places ----------------------------------------------------------------------------------------------------------------------
+
+
+def _place_rule(op: Op, avals: Sequence, *, dim: int | None, keepdim: bool) -> tuple:
+    x = need_tensor(op, avals[0])
+    if x.dtype.category in (0, 3):
+        raise RuntimeError(f"{op.name}(): does not support {'complex' if x.dtype.category else 'bool'} input")
+    _need_elements(op, x, dim, IndexError)
+    return Aval(reduced(x, dim, keepdim), dtypes.int64, x.device), x.dtype
+
+
+def _place(x, method: str, dim: int | None, keepdim: bool):
+    """argmax or argmin of an array along a dimension, or of all its elements."""
+    if dim is None or not x.ndim:
+        found = getattr(x.reshape(-1), method)(axis=0)
+        return found.reshape((1,) * x.ndim) if keepdim else found
+    return getattr(x, method)(axis=dim, keepdims=keepdim)
+
+
+@op(shape=_place_rule, vjp=None, name="argmax")
+def _argmax(xp, x, *, dim, keepdim):
+    return _place(x, "argmax", dim, keepdim)
+
+
+@op(shape=_place_rule, vjp=None, name="argmin")
+def _argmin(xp, x, *, dim, keepdim):
+    return _place(x, "argmin", dim, keepdim)
+
+
+_record_argmax, _record_argmin = recorder(_argmax.op), recorder(_argmin.op)
+
+
+@numpy_names
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """Where the greatest element is, the first of equal ones (``torch.argmax``).
+
+    >>> import kuai as torch
+    >>> torch.argmax(torch.tensor([[1, 4], [3, 2]]), dim=1)
+    tensor([1, 0])
+    """
+    made = _record_argmax((dim if dim is None else dim_of(dim, "argmax"), keepdim), input)
+    return made if out is None else write_out(out, made)
+
+
+@numpy_names
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """Where the least element is, the first of equal ones (``torch.argmin``).
+
+    >>> import kuai as torch
+    >>> torch.argmin(torch.tensor([[1, 4], [3, 2]]), dim=1)
+    tensor([0, 1])
+    """
+    made = _record_argmin((dim if dim is None else dim_of(dim, "argmin"), keepdim), input)
+    return made if out is None else write_out(out, made)
+
+
+# ---- values and places: max and min ----------------------------------------------------------------------------------------------
+
+
+def _pair_rule(op: Op, avals: Sequence, *, dim: int, keepdim: bool) -> tuple:
+    made, found = _extreme_rule(op, avals, dim=dim, keepdim=keepdim)
+    return (made, made.with_(dtype=dtypes.int64)), found
+
+
+def put_values(g: tuple, out: tuple, avals: tuple, dim: int, keepdim: bool) -> tuple:
+    """The cotangent of an op that chose one element along a dimension, and said where."""
+    return (put(g[0], out[1], avals[0].shape, dim, squeeze=not keepdim),)
+
+
+@op(shape=_pair_rule, vjp=put_values, many=True, name="max", grad_name="MaxBackward0", cost=1.5)
+def _max(xp, x, *, dim, keepdim):
+    return x.max(axis=axes(dim, x.ndim), keepdims=keepdim), _place(x, "argmax", dim, keepdim)
+
+
+@op(shape=_pair_rule, vjp=put_values, many=True, name="min", grad_name="MinBackward0", cost=1.5)
+def _min(xp, x, *, dim, keepdim):
+    return x.min(axis=axes(dim, x.ndim), keepdims=keepdim), _place(x, "argmin", dim, keepdim)
+
+
+def _select(name: str, ops: tuple, input: Tensor, dim: object, keepdim: bool, other: Tensor | None, out: object) -> object:
+    """max and min: of all elements, along a dimension, or of two tensors element by element."""
+    over_all, over_one, of_two = ops
+    if other is not None or isinstance(dim, Tensor):
+        return getattr(input, of_two)(dim if other is None else other, out=out)
+    if dim is not None:
+        made = over_one(input, dim=dim_of(dim, name), keepdim=keepdim)
+        return write_outs(out, getattr(return_types, name)(made))  # type: ignore[arg-type]
+    if keepdim:
+        raise TypeError(f"{name}(): keepdim is for the {name} along a dim; give dim too, or use a{name}")
+    made = over_all(input, dim=None, keepdim=False)
+    return made if out is None else write_out(out, made)  # type: ignore[arg-type]
+
+
+_MAX, _MIN = (_max_all, _max, "maximum"), (_min_all, _min, "minimum")
+
+
+@numpy_names
+def max(input: Tensor, dim: object = None, keepdim: bool = False, *, other: Tensor | None = None, out: object = None):
+    """The greatest of all elements; or along ``dim``, with where it is; or of two tensors (``torch.max``).
+
+    >>> import kuai as torch
+    >>> x = torch.tensor([[1., 4.], [3., 2.]])
+    >>> x.max(), torch.max(x, torch.tensor(2.))
+    (tensor(4.), tensor([[2., 4.],
+            [3., 2.]]))
+    >>> values, indices = x.max(dim=1)
+    >>> indices
+    tensor([1, 0])
+    """
+    return _select("max", _MAX, input, dim, keepdim, other, out)
+
+
+@numpy_names
+def min(input: Tensor, dim: object = None, keepdim: bool = False, *, other: Tensor | None = None, out: object = None):
+    """The least of all elements; or along ``dim``, with where it is; or of two tensors (``torch.min``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([[1., 4.], [3., 2.]]).min(dim=1).values
+    tensor([1., 2.])
+    """
+    return _select("min", _MIN, input, dim, keepdim, other, out)
+
+
+METHODS = ("amax", "amin", "aminmax", "argmax", "argmin", "max", "min")
+INPLACE = ()
