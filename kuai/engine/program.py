@@ -81,7 +81,7 @@ class Op:
     """
 
     __slots__ = ("name", "body", "xla", "rule", "vjps", "statics", "inputs", "variadic", "outputs", "cost",
-                 "saves", "picks", "scatter", "grad_name", "exact", "alias", "autocast")  # fmt: skip
+                 "saves", "picks", "scatter", "grad_name", "exact", "autocast")  # fmt: skip
 
     def __init__(self, body: Callable, rule: Callable, *, xla: Callable | None = None, name: str | None = None,
                  cost: float = 1.0, grad_name: str | None = None, exact: bool = False):  # fmt: skip
@@ -93,7 +93,6 @@ class Op:
         self.saves: tuple[int, ...] = ()
         self.picks: tuple = ()
         self.scatter: Callable | None = None
-        self.alias = False
         self.autocast: str | None = None  # what autocast does to the operands; see ops.casting
         self.inputs, self.statics, self.variadic = _arguments(body)
         self.grad_name = grad_name or "".join(p.capitalize() for p in self.name.split("_")) + "Backward0"

@@ -1,0 +1,14 @@
+"""Functions of functions: derivatives, Jacobians, maps over a batch (``torch.func``)."""
+
+from .functional_call import functional_call as functional_call
+from .functional_call import stack_module_state as stack_module_state
+from .transforms import functionalize as functionalize
+from .transforms import grad as grad
+from .transforms import grad_and_value as grad_and_value
+from .transforms import hessian as hessian
+from .transforms import jacfwd as jacfwd
+from .transforms import jacrev as jacrev
+from .transforms import jvp as jvp
+from .transforms import linearize as linearize
+from .transforms import vjp as vjp
+from .vmap import vmap as vmap
