@@ -86,7 +86,7 @@ def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_
     (tensor(6.),)
     """
     if is_grads_batched:
-        raise NotImplementedError("autograd.grad: is_grads_batched needs vmap, which is not there yet; loop over the batch")
+        return _batched(outputs, inputs, _tuple(grad_outputs), create_graph, allow_unused, materialize_grads)
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
     keep = create_graph if retain_graph is None else retain_graph
@@ -102,6 +102,18 @@ def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_
             "is the desired behavior."
         )
     return found
+
+
+def _batched(outputs: Tensors, inputs: Tensors, grads: tuple, create_graph: bool, unused: bool | None, fill: bool) -> tuple:
+    """Derivatives for each cotangent of a batch, stacked."""
+    from ..ops.joining import stack
+
+    rows = [
+        grad(outputs, inputs, [None if g is None else g[i] for g in grads], True, create_graph,
+             allow_unused=unused, materialize_grads=fill)
+        for i in range(len(next(g for g in grads if g is not None)))
+    ]  # fmt: skip
+    return tuple(None if column[0] is None else stack(column) for column in zip(*rows))
 
 
 def _result(g: Tensor | None, create_graph: bool) -> Tensor | None:
