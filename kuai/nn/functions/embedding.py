@@ -1,0 +1,155 @@
+"""Embeddings: look-ups in a table of rows (``torch.nn.functional``)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...autograd.modes import no_grad
+from ...ops import embedding as ops
+from ...ops.conversion import assign
+from ...tensor import Tensor
+
+
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+              norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:  # fmt: skip
+    """The rows of weight that input's indices name. The row padding_idx gets no gradient. With max_norm, rows that are
+    longer are cut in place when they are asked for. Gradients are dense, with ``sparse=True`` too.
+
+    >>> import kuai as torch
+    >>> table = torch.tensor([[0., 1.], [2., 3.]])
+    >>> torch.nn.functional.embedding(torch.tensor([1, 0, 1]), table)
+    tensor([[2., 3.],
+            [0., 1.],
+            [2., 3.]])
+    """
+    if padding_idx is not None:
+        padding_idx = _row_number(padding_idx, weight.shape[0])
+    data = input._read().data
+    if type(data) is np.ndarray and data.dtype.kind == "i" and weight.shape:
+        ops.check_indices(data, weight.shape[0])
+    if max_norm is not None:
+        cut_rows(weight, input, max_norm, norm_type)
+    return ops._embedding(weight, input, padding=padding_idx, by_frequency=scale_grad_by_freq)
+
+
+def _row_number(padding_idx: int, rows: int) -> int:
+    """A padding index counted from the front."""
+    if not -rows <= padding_idx < rows:
+        raise AssertionError("Padding_idx must be within num_embeddings")
+    return padding_idx % rows
+
+
+def cut_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
+    """Cut the rows that are asked for to a length of max_norm, in place and outside the graph."""
+    with no_grad():
+        assign(weight, ops._renormed(weight, indices, float(max_norm), p=norm_type), "embedding_renorm_")
+
+
+# ---- bags ----------------------------------------------------------------------------------------------------------------------
+
+
+def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None,
+                  norm_type: float = 2, scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False,
+                  per_sample_weights: Tensor | None = None, include_last_offset: bool = False,
+                  padding_idx: int | None = None) -> Tensor:  # fmt: skip
+    """The sum, mean or maximum of the rows in each bag of indices: the rows of a matrix, or parts of a vector that begin
+    at the offsets. Gradients are dense, with ``sparse=True`` too.
+
+    >>> import kuai as torch
+    >>> table = torch.tensor([[0., 1.], [2., 3.], [4., 5.]])
+    >>> torch.nn.functional.embedding_bag(torch.tensor([0, 1, 2]), table, torch.tensor([0, 2]), mode="sum")
+    tensor([[2., 4.],
+            [4., 5.]])
+    """
+    _check_bag_mode(mode, scale_grad_by_freq, sparse, per_sample_weights)
+    if per_sample_weights is not None:
+        per_sample_weights = _flat_weights(per_sample_weights, input, weight)
+    flat, bag, bags = _bags(input, offsets, include_last_offset)
+    if padding_idx is not None:
+        padding_idx = _row_number(padding_idx, weight.shape[0])
+    rows = embedding(flat, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
+    keep = None if padding_idx is None else flat != padding_idx
+    if mode == "max":
+        return _greatest(rows, bag, bags, keep)
+    if keep is not None:
+        rows = rows * keep.unsqueeze(1)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.unsqueeze(1)
+    total = _by_bag(rows, bag, bags)
+    return total if mode == "sum" else total / _bag_sizes(rows, bag, bags, keep)
+
+
+def _check_bag_mode(mode: str, by_frequency: bool, sparse: bool, per_sample_weights: Tensor | None) -> None:
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if mode == "max" and by_frequency:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
+            f"(got mode='{mode}')."
+        )
+
+
+def _flat_weights(weights: Tensor, input: Tensor, table: Tensor) -> Tensor:
+    if weights.shape != input.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({weights.shape}) is not None, then it must have the same shape as the "
+            f"input ({input.shape})"
+        )
+    if weights.dtype is not table.dtype:
+        raise RuntimeError(f"embedding_bag: expected per_sample_weights of {table.dtype}, as the table is, got {weights.dtype}")
+    return weights.reshape(-1)
+
+
+def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, Tensor, int]:
+    """The indices in a row, the bag of each, and how many bags there are."""
+    from ...ops.creation import arange
+
+    if input.ndim == 2:
+        if offsets is not None:
+            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
+                             f"length sequences. However, found offsets of type {type(offsets)}")  # fmt: skip
+        bags, length = input.shape
+        return input.reshape(-1), arange(bags, device=input.device).repeat_interleave(length), bags
+    if input.ndim != 1:
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+    if offsets is None or offsets.ndim != 1:
+        got = " but got None" if offsets is None else ""
+        raise ValueError(f"offsets has to be a 1D Tensor{got}")
+    _check_offsets(offsets, input.shape[0])
+    bags = offsets.shape[0] - bool(include_last_offset)
+    return input, ops._bag_of(offsets, count=input.shape[0]), bags
+
+
+def _check_offsets(offsets: Tensor, length: int) -> None:
+    data = offsets._array()
+    if data.size and data[0] != 0:
+        raise RuntimeError("offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position "
+                           f"0. However, got {data[0]}")  # fmt: skip
+    if data.size and data[-1] > length:
+        raise RuntimeError(f"offsets[-1] can not be greater than input's length {length} but got offsets[-1] of {data[-1]}")
+    if (data[1:] < data[:-1]).any():
+        raise RuntimeError(f"offsets must not decrease, got {data.tolist()}")
+
+
+def _by_bag(rows: Tensor, bag: Tensor, bags: int) -> Tensor:
+    """The rows of each bag summed. What lies behind the last offset, if that only closes the last bag, is in none."""
+    return ops._sum_rows(rows, bag, rows=bags + 1, padding=None, by_frequency=False)[:bags]
+
+
+def _bag_sizes(rows: Tensor, bag: Tensor, bags: int, keep: Tensor | None) -> Tensor:
+    ones = rows.new_ones((rows.shape[0], 1)) if keep is None else keep.to(rows.dtype).unsqueeze(1)
+    return _by_bag(ones, bag, bags).clamp_min(1)
+
+
+def _greatest(rows: Tensor, bag: Tensor, bags: int, keep: Tensor | None) -> Tensor:
+    """The greatest of each bag, column by column; 0 for an empty one."""
+    nowhere = rows.shape[0]
+    if keep is not None:
+        bag = bag.where(keep, bags)
+    first = ops._greatest_row(rows.detach(), bag, bags=bags + 1)[:bags]
+    found = rows.gather(0, first.clamp_max(max(nowhere - 1, 0))) if nowhere else rows.new_zeros((bags, rows.shape[1]))
+    return found.where(first < nowhere, 0.0)
