@@ -6,15 +6,18 @@ import builtins
 from collections.abc import Sequence
 from math import prod as product
 
+import numpy as np
+
 from .. import dtypes
 from ..dispatch import recorder
 from ..dtypes import dtype
 from ..engine.program import Aval, Op
-from ..tensor import Tensor
+from ..tensor import Tensor, from_array
 from . import rules
 from .along import axes, dim_of, dims_of, need_tensor, numpy_names, reduced, spread
 from .cumulative import cumprod_reversed, shift
 from .define import op, write_out
+from .norms import matrix_norm, vector_norm
 
 # ---- sum and mean ----------------------------------------------------------------------------------------------------------------
 
@@ -277,5 +280,141 @@ def count_nonzero(input: Tensor, dim: object = None) -> Tensor:
     return _count_nonzero(input, dim=dims_of(dim, "count_nonzero"))
 
 
-METHODS = ("sum", "mean", "sum_to_size", "nansum", "nanmean", "prod", "any", "all", "count_nonzero")
-INPLACE = ()
+# ---- norms and distances -----------------------------------------------------------------------------------------------------------
+
+
+@numpy_names
+def norm(input: Tensor, p: object = "fro", dim: object = None, keepdim: bool = False, out: Tensor | None = None,
+         dtype: object = None) -> Tensor:  # fmt: skip
+    """The norm of vectors, or of all elements; 'fro' and 2 are the Euclidean one (``torch.norm``).
+
+    >>> import kuai as torch
+    >>> torch.norm(torch.tensor([[3., 4.], [6., 8.]]), dim=1)
+    tensor([ 5., 10.])
+    """
+    if isinstance(p, str) and p != "fro":
+        return matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
+    if p == "fro" and isinstance(dim, (tuple, list)) and len(dim) > 2:
+        return matrix_norm(input, p, dim, keepdim, dtype=dtype, out=out)
+    return vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype, out=out)
+
+
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
+    """Scale down those slices along ``dim`` whose norm is greater than ``maxnorm`` (``torch.renorm``).
+
+    >>> import kuai as torch
+    >>> torch.renorm(torch.tensor([[3., 4.], [0.3, 0.4]]), 2, 0, 1.)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
+    """
+    if p <= 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    if input.ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
+    kept = rules.normalize_dim(dim, input.ndim)
+    size = vector_norm(input, p, tuple(d for d in range(input.ndim) if d != kept), keepdim=True)
+    made = input * (maxnorm / (size + 1e-7)).masked_fill(size <= maxnorm, 1.0)
+    return made if out is None else write_out(out, made)
+
+
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The norm of the difference (``torch.dist``).
+
+    >>> import kuai as torch
+    >>> torch.dist(torch.tensor([1., 2.]), torch.tensor([4., 6.]))
+    tensor(5.)
+    """
+    return vector_norm(input - other, p)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """The distance of the vectors in the last dimension (``torch.nn.functional.pairwise_distance``).
+
+    >>> import kuai as torch
+    >>> torch.pairwise_distance(torch.tensor([[0., 0.]]), torch.tensor([[3., 4.]]))
+    tensor([5.0000])
+    """
+    return vector_norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The cosine of the angle between vectors along ``dim`` (``torch.nn.functional.cosine_similarity``).
+
+    >>> import kuai as torch
+    >>> torch.cosine_similarity(torch.tensor([1., 0.]), torch.tensor([1., 1.]), dim=0)
+    tensor(0.7071)
+    """
+    common = rules.result_dtype([x1._aval, x2._aval])
+    if not common.is_floating_point:
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {rules._cname(common)}")
+    units = [x / vector_norm(x, 2, dim, keepdim=True).clamp(min=eps) for x in (x1.to(common), x2.to(common))]
+    return (units[0] * units[1]).sum(dim)
+
+
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0,
+          compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:  # fmt: skip
+    """The distances between all pairs of rows of two batches (``torch.cdist``).
+
+    >>> import kuai as torch
+    >>> torch.cdist(torch.tensor([[0., 0.]]), torch.tensor([[3., 4.], [0., 1.]]))
+    tensor([[5., 1.]])
+    """
+    _check_rows(x1, x2, p)
+    many = builtins.max(x1.shape[-2], x2.shape[-2]) > 25
+    if p == 2 and (compute_mode == "use_mm_for_euclid_dist" or (many and compute_mode.endswith("if_necessary"))):
+        return _euclid_by_product(x1, x2)
+    return vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+def _check_rows(x1: Tensor, x2: Tensor, p: float) -> None:
+    for x, name in ((x1, "X1"), (x2, "X2")):
+        if not x.dtype.is_floating_point:
+            raise RuntimeError(f"cdist only supports floating-point dtypes, {name} got: {rules._cname(x.dtype)}")
+        if x.ndim < 2:
+            raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {x.ndim}D")
+    if x1.dtype is not x2.dtype:
+        raise RuntimeError(f"expected scalar type {rules._cname(x1.dtype)} but found {rules._cname(x2.dtype)}")
+    if x1.shape[-1] != x2.shape[-1]:
+        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
+    if p < 0:
+        raise RuntimeError("cdist only supports non-negative p values")
+
+
+def _root_vjp(g: Tensor, out: Tensor) -> Tensor:
+    return (g / (out * 2)).masked_fill(out == 0, 0)
+
+
+@op(shape=rules.same, vjp=(_root_vjp,), name="euclid_root", grad_name="EuclideanDistBackward0")
+def _root(xp, square):
+    """The root of what rounding may have made negative; its derivative is zero where it is zero."""
+    return xp.sqrt(xp.maximum(square, 0))
+
+
+def _euclid_by_product(x1: Tensor, x2: Tensor) -> Tensor:
+    """|x|² + |y|² - 2 x·y: a product of matrices, in place of all differences."""
+    squares = (x1 * x1).sum(-1, True) + (x2 * x2).sum(-1).unsqueeze(-2)
+    return _root(squares - x1.matmul(x2.transpose(-2, -1)) * 2)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The distances between all pairs of different rows (``torch.nn.functional.pdist``).
+
+    >>> import kuai as torch
+    >>> torch.pdist(torch.tensor([[0., 0.], [3., 4.], [0., 1.]]))
+    tensor([5.0000, 1.0000, 4.2426])
+    """
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if not input.dtype.is_floating_point:
+        raise RuntimeError("pdist only supports floating-point dtypes")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    first, second = (from_array(i, input.device) for i in np.triu_indices(input.shape[0], 1))
+    return vector_norm(input.index_select(0, first) - input.index_select(0, second), p, -1)
+
+
+METHODS = ("sum", "mean", "sum_to_size", "nansum", "nanmean", "prod", "any", "all", "count_nonzero", "norm",
+           "renorm", "dist")  # fmt: skip
+INPLACE = ("renorm",)

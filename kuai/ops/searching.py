@@ -59,17 +59,21 @@ def _share_ties(xp, g, x, out, *, dim, keepdim):
     return g * _ties(xp, x, out, dim, keepdim)
 
 
-@op(shape=_as_result, vjp=(lambda g, x, out, dim, keepdim: _share_ties(g, x, out, dim=dim, keepdim=keepdim), None, None),
+@op(shape=_as_result, vjp=(lambda g, x, out, dim, keepdim: share_ties(g, x, out, dim, keepdim), None, None),
     name="gather_ties", cost=4.0)  # fmt: skip
 def _gather_ties(xp, g, x, out, *, dim, keepdim):
     return (g * _ties(xp, x, out, dim, keepdim)).sum(axis=axes(dim, x.ndim), keepdims=keepdim)
 
 
+def share_ties(g: Tensor, x: Tensor, out: Tensor, dim: object, keepdim: bool) -> Tensor:
+    """The cotangent of an extreme, distributed evenly among the elements that are equal to it."""
+    return _share_ties(g, x, out, dim=dim, keepdim=keepdim)
+
+
 def _extreme(name: str, method: str, grad_name: str) -> Callable:
     """The op of an extreme over dimensions; ``method`` is the array's."""
 
-    @op(shape=_extreme_rule, name=name, grad_name=grad_name, cost=0.5,
-        vjp=(lambda g, x, out, dim, keepdim: _share_ties(g, x, out, dim=dim, keepdim=keepdim),))  # fmt: skip
+    @op(shape=_extreme_rule, name=name, grad_name=grad_name, cost=0.5, vjp=(share_ties,))
     def extreme(xp, x, *, dim, keepdim):
         return getattr(x, method)(axis=axes(dim, x.ndim), keepdims=keepdim)
 
@@ -110,7 +114,7 @@ def _both_rule(op: Op, avals: Sequence, *, dim: int | None, keepdim: bool) -> tu
 
 
 def _both_vjp(g: tuple, x: Tensor, out: tuple, dim: int | None, keepdim: bool) -> tuple:
-    shares = [_share_ties(c, x, o, dim=dim, keepdim=keepdim) for c, o in zip(g, out) if c is not None]
+    shares = [share_ties(c, x, o, dim, keepdim) for c, o in zip(g, out) if c is not None]
     return (shares[0] if len(shares) == 1 else shares[0] + shares[1],)
 
 
