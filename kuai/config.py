@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 engine = os.environ.get("KUAI_ENGINE", "auto")
 log = frozenset(filter(None, os.environ.get("KUAI_LOG", "").split(",")))
@@ -15,6 +18,8 @@ max_states = 100_000  # … and the length of all of them together (about 2 kB a
 
 def cache_folder() -> Path:
     """Where compiled programs are kept between runs: KUAI_CACHE, or the user's cache folder."""
+    from pathlib import Path
+
     given = os.environ.get("KUAI_CACHE")
     if given:
         return Path(given)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 from types import SimpleNamespace
 
 from .devices import device as _device
@@ -17,8 +16,10 @@ _current = 0
 @lru_cache(maxsize=None)
 def _possible() -> bool:
     """Whether there can be a GPU, from what is cheap to look at."""
+    from importlib.util import find_spec
+
     plugins = ("jax_cuda12_plugin", "jax_cuda13_plugin")
-    return any(find_spec(p) is not None for p in plugins) and Path("/dev/nvidiactl").exists()
+    return any(find_spec(p) is not None for p in plugins) and os.path.exists("/dev/nvidiactl")
 
 
 def _devices() -> tuple:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from inspect import signature
 
 import numpy as np
 
@@ -196,11 +195,16 @@ def finish(op: Op, vjp: object, scatter: Callable | None = None) -> Op:
     if not callable(vjp) and (len(rules) != len(op.inputs) or op.variadic):
         raise TypeError(f"op {op.name}: {len(rules)} derivatives for {len(op.inputs)} inputs {op.inputs}; None means none")
     saves: list = []
-    picks = [tuple(_source(op, n, saves) for n in signature(r).parameters) if r else () for r in rules]
+    picks = [tuple(_source(op, n, saves) for n in _parameters(r)) if r else () for r in rules]
     op.saves = tuple(saves)
     op.vjps = vjp if callable(vjp) else tuple(r or _none for r in rules)  # type: ignore[assignment]
     op.picks = picks[0] if callable(vjp) else tuple(picks)
     return op
+
+
+def _parameters(rule: Callable) -> tuple[str, ...]:
+    code = rule.__code__
+    return code.co_varnames[: code.co_argcount]
 
 
 def _none() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import isgeneratorfunction
 
 from ..engine.trace import current
+
+
+GENERATOR = 0x20  # inspect.CO_GENERATOR
 
 
 class _Mode:
@@ -25,7 +27,7 @@ class _Mode:
         return type(self)()
 
     def __call__(self, function: Callable) -> Callable:
-        if isgeneratorfunction(function):
+        if getattr(function, "__code__", None) and function.__code__.co_flags & GENERATOR:
             return self._around_generator(function)
 
         @wraps(function)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from inspect import Parameter, signature
 from itertools import count
 from math import prod
 from weakref import WeakValueDictionary
 
 from ..devices import device
 from ..dtypes import dtype
+
+
+VARIADIC = 0x04  # inspect.CO_VARARGS
 
 
 class Size(tuple):
@@ -103,14 +105,12 @@ class Op:
 
 def _arguments(body: Callable) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     """Names of the array inputs, of the static arguments, and whether there may be any number of inputs."""
-    inputs, statics, variadic = [], [], False
-    for p in list(signature(body).parameters.values())[1:]:
-        if p.kind is Parameter.KEYWORD_ONLY:
-            statics.append(p.name)
-        else:
-            inputs.append(p.name)
-            variadic = variadic or p.kind is Parameter.VAR_POSITIONAL
-    return tuple(inputs), tuple(statics), variadic
+    code = body.__code__  # inspect.signature would say the same, and its import costs as much as this package's
+    positional, named = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
+    inputs, variadic = code.co_varnames[1:positional], bool(code.co_flags & VARIADIC)
+    if variadic:
+        inputs += code.co_varnames[named : named + 1]
+    return inputs, code.co_varnames[positional:named], variadic
 
 
 _serial = count()

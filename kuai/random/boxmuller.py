@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -202,7 +201,9 @@ def _fill32(
 
 def _fill32_threaded(engine: Engine, out: np.ndarray, mean: float, std: float) -> None:
     """Words are drawn here, in order, while other threads work on earlier ones."""
-    running: deque[Future[None]] = deque()
+    from concurrent.futures import ThreadPoolExecutor
+
+    running: deque = deque()
     with ThreadPoolExecutor(_THREADS, "kuai-normal") as pool:
         for start in range(0, out.size, _TASK):
             part = out[start : start + _TASK]

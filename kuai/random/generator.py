@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,7 @@ class Generator:
 
     def seed(self) -> int:
         """Seed with a number that can't be foreseen, and return it."""
-        seed = secrets.randbits(64)
+        seed = int.from_bytes(os.urandom(8), "little")
         self.manual_seed(seed)
         return seed
 
