@@ -1,0 +1,166 @@
+"""Basic indexing as one view op: integers, slices, new dimensions, and what writes through them.
+
+A static *spec* says what becomes of each dimension; where the pieces start is a number operand, so that an index that
+moves from step to step keeps its program. An entry of a spec is NEW (a dimension of length 1), ONE (a single place, whose
+dimension is gone) or ``(length, step, moving)``; dimensions after the last entry are whole. All starts are one number:
+digits to the base of their dimensions' lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..dispatch import recorder
+from ..dtypes import int64
+from ..engine.program import Aval, Op
+from ..tensor import Tensor
+from . import rules
+from .define import op
+
+NEW = None
+ONE = "one"
+Spec = tuple
+
+
+def whole(n: int) -> tuple[int, int, bool]:
+    """The entry of a dimension that stays as it is."""
+    return (n, 1, False)
+
+
+def pack(starts: Sequence[int], lengths: Sequence[int]) -> int | None:
+    """The starts of the moving dimensions as one number; None if nothing moves."""
+    if not starts:
+        return None
+    packed = 0
+    for start, n in zip(starts, lengths):
+        packed = packed * n + start
+    return packed
+
+
+def _starts(shape: Sequence[int], offset: object, spec: Spec) -> list:
+    """Where the piece of each dimension that the spec names begins."""
+    entries = [e for e in spec if e is not NEW]
+    moving = [d for d, e in enumerate(entries) if e is ONE or e[2]]
+    starts: list = [0] * len(entries)
+    for d in moving[:0:-1]:
+        starts[d], offset = offset % shape[d], offset // shape[d]  # type: ignore[operator]
+    if moving:
+        starts[moving[0]] = offset
+    return starts
+
+
+def _numpy_key(shape: Sequence[int], offset: object, spec: Spec) -> tuple:
+    """NumPy's index; it ends in an ellipsis, so that even a single element is a view."""
+    starts = iter(_starts(shape, offset, spec))
+    key: list = []
+    for e in spec:
+        if e is NEW:
+            key.append(None)
+        elif e is ONE:
+            key.append(next(starts))
+        else:
+            start = next(starts)
+            key.append(slice(start, start + e[0] * e[1], e[1]))
+    return (*key, Ellipsis)
+
+
+def _piece_shape(shape: Sequence[int], spec: Spec) -> tuple[int, ...]:
+    named = sum(e is not NEW for e in spec)
+    return (*[1 if e is NEW else e[0] for e in spec if e is not ONE], *shape[named:])
+
+
+def _window(shape: Sequence[int], offset: object, spec: Spec) -> tuple[list, list[int], tuple, tuple[int, ...]]:
+    """For XLA: the starts and sizes of a window without gaps, the steps in it, and the window's shape after those."""
+    entries = [(1, 1, True) if e is ONE else e for e in spec if e is not NEW]
+    entries += [whole(n) for n in shape[len(entries) :]]
+    starts = _starts(shape, offset, spec)
+    starts += [0] * (len(shape) - len(starts))
+    sizes = [max(0, (n - 1) * step + 1) for n, step, _ in entries]
+    return starts, sizes, tuple(slice(None, None, step) for _, step, _ in entries), tuple(n for n, _, _ in entries)
+
+
+def _read_rule(op: Op, avals: Sequence, *, spec: Spec) -> tuple:
+    x, offset = avals
+    return x.with_(_piece_shape(x.shape, spec)), (x.dtype, offset and int64)
+
+
+def _read_xla(xp, x, offset, *, spec):  # type: ignore[no-untyped-def]
+    starts, sizes, steps, _ = _window(x.shape, offset, spec)
+    return _dynamic_slice(xp, x, starts, sizes)[steps].reshape(_piece_shape(x.shape, spec))
+
+
+def _dynamic_slice(xp, x, starts, sizes):  # type: ignore[no-untyped-def]
+    if all(type(s) is int for s in starts):
+        return x[tuple(slice(s, s + n) for s, n in zip(starts, sizes))]
+    return xp.lax.dynamic_slice(x, [xp.asarray(s, "int64") for s in starts], sizes)
+
+
+def _write_through(base: Tensor, new: Tensor, offset: object, *, spec: Spec) -> Tensor:
+    return write(base, new, offset, spec=spec)
+
+
+@op(shape=_read_rule, vjp=(lambda g, offset, avals, spec: _spread(g, offset, spec=spec, shape=avals[0].shape), None),
+    xla=_read_xla, view=_write_through, name="index", grad_name="SliceBackward0", cost=0.0, exact=True)  # fmt: skip
+def view(xp, x, offset, *, spec):
+    return x[_numpy_key(x.shape, offset, spec)]
+
+
+_record_read = recorder(view.op)  # type: ignore[attr-defined]
+
+
+def read(x: Tensor, offset: object, *, spec: Spec) -> Tensor:
+    """The piece that `view` gives, but no alias: for derivatives."""
+    return _record_read((spec,), x, offset)
+
+
+def _write_rule(op: Op, avals: Sequence, *, spec: Spec) -> tuple:
+    x, value, offset = avals
+    piece = _piece_shape(x.shape, spec)
+    if type(value) is Aval:
+        _check_expands(value.shape, piece)
+    rules.common_device(op, avals)
+    return x, (x.dtype, x.dtype, offset and int64)
+
+
+def _check_expands(shape: Sequence[int], target: Sequence[int]) -> None:
+    for i in range(1, len(shape) + 1):
+        if i > len(target) or shape[-i] not in (1, target[-i]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({target[-i] if i <= len(target) else 1}) must match the existing size "
+                f"({shape[-i]}) at non-singleton dimension {max(len(target) - i, 0)}.  Target sizes: {list(target)}.  "
+                f"Tensor sizes: {list(shape)}"
+            )
+
+
+def _write_xla(xp, x, value, offset, *, spec):  # type: ignore[no-untyped-def]
+    starts, sizes, steps, inner = _window(x.shape, offset, spec)
+    value = xp.broadcast_to(value, _piece_shape(x.shape, spec)).reshape(inner)
+    if sizes != list(inner):
+        value = _dynamic_slice(xp, x, starts, sizes).at[steps].set(value)
+    return xp.lax.dynamic_update_slice(x, value, [xp.asarray(s, "int64") for s in starts]) if x.ndim else value
+
+
+@op(shape=_write_rule, xla=_write_xla, name="index_write", grad_name="CopySlices", exact=True,
+    vjp=(lambda g, offset, spec: write(g, 0, offset, spec=spec), lambda g, offset, spec: read(g, offset, spec=spec), None))  # fmt: skip
+def write(xp, x, value, offset, *, spec):
+    out = x.copy()
+    out[_numpy_key(x.shape, offset, spec)] = value
+    return out
+
+
+def _spread_rule(op: Op, avals: Sequence, *, spec: Spec, shape: tuple) -> tuple:
+    g, offset = avals
+    return g.with_(shape), (g.dtype, offset and int64)
+
+
+def _spread_xla(xp, g, offset, *, spec, shape):  # type: ignore[no-untyped-def]
+    return _write_xla(xp, xp.zeros(shape, g.dtype), g, offset, spec=spec)
+
+
+@op(shape=_spread_rule, vjp=(lambda g, offset, spec: read(g, offset, spec=spec), None), xla=_spread_xla, name="index_spread",
+    exact=True)  # fmt: skip
+def _spread(xp, g, offset, *, spec, shape):
+    """Zeros with g in the piece: the derivative of reading it."""
+    out = xp.zeros(shape, g.dtype)
+    out[_numpy_key(shape, offset, spec)] = g
+    return out

@@ -1,0 +1,346 @@
+"""Indexing both ways, with all of PyTorch's kinds of index.
+
+Basic indices (int, slice, None, Ellipsis) make one view; what is left, index tensors and masks, takes a copy from that view
+or puts into it. An index tensor of one element and masks are read at once, as the shape of the result depends on them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from operator import index as as_int
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import dtypes
+from ..dtypes import int64
+from ..tensor import Tensor, from_array
+from . import rules, taking
+from .conversion import assign, to_device
+from .creation import tensor
+from .slicing import NEW, ONE, Spec, pack, view, whole, write
+from .taking import add_at, fill_where, put_at, take_at
+
+KINDS = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
+_ROW = (ONE,)
+
+
+class Parsed(NamedTuple):
+    """An index taken apart: the basic part as `slicing.view` wants it, and tensors for dimensions of that view."""
+
+    spec: Spec
+    offset: int | None
+    advanced: list[tuple[int, Tensor]]
+
+
+# ---- taking an index apart ---------------------------------------------------------------------------------------------------
+
+
+class _Parser:
+    """Walks over the items of an index, and over the dimensions they speak of."""
+
+    def __init__(self, x: Tensor, items: tuple):
+        self.x, self.shape, self.dim, self.items = x, x.shape, 0, items
+        self.spec: list = []
+        self.starts: list[int] = []
+        self.lengths: list[int] = []
+        self.advanced: list[tuple[int, Tensor]] = []
+        self.rank = 0  # dimensions of the view so far
+
+    def parse(self) -> Parsed:
+        hidden = len(self.shape) - sum(map(_consumes, self.items))
+        if hidden < 0:
+            raise IndexError(f"too many indices for tensor of dimension {len(self.shape)}")
+        for item in self.items:
+            if item is Ellipsis:
+                for _ in range(hidden):
+                    self._keep()
+                hidden = 0
+            else:
+                self._item(item)
+        return Parsed(tuple(self.spec), pack(self.starts, self.lengths), self.advanced)
+
+    def _keep(self) -> None:
+        self.spec.append(whole(self.shape[self.dim]))
+        self.dim += 1
+        self.rank += 1
+
+    def _new(self) -> None:
+        self.spec.append(NEW)
+        self.rank += 1
+
+    def _item(self, item: object) -> None:
+        if item is None:
+            self._new()
+        elif isinstance(item, slice):
+            self._slice(item)
+        elif isinstance(item, (bool, np.bool_)):
+            self._truth(bool(item))
+        elif isinstance(item, Tensor):
+            self._tensor(item)
+        else:
+            self._select(item)  # type: ignore[arg-type]
+
+    def _select(self, i: int) -> None:
+        n = self.shape[self.dim]
+        if not -n <= i < n:
+            raise IndexError(f"index {i} is out of bounds for dimension {self.dim} with size {n}")
+        self._moving(ONE, i % n, n)
+
+    def _moving(self, entry: object, start: int, n: int) -> None:
+        self.spec.append(entry)
+        self.starts.append(start)
+        self.lengths.append(n)
+        self.dim += 1
+
+    def _slice(self, s: slice) -> None:
+        n = self.shape[self.dim]
+        start, stop, step = _plain_slice(s).indices(n)
+        length = max(0, -((start - stop) // step))
+        self.rank += 1
+        if s.start is None or not length or (length, step) == (n, 1):
+            self.spec.append((length, step, False))
+            self.dim += 1
+        else:
+            self._moving((length, step, True), start, n)
+
+    def _truth(self, value: bool) -> None:
+        self._new()
+        chosen = from_array(np.zeros(int(value), np.int64), self.x.device)
+        self.advanced.append((self.rank - 1, chosen))
+
+    def _tensor(self, index: Tensor) -> None:
+        if index.dtype.category == 0 or index.dtype is dtypes.uint8:
+            self._mask(index)
+        elif index.dtype not in (dtypes.int64, dtypes.int32):
+            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+        elif not index.ndim and index.device.type != "meta":
+            self._select(int(index.item()))
+        else:
+            self._advance(index)
+
+    def _advance(self, index: Tensor) -> None:
+        n = self.shape[self.dim]
+        taking.check(index, n, self.dim)
+        self.advanced.append((self.rank, to_device(index, self.x.device)))
+        self._keep()
+
+    def _mask(self, mask: Tensor) -> None:
+        if not mask.ndim:
+            self._truth(bool(mask.item()))
+            return
+        if mask.dtype is dtypes.uint8:
+            warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5)
+        for i, n in enumerate(mask.shape):
+            if n != self.shape[self.dim + i]:
+                raise IndexError(
+                    f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed tensor "
+                    f"{list(self.shape)} at index {self.dim + i}"
+                )
+        self.advanced.append((self.rank, mask))
+        for _ in mask.shape:
+            self._keep()
+
+
+def _consumes(item: object) -> int:
+    """How many dimensions an item speaks of."""
+    if item is None or item is Ellipsis or isinstance(item, (bool, np.bool_)):
+        return 0
+    if isinstance(item, Tensor) and (item.dtype.category == 0 or item.dtype is dtypes.uint8):
+        return item.ndim
+    return 1
+
+
+def _plain_slice(s: slice) -> slice:
+    start, stop, step = (None if v is None else as_int(v) for v in (s.start, s.stop, s.step))
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    if step is not None and step < 0:
+        raise ValueError("step must be greater than zero")
+    return slice(start, stop, step)
+
+
+def _items(index: object) -> tuple:
+    """The items of an index: a tuple's, or those of a list that stands for one; sequences in them as tensors."""
+    if isinstance(index, list) and _stands_for_tuple(index):
+        warnings.warn(
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed; use x[tuple(seq)] "
+            "instead of x[seq], or x[torch.tensor(seq)]",
+            stacklevel=4,
+        )
+        index = tuple(index)
+    return tuple([_normal(i) for i in index]) if isinstance(index, tuple) else (_normal(index),)
+
+
+def _stands_for_tuple(index: list) -> bool:
+    return len(index) < 32 and any(i is None or i is Ellipsis or isinstance(i, (Tensor, Sequence, slice, np.ndarray)) for i in index)
+
+
+def _normal(item: object) -> object:
+    if item is None or item is Ellipsis or type(item) in (int, slice, bool) or isinstance(item, (Tensor, slice, np.bool_)):
+        return item
+    if isinstance(item, np.ndarray):
+        return tensor(item)
+    if isinstance(item, str):
+        raise TypeError("new(): invalid data type 'str'")
+    if isinstance(item, Sequence):
+        return _index_tensor(item)
+    try:
+        return as_int(item)  # type: ignore[arg-type]
+    except TypeError:
+        raise IndexError(f"{KINDS} (got {type(item).__name__})") from None
+
+
+def _index_tensor(items: Sequence) -> Tensor:
+    found = tensor(list(items))
+    return found if found.dtype.category < 2 else found.to(int64)
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------------------
+
+
+def getitem(self: Tensor, index: object) -> Tensor:
+    """``self[index]``: a view for basic indices, a copy for index tensors and masks."""
+    if type(index) is int:
+        shape = self._value.aval.shape
+        if shape and -shape[0] <= index < shape[0]:
+            return view(self, index if index >= 0 else index + shape[0], spec=_ROW)
+    parsed = _parse(self, index)
+    piece = _viewed(self, parsed)
+    return _take(piece, parsed.advanced) if parsed.advanced else piece
+
+
+def _parse(x: Tensor, index: object) -> Parsed:
+    if not x.shape and (type(index) is int or isinstance(index, np.integer)):
+        raise IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
+            "tensor to a number"
+        )
+    if not x.shape and isinstance(index, slice):
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+    return _Parser(x, _items(index)).parse()
+
+
+def _viewed(x: Tensor, parsed: Parsed) -> Tensor:
+    """The basic part; no view is made of a tensor that is taken whole and copied from anyway."""
+    if parsed.advanced and all(e is not NEW and e is not ONE and e[0] == n for e, n in zip(parsed.spec, x.shape)):
+        return x
+    return view(x, parsed.offset, spec=parsed.spec)
+
+
+class _Places(NamedTuple):
+    """Where advanced indices lead: the tensor with the indexed dimensions side by side, and one index into them."""
+
+    source: Tensor
+    index: Tensor
+    dim: int
+    count: int
+
+
+def _places(x: Tensor, advanced: list[tuple[int, Tensor]]) -> _Places:
+    if len(advanced) == 1:
+        dim, index = advanced[0]
+        if index.dtype.category == 0 or index.dtype is dtypes.uint8:
+            flat = np.flatnonzero(np.ascontiguousarray(index._array()))
+            return _Places(x, from_array(flat, x.device), dim, index.ndim)
+        return _Places(x, index, dim, 1)
+    dims, indices = _columns(advanced)
+    first, count = dims[0], len(dims)
+    if dims != list(range(first, first + count)):
+        x = x.permute(dims + [d for d in range(x.ndim) if d not in dims])
+        first = 0
+    return _Places(x, taking.ravel(indices, x.shape[first : first + count]), first, count)
+
+
+def _columns(advanced: list[tuple[int, Tensor]]) -> tuple[list[int], list[Tensor]]:
+    """One index tensor for each indexed dimension; a mask becomes the coordinates of its true elements."""
+    dims, indices = [], []
+    for dim, index in advanced:
+        if index.dtype.category == 0 or index.dtype is dtypes.uint8:
+            found = [from_array(np.ascontiguousarray(c), index.device) for c in np.nonzero(index._array())]
+        else:
+            found = [index]
+        dims += range(dim, dim + len(found))
+        indices += found
+    return dims, indices
+
+
+def _take(x: Tensor, advanced: list[tuple[int, Tensor]]) -> Tensor:
+    source, index, dim, count = _places(x, advanced)
+    return take_at(source, index, dim=dim, count=count, wrap=True)
+
+
+# ---- writing -------------------------------------------------------------------------------------------------------------------
+
+
+def setitem(self: Tensor, index: object, value: object) -> None:
+    """``self[index] = value``: broadcast, converted to this tensor's dtype."""
+    value = _value(self, value)
+    parsed = _parse(self, index)
+    if not parsed.advanced:
+        if isinstance(value, Tensor):
+            value = _without_leading_ones(value, _piece_rank(self, parsed.spec))
+        assign(self, write(self, value, parsed.offset, spec=parsed.spec), "__setitem__")
+        return
+    put(_viewed(self, parsed), parsed.advanced, value)
+
+
+def _piece_rank(x: Tensor, spec: Spec) -> int:
+    return x.ndim + sum((e is NEW) - (e is ONE) for e in spec)
+
+
+def _value(x: Tensor, value: object) -> object:
+    """What may be assigned: a number that the dtype can hold, or a tensor on the same device."""
+    if isinstance(value, np.ndarray):
+        value = tensor(value, dtype=x.dtype)
+    elif isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Tensor):
+        return to_device(value, x.device) if value.device is not x.device else value
+    if not isinstance(value, (int, float, complex)):
+        raise TypeError(f"can't assign a {type(value).__name__} to a torch.{rules._cname(x.dtype)}Tensor")
+    if type(value) is complex and not x.dtype.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {x.dtype} without overflow")
+    return value
+
+
+def _without_leading_ones(value: Tensor, rank: int) -> Tensor:
+    extra = value.ndim - rank
+    if extra > 0 and all(n == 1 for n in value.shape[:extra]):
+        return value.reshape(value.shape[extra:])
+    return value
+
+
+def put(x: Tensor, advanced: list[tuple[int, Tensor]], value: object, accumulate: bool = False) -> None:
+    """Put a value at advanced indices of x, in place."""
+    if isinstance(value, Tensor) and value.dtype is not x.dtype and not _fills(advanced, value):
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {rules._cname(x.dtype)} for the destination and "
+            f"{rules._cname(value.dtype)} for the source."
+        )
+    if not accumulate and _fills(advanced, value):
+        dim, mask = advanced[0]
+        assign(x, _filled(x, mask, value, dim), "index_put_")
+        return
+    source, index, dim, count = _places(x, advanced)
+    if isinstance(value, Tensor):
+        value = _without_leading_ones(value, source.ndim - count + index.ndim)
+    if accumulate:
+        made = add_at(source, value, index, dim=dim, count=count, shape=source.shape)
+    else:
+        made = put_at(source, value, index, dim=dim, count=count)
+    assign(source, made, "index_put_")
+
+
+def _fills(advanced: list[tuple[int, Tensor]], value: object) -> bool:
+    """Whether one number goes where one mask says: then the mask's values need not be known."""
+    one_mask = len(advanced) == 1 and advanced[0][1].dtype in (dtypes.bool_, dtypes.uint8)
+    return one_mask and (not isinstance(value, Tensor) or value._aval.size == 1)
+
+
+def _filled(x: Tensor, mask: Tensor, value: object, dim: int) -> Tensor:
+    behind = x.ndim - dim - mask.ndim
+    if behind:
+        mask = view(mask, None, spec=(*map(whole, mask.shape), *(NEW,) * behind))
+    return fill_where(x, mask, value.reshape(()) if isinstance(value, Tensor) and value.ndim else value)
