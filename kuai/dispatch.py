@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from types import CodeType
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from .tensor import Step, Tensor, wrap
 NUMBERS = frozenset((bool, int, float, complex))
 
 
-def _operand(op: Op, x: object) -> object:
+def plain_operand(op: Op, x: object) -> object:
     """An operand that is not of the plain kinds: NumPy's scalars become Python numbers."""
     if x is None or isinstance(x, Tensor) or type(x) in NUMBERS:
         return x
@@ -55,14 +56,14 @@ _OPERAND = """
 """
 
 _RECORDER = """
-def bind(op{static}):
+def bind(op):
   def record({head}):
     {prologue}
     {cast}
     trace = current.trace
     numbers = ()
 {operands}
-    key = (op, static, {slots})
+    key = (op, {static}, {slots})
     state = trace.state.next.get(key)
     if state is None:
         state = extend(trace.state, key, trace)
@@ -96,8 +97,8 @@ def bind(op{static}):
 
 
 @lru_cache(maxsize=None)
-def _unrolled(names: tuple[str, ...], saves: tuple, public: bool, casts: bool) -> Callable:
-    """A maker of recorders for ops of one form: the loop over operands unrolled, which halves an op's cost.
+def _unrolled(names: tuple[str, ...], saves: tuple, public: bool, casts: bool) -> CodeType:
+    """The code of recorders for ops of one form: the loop over operands unrolled, which halves an op's cost.
 
     A public one is called as PyTorch's elementwise functions are, ``f(input, other, *, out=None)``; another one as
     ``record(static, *operands)``.
@@ -105,7 +106,7 @@ def _unrolled(names: tuple[str, ...], saves: tuple, public: bool, casts: bool) -
     args = ", ".join(names)
     numbered = range(len(names))
     text = _RECORDER.format(
-        static=", static=None" if public else "",
+        static=None if public else "static",
         head=f"{args}, *, out=None" if public else f"static, {args}",
         cast=f"if current.autocast is not None: {args}, = current.autocast.cast(op, ({args},))" if casts else "",
         prologue=f"if out is not None: return out._set_out(record({args}))" if public else "",
@@ -117,31 +118,40 @@ def _unrolled(names: tuple[str, ...], saves: tuple, public: bool, casts: bool) -
         saved="".join("value, " if i == -1 else f"v{i}, " for i in saves),
         edges="".join(f"e{i}, " for i in numbered),
     )
-    scope = dict(_SCOPE)
-    exec(compile(text, f"<recorder of {len(names)} operands>", "exec"), scope)  # noqa: S102 (our own text)
-    return scope["bind"]  # type: ignore[return-value]
+    code = compile(text, f"<recorder of {len(names)} operands>", "exec")
+    for _ in ("bind", "record"):
+        code = next(c for c in code.co_consts if isinstance(c, CodeType))
+    return code
 
 
-_SCOPE = {
-    "Tensor": Tensor, "Value": Value, "OpNode": OpNode, "NUMBERS": NUMBERS, "current": current, "admit": admit,
-    "extend": extend, "flush": flush, "new": object.__new__, "next_number": next_number, "plain_operand": _operand,
-}  # fmt: skip
+new = object.__new__
 
 
 def recorder(op: Op, public: tuple[str, ...] | None = None) -> Callable:
     """The function that records ``op``: ``record(static, *operands)``, or with public names ``f(input, …, *, out=None)``."""
     if op.variadic:
         return lambda static, *operands: _record_any(op, static, operands)
-    return _unrolled(public or tuple(f"x{i}" for i in range(len(op.inputs))), op.saves, public is not None, bool(op.autocast))(
-        op
-    )
+
+    def record(*args: object, **kwargs: object) -> Tensor:
+        return _begin(op)(*args, **kwargs)
+
+    op.entry = record, public or tuple(f"x{i}" for i in range(len(op.inputs))), public is not None
+    return record
+
+
+def _begin(op: Op) -> Callable:
+    """Give an op's recorder its code, at its first call: importing the library compiles none."""
+    record, names, public = op.entry
+    record.__kwdefaults__ = {"out": None} if public else None
+    record.__code__ = _unrolled(names, op.saves, public, bool(op.autocast))
+    return record
 
 
 def _record_any(op: Op, static: tuple | None, operands: tuple) -> Tensor:
     """Record an op of any number of operands, with one result."""
     if op.autocast and current.autocast is not None:
         operands = current.autocast.cast(op, operands)
-    values: list = [x._read() if isinstance(x, Tensor) else _operand(op, x) for x in operands]
+    values: list = [x._read() if isinstance(x, Tensor) else plain_operand(op, x) for x in operands]
     trace = current.trace
     result = record(op, static, values)
     edges = tuple([x._node if isinstance(x, Tensor) else None for x in operands])
@@ -155,7 +165,7 @@ def record_many(op: Op, static: tuple | None, *operands: object) -> tuple[Tensor
     """Record an op that has several results."""
     if op.autocast and current.autocast is not None:
         operands = current.autocast.cast(op, operands)
-    values: list = [x._read() if isinstance(x, Tensor) else _operand(op, x) for x in operands]
+    values: list = [x._read() if isinstance(x, Tensor) else plain_operand(op, x) for x in operands]
     trace = current.trace
     results = record(op, static, values)
     outs = tuple(map(wrap, results))
@@ -203,6 +213,8 @@ def finish(op: Op, vjp: object, scatter: Callable | None = None) -> Op:
 
 
 def _parameters(rule: Callable) -> tuple[str, ...]:
+    while hasattr(rule, "__wrapped__"):
+        rule = rule.__wrapped__
     code = rule.__code__
     return code.co_varnames[: code.co_argcount]
 

@@ -83,7 +83,7 @@ class Op:
     """
 
     __slots__ = ("name", "body", "xla", "rule", "vjps", "statics", "inputs", "variadic", "outputs", "cost",
-                 "saves", "picks", "scatter", "grad_name", "exact", "autocast")  # fmt: skip
+                 "saves", "picks", "scatter", "grad_name", "exact", "autocast", "entry")  # fmt: skip
 
     def __init__(self, body: Callable, rule: Callable, *, xla: Callable | None = None, name: str | None = None,
                  cost: float = 1.0, grad_name: str | None = None, exact: bool = False):  # fmt: skip
@@ -95,6 +95,7 @@ class Op:
         self.saves: tuple[int, ...] = ()
         self.picks: tuple = ()
         self.scatter: Callable | None = None
+        self.entry: tuple = ()  # the function that records it, and its form; see dispatch.recorder
         self.autocast: str | None = None  # what autocast does to the operands; see ops.casting
         self.inputs, self.statics, self.variadic = _arguments(body)
         self.grad_name = grad_name or "".join(p.capitalize() for p in self.name.split("_")) + "Backward0"
@@ -105,6 +106,8 @@ class Op:
 
 def _arguments(body: Callable) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     """Names of the array inputs, of the static arguments, and whether there may be any number of inputs."""
+    while hasattr(body, "__wrapped__"):
+        body = body.__wrapped__
     code = body.__code__  # inspect.signature would say the same, and its import costs as much as this package's
     positional, named = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
     inputs, variadic = code.co_varnames[1:positional], bool(code.co_flags & VARIADIC)
