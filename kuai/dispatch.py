@@ -13,7 +13,7 @@ import numpy as np
 
 from . import tensor as _tensor
 from .autograd.graph import OpNode, OutputNode, next_number, op_node
-from .engine.program import Op
+from .engine.program import Op, parameters
 from .engine.trace import Value, admit, current, extend, flush, record
 from .tensor import Step, Tensor, wrap
 
@@ -38,7 +38,7 @@ _OPERAND = """
         else:
             v{i} = {x}._refresh()
             if current.trace is not trace:  # reading it took the trace past its length
-                return record({call})
+                return op.entry[0]({call})
         if v{i}.trace is not trace:
             admit(trace, v{i})
         k{i} = v{i}.slot
@@ -51,7 +51,7 @@ _OPERAND = """
         e{i} = None
         if k{i} not in NUMBERS:
             {x} = plain_operand(op, {x})
-            return record({call})
+            return op.entry[0]({call})
         numbers += (v{i},)
 """
 
@@ -109,7 +109,7 @@ def _unrolled(names: tuple[str, ...], saves: tuple, public: bool, casts: bool) -
         static=None if public else "static",
         head=f"{args}, *, out=None" if public else f"static, {args}",
         cast=f"if current.autocast is not None: {args}, = current.autocast.cast(op, ({args},))" if casts else "",
-        prologue=f"if out is not None: return out._set_out(record({args}))" if public else "",
+        prologue=f"if out is not None: return out._set_out(op.entry[0]({args}))" if public else "",
         operands="".join(
             _OPERAND.format(x=n, i=i, call=args if public else f"static, {args}") for i, n in enumerate(names)
         ).replace("\n", "\n  ").replace("\n      ", "\n    "),
@@ -205,18 +205,11 @@ def finish(op: Op, vjp: object, scatter: Callable | None = None) -> Op:
     if not callable(vjp) and (len(rules) != len(op.inputs) or op.variadic):
         raise TypeError(f"op {op.name}: {len(rules)} derivatives for {len(op.inputs)} inputs {op.inputs}; None means none")
     saves: list = []
-    picks = [tuple(_source(op, n, saves) for n in _parameters(r)) if r else () for r in rules]
+    picks = [tuple(_source(op, n, saves) for n in parameters(r)[0]) if r else () for r in rules]
     op.saves = tuple(saves)
     op.vjps = vjp if callable(vjp) else tuple(r or _none for r in rules)  # type: ignore[assignment]
     op.picks = picks[0] if callable(vjp) else tuple(picks)
     return op
-
-
-def _parameters(rule: Callable) -> tuple[str, ...]:
-    while hasattr(rule, "__wrapped__"):
-        rule = rule.__wrapped__
-    code = rule.__code__
-    return code.co_varnames[: code.co_argcount]
 
 
 def _none() -> None:

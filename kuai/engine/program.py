@@ -11,9 +11,6 @@ from ..devices import device
 from ..dtypes import dtype
 
 
-VARIADIC = 0x04  # inspect.CO_VARARGS
-
-
 class Size(tuple):
     """The shape of a tensor (``torch.Size``): a tuple that prints its name and counts its elements.
 
@@ -97,25 +94,32 @@ class Op:
         self.scatter: Callable | None = None
         self.entry: tuple = ()  # the function that records it, and its form; see dispatch.recorder
         self.autocast: str | None = None  # what autocast does to the operands; see ops.casting
-        self.inputs, self.statics, self.variadic = _arguments(body)
+        names, self.statics, self.variadic = parameters(body)
+        self.inputs = names[1:]  # the first is xp
         self.grad_name = grad_name or "".join(p.capitalize() for p in self.name.split("_")) + "Backward0"
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
 
-def _arguments(body: Callable) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """Names of the array inputs, of the static arguments, and whether there may be any number of inputs."""
-    while hasattr(body, "__wrapped__"):
-        body = body.__wrapped__
-    code = body.__code__  # inspect.signature would say the same, and its import costs as much as this package's
-    positional, named = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
-    inputs, variadic = code.co_varnames[1:positional], bool(code.co_flags & VARIADIC)
-    if variadic:
-        inputs += code.co_varnames[named : named + 1]
-    return inputs, code.co_varnames[positional:named], variadic
+def parameters(fn: Callable) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Names of a function's positional parameters, of its keyword-only ones, and whether it takes any number.
+
+    inspect.signature says the same, but its import would cost as much as that of this package.
+    """
+    while hasattr(fn, "__wrapped__"):
+        fn = fn.__wrapped__
+    given = getattr(fn, "__signature__", None)
+    if given is not None:
+        return tuple(given.parameters), (), False
+    code = fn.__code__
+    named = code.co_argcount + code.co_kwonlyargcount
+    variadic = bool(code.co_flags & VARIADIC)
+    rest = code.co_varnames[named : named + 1] if variadic else ()
+    return code.co_varnames[: code.co_argcount] + rest, code.co_varnames[code.co_argcount : named], variadic
 
 
+VARIADIC = 0x04  # inspect.CO_VARARGS
 _serial = count()
 
 
