@@ -15,7 +15,7 @@ from .define import op, write_out
 # ---- values ----------------------------------------------------------------------------------------------------------------------
 
 
-def _need_elements(op: Op, x: Aval, dim: int | tuple[int, ...] | None, error: type = RuntimeError) -> None:
+def need_elements(op: Op, x: Aval, dim: int | tuple[int, ...] | None, error: type = RuntimeError) -> None:
     """The greatest of nothing is an error."""
     if product(x.shape):
         axes(dim, len(x.shape))
@@ -30,7 +30,7 @@ def _need_elements(op: Op, x: Aval, dim: int | tuple[int, ...] | None, error: ty
 def _extreme_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool) -> tuple:
     x = need_tensor(op, avals[0])
     refuse(op, x, 3)
-    _need_elements(op, x, dim)  # type: ignore[arg-type]
+    need_elements(op, x, dim)  # type: ignore[arg-type]
     return Aval(reduced(x, dim, keepdim), x.dtype, x.device), x.dtype  # type: ignore[arg-type]
 
 
@@ -145,7 +145,7 @@ def _place_rule(op: Op, avals: Sequence, *, dim: int | None, keepdim: bool) -> t
     x = need_tensor(op, avals[0])
     if x.dtype.category in (0, 3):
         raise RuntimeError(f"{op.name}(): does not support {'complex' if x.dtype.category else 'bool'} input")
-    _need_elements(op, x, dim, IndexError)
+    need_elements(op, x, dim, IndexError)
     return Aval(reduced(x, dim, keepdim), dtypes.int64, x.device), x.dtype
 
 
