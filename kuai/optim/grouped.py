@@ -1,0 +1,105 @@
+"""Optimizers whose step is one instruction for each group of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from ..autograd.modes import set_grad_enabled
+from ..tensor import Tensor
+from .optimizer import Optimizer, evaluate
+from .update import Update, put, scalar, scalar_tensor
+
+
+class GroupedOptimizer(Optimizer):
+    """The base of optimizers that have a `Update`.
+
+    A subclass names its rule, and its scalar states: those 0-dimensional ones, such as the count of steps, that are the
+    same for all parameters that began together. It gives the states of a new parameter (`_begin`), the names of the
+    states that its rule takes (`_columns`), and what a step is to be made with (`_plan`).
+    """
+
+    _update: ClassVar[Update]
+    _scalars: ClassVar[tuple[str, ...]] = ("step",)
+
+    def __init__(self, params: Iterable, defaults: dict):
+        _check_modes(defaults)
+        super().__init__(params, defaults)
+
+    def _begin(self, group: dict, p: Tensor) -> dict:
+        """The states of a parameter before its first step."""
+        raise NotImplementedError
+
+    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+        """The states that the rule takes and gives, by name."""
+        raise NotImplementedError
+
+    def _plan(self, group: dict, scalars: tuple[float, ...]) -> tuple[tuple, tuple, tuple]:
+        """For a step from these scalar states: the rule's numbers, its flags, and the scalars after it."""
+        raise NotImplementedError
+
+    def step(self, closure: Callable | None = None) -> object:
+        """Update the parameters once, from their gradients; ``closure`` computes the loss anew and gives it."""
+        loss = evaluate(closure)
+        for group in self.param_groups:
+            self._step_group(group)
+        return loss
+
+    def _step_group(self, group: dict) -> None:
+        for (_, _, columns, scalars), rows in self._batches(group).items():
+            numbers, flags, after = self._plan(group, scalars)
+            tensors = [(p, p._grad, *[state[c] for c in columns]) for p, state in rows]
+            if group.get("differentiable"):
+                with set_grad_enabled(True):
+                    self._update.apply_on_graph(tensors, numbers, flags)
+            else:
+                self._update.apply(tensors, numbers, flags)
+            self._write_scalars([state for _, state in rows], after)
+
+    def _batches(self, group: dict) -> dict[tuple, list[tuple]]:
+        """Parameters with a gradient, by what an instruction needs to be the same: dtype, device, states and scalars."""
+        batches: dict[tuple, list[tuple]] = {}
+        known: dict = {}
+        for p in group["params"]:
+            if p._grad is not None:
+                state = self.state[p]
+                if not state:
+                    state.update(self._begin(group, p))
+                aval = p._value.aval
+                key = (aval.dtype, aval.device, self._columns(group, p), self._read_scalars(state, known))
+                batches.setdefault(key, []).append((p, state))
+        return batches
+
+    def _read_scalars(self, state: dict, known: dict) -> tuple[float, ...]:
+        """The scalar states as numbers. Parameters that began together share their values, which are read once."""
+        values = tuple([state[name]._read() for name in self._scalars])
+        numbers = known.get(values)
+        if numbers is None:
+            numbers = known[values] = tuple([state[name].item() for name in self._scalars])
+        return numbers
+
+    def _write_scalars(self, states: list[dict], after: tuple[float, ...]) -> None:
+        for name, value in zip(self._scalars, map(scalar, after)):
+            for state in states:
+                put(state[name], value)
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        for own in self.state.values():
+            for name in self._scalars:
+                if name in own and not isinstance(own[name], Tensor):  # files of old have it as a number
+                    own[name] = scalar_tensor(own[name])
+
+
+def _check_modes(defaults: dict) -> None:
+    lr = defaults["lr"]
+    if isinstance(lr, Tensor):
+        if lr.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
+    elif lr < 0.0:
+        raise ValueError(f"Invalid learning rate: {lr}")
+    if defaults.get("fused"):
+        if defaults.get("differentiable"):
+            raise RuntimeError("`fused` does not support `differentiable`")
+        if defaults.get("foreach"):
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")

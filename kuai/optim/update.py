@@ -1,0 +1,140 @@
+"""One instruction for a step of a whole group of parameters.
+
+A rule says how one parameter is updated: ``rule(xp, p, g, state, numbers, **flags) -> (p, *state)``. Everything that
+may change from step to step (learning rates, bias corrections, momenta) is in ``numbers``, so no schedule ever makes
+a new program; flags shape the program. The rule runs in NumPy, under XLA, and on tensors where a step is to be
+differentiated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from types import SimpleNamespace
+
+import numpy as np
+
+from .. import dtypes
+from ..devices import cpu
+from ..engine.program import Aval, Op, State
+from ..engine.trace import Value, concrete, record
+from ..ops.conversion import assign
+from ..ops.define import op
+from ..tensor import Tensor, from_array, wrap
+
+
+class Update:
+    """A rule for one parameter, and the op that applies it to a whole group."""
+
+    __slots__ = ("rule", "op")
+
+    def __init__(self, rule: Callable):
+        self.rule = rule
+        name = f"{rule.__name__.strip('_')}_step"
+        self.op = op(shape=_updated, vjp=None, name=name, cost=_cost, many=True)(_over_group(rule)).op
+
+    def apply(self, rows: list[tuple], numbers: tuple, flags: tuple) -> None:
+        """Record a step of parameters, given as rows ``(p, g, *state)``, and write its results into them."""
+        columns = list(zip(*rows))
+        operands: list = [t._read() for column in columns for t in column]
+        operands += numbers
+        results = iter(record(self.op, (len(rows), len(columns), flags), operands))  # type: ignore[arg-type]
+        for i, column in enumerate(columns):
+            if i != 1:
+                for t, value in zip(column, results):
+                    put(t, value)
+
+    def apply_on_graph(self, rows: list[tuple], numbers: tuple, flags: tuple) -> None:
+        """The same step in ops that have derivatives, with the results assigned on the graph."""
+        for p, g, *state in rows:
+            new = self.rule(_on_tensors(), p, g, state, numbers, **dict(flags))
+            for t, result in zip((p, *state), new):
+                assign(t, result)
+
+
+def put(t: Tensor, value: Value) -> None:
+    """Make a value a tensor's content; where nobody shares its memory, by the short way."""
+    if t._storage is None:
+        t._value = value
+        t._edits += 1
+    else:
+        t._write(wrap(value), tracked=False)
+
+
+@lru_cache(maxsize=1)
+def _on_tensors() -> SimpleNamespace:
+    """The functions that rules use, on tensors."""
+    import kuai
+
+    names = ("sqrt", "sign", "abs", "maximum", "minimum", "where", "zeros_like")
+    return SimpleNamespace(**{n: getattr(kuai, n) for n in names})
+
+
+# ---- the op ----------------------------------------------------------------------------------------------------------
+
+
+def _over_group(rule: Callable) -> Callable:
+    def body(xp, *arrays, count, columns, flags):  # type: ignore[no-untyped-def]
+        rows = zip(*[arrays[i * count : (i + 1) * count] for i in range(columns)])
+        numbers, named = arrays[columns * count :], dict(flags)
+        new = [_one(xp, rule, row, numbers, named) for row in rows]
+        return tuple(result for column in zip(*new) for result in column)
+
+    return body
+
+
+def _one(xp, rule: Callable, row: tuple, numbers: tuple, flags: dict) -> tuple:  # type: ignore[no-untyped-def]
+    """Update one parameter; a complex one as PyTorch does, as its real and imaginary parts."""
+    if row[0].dtype.kind != "c":
+        p, g, *state = row
+        return rule(xp, p, g, state, numbers, **flags)
+    p, g, *state = [xp.stack((x.real, x.imag), -1) for x in row]
+    return tuple(x[..., 0] + 1j * x[..., 1] for x in rule(xp, p, g, state, numbers, **flags))
+
+
+def _updated(op: Op, avals: Sequence, *, count: int, columns: int, flags: tuple) -> tuple:
+    """Parameters and states keep their forms; numbers are of the parameters' precision."""
+    precision = dtypes.float64 if avals[0].dtype in (dtypes.float64, dtypes.complex128) else dtypes.float32
+    casts = tuple(a.dtype if type(a) is Aval else precision for a in avals)
+    return avals[:count] + avals[2 * count : columns * count], casts
+
+
+def _cost(state: State) -> float:
+    return 4.0 * sum(a.size for a in state.avals if type(a) is Aval)
+
+
+# ---- states ----------------------------------------------------------------------------------------------------------
+
+
+def zeros(p: Tensor, shape: Iterable[int] | None = None) -> Tensor:
+    """A state of a parameter's dtype, computed already, so that the first step is the same program as the next ones."""
+    return filled(p, 0.0, shape)
+
+
+def filled(p: Tensor, number: float, shape: Iterable[int] | None = None) -> Tensor:
+    """A state of one number, of a parameter's dtype and shape."""
+    aval = p._value.aval if shape is None else p._value.aval.with_(shape=shape)
+    if aval.device is cpu:
+        make = np.full if number else lambda shape, _, dtype: np.zeros(shape, dtype)  # zeros take memory when written to
+        return wrap(concrete(make(aval.shape, number, aval.dtype.numpy), aval))
+    from ..ops.creation import full
+
+    return full(aval.shape, number, dtype=aval.dtype, device=aval.device)
+
+
+_SCALAR = Aval((), dtypes.float32, cpu)
+
+
+def scalar(number: float) -> Value:
+    """A count of steps and the like, as PyTorch keeps it: a 0-dimensional float32. Many tensors may hold this value."""
+    return concrete(np.array(number, np.float32), _SCALAR)
+
+
+def scalar_tensor(number: float) -> Tensor:
+    """A tensor of its own around a `scalar`."""
+    return from_array(np.array(number, np.float32), cpu)
+
+
+def number(x: object) -> float:
+    """A hyperparameter as a Python number: schedulers and checkpoints may have made it an int or a tensor."""
+    return x.item() if isinstance(x, Tensor) else float(x)  # type: ignore[arg-type, return-value]
