@@ -76,3 +76,9 @@ if (_here / "nn" / "__init__.py").exists():
     from . import nn as nn
 if (_here / "optim" / "__init__.py").exists():
     from . import optim as optim
+
+
+def __getattr__(name):
+    if name in ("utils", "func", "amp", "backends", "accelerator", "compiler", "jit", "hub", "version", "linalg", "fft", "special"):
+        return importlib.import_module(f"kuai.{name}")
+    raise AttributeError(f"module 'kuai' has no attribute {name!r}")

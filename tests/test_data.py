@@ -1,0 +1,297 @@
+"""utils.data: the same batches as PyTorch, here and in workers, and failures that say where they happened."""
+
+import os
+import random
+import sys
+from collections import OrderedDict, namedtuple
+
+import numpy as np
+import pytest
+
+import kuai
+from kuai.utils import data as ours
+
+forks = pytest.mark.skipif(sys.platform == "win32", reason="workers are forked")
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+def as_lists(batches):
+    def plain(x):
+        if hasattr(x, "tolist"):
+            return x.tolist()
+        if isinstance(x, dict):
+            return {k: plain(v) for k, v in x.items()}
+        return [plain(v) for v in x] if isinstance(x, (list, tuple)) else x
+
+    return [plain(b) for b in batches]
+
+
+class Squares(ours.Dataset):
+    def __init__(self, n):
+        self.n = n
+
+    def __getitem__(self, i):
+        return i, float(i * i)
+
+    def __len__(self):
+        return self.n
+
+
+class Failing(Squares):
+    def __getitem__(self, i):
+        if i == 5:
+            raise KeyError(f"no sample {i}")
+        return i
+
+
+class Stream(ours.IterableDataset):
+    def __init__(self, n):
+        self.n = n
+
+    def __iter__(self):
+        info = ours.get_worker_info()
+        step, start = (1, 0) if info is None else (info.num_workers, info.id)
+        return iter(range(start, self.n, step))
+
+    def __len__(self):
+        return self.n
+
+
+SETTINGS = [
+    {"batch_size": 3},
+    {"batch_size": 3, "drop_last": True},
+    {"batch_size": 4, "shuffle": True},
+    {"batch_size": None},
+    {"batch_size": 1, "shuffle": True, "drop_last": True},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_batches_are_pytorchs(torch, settings):
+    results = []
+    for framework in (torch, kuai):
+        if framework is kuai:
+            from kuai.utils.data import DataLoader, TensorDataset
+        else:
+            from torch.utils.data import DataLoader, TensorDataset
+        framework.manual_seed(7)
+        loader = DataLoader(TensorDataset(framework.arange(10), framework.arange(10.0) / 3), **settings)
+        epochs = [as_lists(loader), as_lists(loader)]
+        results.append((epochs, len(loader), framework.rand(2).tolist()))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("kind", ["random", "replacement", "subset", "weighted", "weighted once", "batch", "given"])
+def test_samplers_draw_what_pytorch_draws(torch, kind):
+    results = []
+    for framework in (torch, kuai):
+        data = framework.utils.data
+        framework.manual_seed(3)
+        generator = framework.Generator()
+        generator.manual_seed(11)
+        sampler = {
+            "random": lambda: data.RandomSampler(range(7), num_samples=17),
+            "replacement": lambda: data.RandomSampler(range(7), replacement=True, num_samples=70),
+            "subset": lambda: data.SubsetRandomSampler([5, 6, 9]),
+            "weighted": lambda: data.WeightedRandomSampler([0.1, 0.5, 2.0], 20),
+            "weighted once": lambda: data.WeightedRandomSampler([0.1, 0.5, 2.0], 3, replacement=False),
+            "batch": lambda: data.BatchSampler(data.RandomSampler(range(7)), 3, False),
+            "given": lambda: data.RandomSampler(range(9), generator=generator),
+        }[kind]()
+        results.append((list(sampler), list(sampler), len(sampler)))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("drop_last", [True, False])
+def test_distributed_sampler(torch, shuffle, drop_last):
+    for n in (1, 5, 11, 12):
+        for rank in range(3):
+            given = {"num_replicas": 3, "rank": rank, "shuffle": shuffle, "drop_last": drop_last, "seed": 5}
+            theirs = torch.utils.data.DistributedSampler(range(n), **given)
+            mine = ours.DistributedSampler(range(n), **given)
+            for epoch in (0, 3):
+                theirs.set_epoch(epoch)
+                mine.set_epoch(epoch)
+                assert list(mine) == list(theirs) and len(mine) == len(theirs)
+
+
+def test_random_split(torch):
+    for lengths in ([7, 3], [0.5, 0.3, 0.2], [0.33, 0.33, 0.34]):
+        parts = []
+        for framework in (torch, kuai):
+            framework.manual_seed(0)
+            parts.append([list(p) for p in framework.utils.data.random_split(range(10), lengths)])
+        assert parts[0] == parts[1]
+    with pytest.raises(ValueError, match="does not equal the length"):
+        ours.random_split(range(10), [3, 3])
+    with pytest.warns(UserWarning, match="Length of split at index 1 is 0"):
+        ours.random_split(range(1), [0.9, 0.1])
+
+
+Point = namedtuple("Point", "x y")
+
+
+def test_collate_is_pytorchs(torch):
+    def samples(framework):
+        return [
+            [1, 2], [1.5, 2.5], [True, False], ["a", "b"], [b"a", b"b"], [np.float32(1), np.float32(2)],
+            [np.ones(2), np.zeros(2)], [framework.ones(2), framework.zeros(2)], [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}],
+            [Point(1, 2.0), Point(3, 4.0)], [(1, [2, 3]), (4, [5, 6])], [OrderedDict(a=1), OrderedDict(a=2)],
+            [np.int64(3), np.int64(4)], [[1, (2, {"k": 3.0})], [4, (5, {"k": 6.0})]],
+        ]  # fmt: skip
+
+    for theirs, mine in zip(samples(torch), samples(kuai)):
+        a, b = torch.utils.data.default_collate(theirs), ours.default_collate(mine)
+        assert repr(a) == repr(b) and type(a).__name__ == type(b).__name__
+    for framework in (torch, kuai):
+        with pytest.raises(RuntimeError, match="equal size"):
+            framework.utils.data.default_collate([[1], [1, 2]])
+        with pytest.raises(TypeError, match="must contain tensors"):
+            framework.utils.data.default_collate([object()])
+
+
+def test_datasets():
+    a, b = Squares(3), Squares(4)
+    both = a + b
+    assert len(both) == 7 and both[4] == (1, 1.0) and both[-1] == (3, 9.0)
+    with pytest.raises(ValueError, match="absolute value"):
+        both[-8]
+    assert list(Stream(2) + Stream(3)) == [0, 1, 0, 1, 2]
+    assert ours.StackDataset(a, a)[2] == ((2, 4.0), (2, 4.0))
+    assert ours.StackDataset(x=a)[2] == {"x": (2, 4.0)}
+    with pytest.raises(ValueError, match="Size mismatch"):
+        ours.StackDataset(a, b)
+    with pytest.raises(AssertionError, match="Size mismatch"):
+        ours.TensorDataset(kuai.ones(2), kuai.ones(3))
+    assert as_lists(ours.DataLoader(ours.Subset(b, [3, 1]), 2)) == [[[3, 1], [9.0, 1.0]]]
+
+
+@pytest.mark.parametrize(
+    "given, error, text",
+    [
+        ({"num_workers": -1}, ValueError, "non-negative"),
+        ({"batch_size": 0}, ValueError, "positive integer"),
+        ({"shuffle": True, "sampler": range(2)}, ValueError, "mutually exclusive"),
+        ({"batch_sampler": [[0]], "batch_size": 2}, ValueError, "mutually exclusive"),
+        ({"batch_size": None, "drop_last": True}, ValueError, "mutually exclusive"),
+        ({"prefetch_factor": 2}, ValueError, "multiprocessing"),
+        ({"persistent_workers": True}, ValueError, "num_workers > 0"),
+        ({"timeout": -1}, ValueError, "non-negative"),
+    ],
+)
+def test_bad_settings(torch, given, error, text):
+    for framework in (torch, kuai):
+        with pytest.raises(error, match=text):
+            framework.utils.data.DataLoader([1, 2, 3], **given)
+
+
+def test_settings_are_fixed():
+    loader = ours.DataLoader([1, 2, 3])
+    with pytest.raises(ValueError, match="should not be set after"):
+        loader.batch_size = 2
+
+
+def test_iterable(torch):
+    assert as_lists(ours.DataLoader(Stream(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert len(ours.DataLoader(Stream(5), 2)) == 3
+    with pytest.raises(ValueError, match="IterableDataset"):
+        ours.DataLoader(Stream(5), shuffle=True)
+
+
+@forks
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_give_the_same_batches_in_order(persistent):
+    kuai.manual_seed(0)
+    alone = ours.DataLoader(Squares(23), 4, shuffle=True)
+    expected = [as_lists(alone), as_lists(alone)]
+    kuai.manual_seed(0)
+    loader = ours.DataLoader(Squares(23), 4, shuffle=True, num_workers=2, persistent_workers=persistent)
+    assert [as_lists(loader), as_lists(loader)] == expected
+    del loader
+
+
+@forks
+def test_workers_share_out_a_stream():
+    batches = as_lists(ours.DataLoader(Stream(10), 2, num_workers=2))
+    assert sorted(x for b in batches for x in b) == list(range(10))
+
+
+class Draws(Squares):
+    def __getitem__(self, i):
+        return kuai.rand(1).item(), random.random(), np.random.rand(), ours.get_worker_info().id
+
+
+@forks
+def test_workers_draw_what_pytorchs_workers_draw(torch):
+    class Theirs(torch.utils.data.Dataset):
+        def __getitem__(self, i):
+            return torch.rand(1).item(), random.random(), np.random.rand(), torch.utils.data.get_worker_info().id
+
+        def __len__(self):
+            return 8
+
+    results = []
+    for framework, dataset in ((torch, Theirs()), (kuai, Draws(8))):
+        framework.manual_seed(5)
+        results.append(as_lists(framework.utils.data.DataLoader(dataset, 2, num_workers=2)))
+    assert results[0] == results[1]
+
+
+@forks
+def test_a_workers_exception_comes_with_its_traceback():
+    with pytest.raises(KeyError) as caught:
+        list(ours.DataLoader(Failing(10), 2, num_workers=2))
+    text = str(caught.value)
+    assert "DataLoader worker process" in text and "no sample 5" in text and "test_data.py" in text
+
+
+class Dying(Squares):
+    def __getitem__(self, i):
+        os._exit(3)
+
+
+@forks
+def test_a_worker_that_dies_is_said(monkeypatch):
+    from kuai.utils.data import workers
+
+    monkeypatch.setattr(workers, "POLL", 0.2)
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        list(ours.DataLoader(Dying(4), num_workers=1))
+
+
+class Slow(Squares):
+    def __getitem__(self, i):
+        import time
+
+        time.sleep(5)
+
+
+@forks
+def test_timeout():
+    with pytest.raises(RuntimeError, match="timed out after 0.3 seconds"):
+        next(iter(ours.DataLoader(Slow(4), num_workers=1, timeout=0.3)))
+
+
+@forks
+def test_a_pass_that_is_given_up_leaves_no_worker():
+    iterator = iter(ours.DataLoader(Squares(100), num_workers=2))
+    next(iterator)
+    processes = iterator.pool.processes
+    del iterator
+    assert not any(p.is_alive() for p in processes)
+
+
+def init(worker):
+    kuai.manual_seed(100 + worker)
+
+
+@forks
+def test_worker_init_fn():
+    batches = as_lists(ours.DataLoader(Draws(4), 2, num_workers=2, worker_init_fn=init))
+    kuai.manual_seed(100)
+    assert batches[0][0][0] == kuai.rand(1).item()
