@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, return_types
 from ..dtypes import dtype
 from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
-from .along import along, dim_of, need_tensor, numpy_names, same_along
+from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, put, refuse, same_along, write_outs
 from .define import op, write_out
 
 
@@ -122,5 +123,289 @@ def cumprod_reversed(x: Tensor, dim: int) -> Tensor:
     return _cumprod(x, dim=dim, dtype=None, reverse=True)
 
 
-METHODS = ("cumsum", "cumprod")
+def _log_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
+    refuse(op, need_tensor(op, avals[0]), 0, 1)
+    return same_along(op, avals, dim=dim)
+
+
+def _log_vjp(g: Tensor, x: Tensor, out: Tensor, dim: int) -> tuple:
+    """sum over i >= k of g[i] * exp(x[k] - out[i]), as a recurrence of exponentials that are at most 1."""
+    nothing = out == -math.inf
+    ratio = (out - shift(out, dim, -1, math.inf)).exp().masked_fill(nothing, 0)
+    share = (x - out).exp().masked_fill(nothing, 0)
+    if share.dtype.is_complex:
+        ratio, share = ratio.conj(), share.conj()
+    return (share * _recur(ratio, g, dim=dim, reverse=True),)
+
+
+def _log_add(xp, a, b):
+    """log(exp(a) + exp(b)) of complex numbers."""
+    high, low = xp.where(a.real >= b.real, a, b), xp.where(a.real >= b.real, b, a)
+    return xp.where(low.real == -xp.inf, high, high + xp.log1p(xp.exp(low - high)))
+
+
+def _logcumsumexp_xla(xp, x, *, dim):
+    if x.dtype.kind != "c":
+        return xp.lax.cumlogsumexp(x, axis=dim)
+    return xp.lax.associative_scan(lambda a, b: _log_add(xp, a, b), x, axis=dim)
+
+
+@op(shape=_log_rule, vjp=_log_vjp, xla=along(_logcumsumexp_xla), name="logcumsumexp", cost=15.0)
+@along
+def _logcumsumexp(xp, x, *, dim):
+    if x.dtype.kind != "c":
+        return np.logaddexp.accumulate(x, axis=dim)
+    made = x.copy()
+    lines = np.moveaxis(made, dim, 0)
+    for k in range(1, len(lines)):
+        lines[k] = _log_add(np, lines[k - 1], lines[k])
+    return made
+
+
+@numpy_names
+def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
+    """Logarithms of the running sums of exponentials (``torch.logcumsumexp``).
+
+    >>> import kuai as torch
+    >>> torch.logcumsumexp(torch.tensor([0., 0., 0.]), dim=0)
+    tensor([0.0000, 0.6931, 1.0986])
+    """
+    made = _logcumsumexp(input, dim=dim_of(dim, "logcumsumexp"))
+    return made if out is None else write_out(out, made)
+
+
+# ---- running extremes ------------------------------------------------------------------------------------------------------------
+
+
+def _extreme_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
+    x = need_tensor(op, avals[0])
+    refuse(op, x, 3)
+    rules.normalize_dim(dim, len(x.shape))
+    return (x, x.with_(dtype=dtypes.int64)), x.dtype
+
+
+def running(xp, x, dim: int, greatest: bool = True):
+    """The greatest (or least) element up to each one."""
+    if xp is np:
+        return (np.maximum if greatest else np.minimum).accumulate(x, axis=dim)
+    return (xp.lax.cummax if greatest else xp.lax.cummin)(x, axis=dim)
+
+
+def _running_extreme(name: str, greatest: bool) -> Callable:
+    """cummax or cummin: where equal elements follow each other, the last one is said."""
+
+    def put_back(g: tuple, out: tuple, avals: tuple, dim: int) -> tuple:
+        return (put(g[0], out[1], avals[0].shape, dim, repeats=True),)
+
+    def body(xp, x, *, dim):
+        values = running(xp, x, dim, greatest)
+        rank = xp.arange(x.shape[dim]).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
+        return values, running(xp, xp.where((x == values) | (x != x), rank, 0), dim)
+
+    return op(shape=_extreme_rule, vjp=put_back, many=True, name=name, cost=4.0)(along(body))
+
+
+_cummax, _cummin = _running_extreme("cummax", True), _running_extreme("cummin", False)
+
+
+@numpy_names
+def cummax(input: Tensor, dim: int, *, out: tuple | None = None):
+    """The greatest element up to each one, and where it is (``torch.cummax``).
+
+    >>> import kuai as torch
+    >>> values, indices = torch.cummax(torch.tensor([1, 3, 2, 4]), dim=0)
+    >>> values, indices
+    (tensor([1, 3, 3, 4]), tensor([0, 1, 1, 3]))
+    """
+    return write_outs(out, return_types.cummax(_cummax(input, dim=dim_of(dim, "cummax"))))
+
+
+@numpy_names
+def cummin(input: Tensor, dim: int, *, out: tuple | None = None):
+    """The least element up to each one, and where it is (``torch.cummin``).
+
+    >>> import kuai as torch
+    >>> torch.cummin(torch.tensor([3, 1, 2]), dim=0).values
+    tensor([3, 1, 1])
+    """
+    return write_outs(out, return_types.cummin(_cummin(input, dim=dim_of(dim, "cummin"))))
+
+
+# ---- neighbours: differences, integrals, slopes ----------------------------------------------------------------------------------
+
+
+def _neighbours_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
+    x, by = avals[0], 1 if op.name == "undiff" else -1
+    return x.with_([max(n + by, 0) if i == dim else n for i, n in enumerate(x.shape)]), None
+
+
+@op(shape=_neighbours_rule, vjp=(lambda g, dim: _undiff(g, dim=dim),), name="diff")
+def _diff(xp, x, *, dim):
+    here = (slice(None),) * dim
+    after, before = x[(*here, slice(1, None))], x[(*here, slice(0, -1))]
+    return after ^ before if x.dtype.kind == "b" else after - before
+
+
+@op(shape=_neighbours_rule, vjp=(lambda g, dim: _diff(g, dim=dim),), name="undiff")
+def _undiff(xp, g, *, dim):
+    """The reverse of diff: each element is taken from one place and given to the next."""
+    edge = xp.zeros((*g.shape[:dim], 1, *g.shape[dim + 1 :]), g.dtype)
+    return xp.concatenate([edge, g], axis=dim) - xp.concatenate([g, edge], axis=dim)
+
+
+@numpy_names
+def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *,
+         out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Each element less the one before, n times (``torch.diff``).
+
+    >>> import kuai as torch
+    >>> torch.diff(torch.tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
+    if not input.ndim:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    dim = rules.normalize_dim(dim_of(dim, "diff"), input.ndim)
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    made = _with_ends(input, dim, prepend, append)
+    for _ in range(min(n, made.shape[dim])):
+        made = _diff(made, dim=dim)
+    made = made.clone() if made is input else made
+    return made if out is None else write_out(out, made)
+
+
+def _with_ends(x: Tensor, dim: int, prepend: Tensor | None, append: Tensor | None) -> Tensor:
+    given = [t for t in (prepend, x, append) if t is not None]
+    for t in given:
+        if t.ndim != x.ndim:
+            raise RuntimeError("diff expects prepend or append to be the same dimension as input")
+        if any(a != b for i, (a, b) in enumerate(zip(t.shape, x.shape)) if i != dim):
+            raise RuntimeError(f"diff expects the shape of tensor to prepend or append to match that of input except along the "
+                               f"differencing dimension; input.size = {list(x.shape)}, got {list(t.shape)}")  # fmt: skip
+    if len(given) == 1:
+        return x
+    common = rules.result_dtype([t._aval for t in given])
+    return _concat([t.to(common) for t in given], dim)
+
+
+def _concat(parts: Sequence[Tensor], dim: int) -> Tensor:
+    from .joining import cat
+
+    return cat(list(parts), dim)
+
+
+def _areas(name: str, y: Tensor, x: Tensor | None, dx: object, dim: int) -> Tensor:
+    """Twice the areas of the trapezoids between neighbours."""
+    if y.dtype.category == 0 or (x is not None and x.dtype.category == 0):
+        raise RuntimeError(f"{name}: received a bool input for `{'y' if y.dtype.category == 0 else 'x'}`, but bool is not supported")
+    n = y.shape[dim]
+    sums = y.narrow(dim, 1, n - 1) + y.narrow(dim, 0, n - 1)
+    if x is None:
+        return sums * (1 if dx is None else dx)
+    if x.ndim == 1:
+        if x.shape[0] != n:
+            raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
+        return sums * _diff(x, dim=0).reshape([-1 if i == dim else 1 for i in range(y.ndim)])
+    x = x.reshape((1,) * (y.ndim - x.ndim) + tuple(x.shape))
+    return sums * _diff(x, dim=dim)
+
+
+def _integrated_dim(y: Tensor, dim: int) -> int:
+    if not y.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    return rules.normalize_dim(dim_of(dim, "trapezoid"), y.ndim)
+
+
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: object = None, dim: int = -1) -> Tensor:
+    """The integral along ``dim`` by the trapezoidal rule (``torch.trapezoid``).
+
+    >>> import kuai as torch
+    >>> torch.trapezoid(torch.tensor([1., 2., 4.]))
+    tensor(4.5000)
+    """
+    dim = _integrated_dim(y, dim)
+    if not y.shape[dim]:
+        return y.sum(dim)
+    return _areas("trapezoid", y, x, dx, dim).sum(dim) / 2
+
+
+def trapz(y: Tensor, x: Tensor | None = None, *, dx: object = None, dim: int = -1) -> Tensor:
+    """The same as `trapezoid` (``torch.trapz``)."""
+    return trapezoid(y, x, dx=dx, dim=dim)
+
+
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: object = None, dim: int = -1) -> Tensor:
+    """The integral up to each point by the trapezoidal rule (``torch.cumulative_trapezoid``).
+
+    >>> import kuai as torch
+    >>> torch.cumulative_trapezoid(torch.tensor([1., 2., 4.]))
+    tensor([1.5000, 4.5000])
+    """
+    dim = _integrated_dim(y, dim)
+    return _areas("cumulative_trapezoid", y, x, dx, dim).cumsum(dim) / 2
+
+
+def gradient(input: Tensor, *, spacing: object = None, dim: object = None, edge_order: int = 1) -> tuple[Tensor, ...]:
+    """The slope along each dimension, by differences of neighbours (``torch.gradient``).
+
+    >>> import kuai as torch
+    >>> torch.gradient(torch.tensor([1., 2., 4., 9.]))
+    (tensor([1.0000, 1.5000, 3.5000, 5.0000]),)
+    """
+    over = tuple(range(input.ndim)) if dim is None else axes(dims_of(dim, "gradient"), input.ndim)
+    steps = _steps(input, spacing, over, dim is None)
+    if input.dtype is dtypes.uint8:
+        raise RuntimeError("torch.gradient does not support uint8 input.")
+    if edge_order not in (1, 2):
+        raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    if any(input.shape[d] < edge_order + 1 for d in over):
+        raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
+    return tuple(_slope(input, d, step, edge_order) for d, step in zip(over, steps))
+
+
+def _steps(x: Tensor, spacing: object, over: tuple, everywhere: bool) -> list:
+    """For each dimension the step, or the points' coordinates."""
+    if not isinstance(spacing, (tuple, list)):
+        return [1 if spacing is None else spacing] * len(over)
+    if len(spacing) != len(over):
+        needs = f"'self.dim() = {x.ndim}', since dim argument was not given" if everywhere else f"{len(over)}, one for each dim"
+        raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to {needs}, "
+                           f"but got a list of length {len(spacing)}")  # fmt: skip
+    return list(spacing)
+
+
+def _slope(x: Tensor, dim: int, step: object, edge_order: int) -> Tensor:
+    """Three neighbours give the slope at the middle one; the edges take two, or three for the second order."""
+    n = x.shape[dim]
+    gaps = _gaps(step, n, x.ndim, dim)
+    at = [x.narrow(dim, i, n - 2) for i in range(3)]
+    left, right = gaps(0, n - 2), gaps(1, n - 2)
+    if isinstance(step, Tensor) and step.ndim:
+        middle = (at[2] * left / right - at[0] * right / left + at[1] * (right / left - left / right)) / (left + right)
+    else:
+        middle = (at[2] - at[0]) / (step * 2)
+    ends = [_end(x, dim, gaps, edge_order, first) for first in (True, False)]
+    return _concat([ends[0], middle, ends[1]], dim)
+
+
+def _gaps(step: object, n: int, rank: int, dim: int) -> Callable:
+    """Distances of neighbours, as a function (start, length)."""
+    if not isinstance(step, Tensor) or not step.ndim:
+        return lambda start, length: step
+    gaps = _diff(step, dim=0).reshape([-1 if i == dim else 1 for i in range(rank)])
+    return lambda start, length: gaps.narrow(dim, start, length)
+
+
+def _end(x: Tensor, dim: int, gaps: Callable, edge_order: int, first: bool) -> Tensor:
+    n = x.shape[dim]
+    at = [x.narrow(dim, i if first else n - 1 - i, 1) for i in range(edge_order + 1)]
+    near, sign = gaps(0 if first else n - 2, 1), 1 if first else -1
+    if edge_order == 1:
+        return (at[1] - at[0]) * sign / near
+    far = gaps(1 if first else n - 3, 1)
+    both = near + far
+    return (at[1] * (both / (near * far)) - at[0] * ((near + both) / (near * both)) - at[2] * (near / (far * both))) * sign
+
+
+METHODS = ("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "diff")
 INPLACE = ("cumsum", "cumprod")

@@ -14,6 +14,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules
 from .along import along, axes, dim_of, need_tensor, numpy_names, put, reduced, refuse, write_outs
+from .cumulative import running
 from .define import op, write_out
 from .searching import need_elements, share_ties
 
@@ -264,11 +265,6 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, o
     return write_outs(out, return_types.nanmedian(_nanmedian(input, dim=dim_of(dim, "nanmedian"), keepdim=keepdim)))
 
 
-def running_max(xp, x, dim: int):
-    """The greatest element up to each one."""
-    return np.maximum.accumulate(x, axis=dim) if xp is np else xp.lax.cummax(x, axis=dim)
-
-
 @op(shape=_ranked_rule, vjp=_put_ranked, many=True, name="mode", cost=70.0)
 @along
 def _mode(xp, x, *, dim, keepdim):
@@ -278,7 +274,7 @@ def _mode(xp, x, *, dim, keepdim):
     changes = values[(*here, slice(1, n))] != values[(*here, slice(0, n - 1))]
     starts = xp.concatenate([xp.ones_like(changes, shape=_first(x, 1, dim).shape), changes], axis=dim)
     rank = xp.arange(n).reshape([n if i == dim else 1 for i in range(x.ndim)])
-    length = rank - running_max(xp, xp.where(starts, rank, 0), dim)
+    length = rank - running(xp, xp.where(starts, rank, 0), dim)
     return _pick(xp, (values, places), length.argmax(axis=dim, keepdims=True), dim, keepdim)
 
 
