@@ -122,7 +122,8 @@ class _Parser:
 
     def _advance(self, index: Tensor) -> None:
         n = self.shape[self.dim]
-        taking.check(index, n, self.dim)
+        if self.x._aval.size or not n:  # of nothing, PyTorch lets anything be taken
+            taking.check(index, n, self.dim)
         self.advanced.append((self.rank, to_device(index, self.x.device)))
         self._keep()
 
@@ -224,7 +225,7 @@ def _parse(x: Tensor, index: object) -> Parsed:
 
 def _viewed(x: Tensor, parsed: Parsed) -> Tensor:
     """The basic part; no view is made of a tensor that is taken whole and copied from anyway."""
-    if parsed.advanced and all(e is not NEW and e is not ONE and e[0] == n for e, n in zip(parsed.spec, x.shape)):
+    if parsed.advanced and len(parsed.spec) <= x.ndim and all(e == whole(n) for e, n in zip(parsed.spec, x.shape)):
         return x
     return view(x, parsed.offset, spec=parsed.spec)
 
@@ -283,7 +284,7 @@ def setitem(self: Tensor, index: object, value: object) -> None:
             value = _without_leading_ones(value, _piece_rank(self, parsed.spec))
         assign(self, write(self, value, parsed.offset, spec=parsed.spec), "__setitem__")
         return
-    put(_viewed(self, parsed), parsed.advanced, value)
+    _put(_viewed(self, parsed), parsed.advanced, value)
 
 
 def _piece_rank(x: Tensor, spec: Spec) -> int:
@@ -312,8 +313,13 @@ def _without_leading_ones(value: Tensor, rank: int) -> Tensor:
     return value
 
 
-def put(x: Tensor, advanced: list[tuple[int, Tensor]], value: object, accumulate: bool = False) -> None:
-    """Put a value at advanced indices of x, in place."""
+def put_tensors(x: Tensor, items: tuple[Tensor, ...], value: Tensor, accumulate: bool) -> None:
+    """Put a value at index tensors and masks of x, in place."""
+    parsed = _Parser(x, tuple(i if i.ndim else i.reshape(1) for i in items)).parse()
+    _put(x, parsed.advanced, value, accumulate)
+
+
+def _put(x: Tensor, advanced: list[tuple[int, Tensor]], value: object, accumulate: bool = False) -> None:
     if isinstance(value, Tensor) and value.dtype is not x.dtype and not _fills(advanced, value):
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {rules._cname(x.dtype)} for the destination and "

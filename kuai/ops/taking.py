@@ -21,6 +21,10 @@ from .define import op
 REMEMBERED = 4096  # indices from which their bounds are kept with the tensor
 
 
+class OutOfBounds(IndexError, RuntimeError):
+    """An index that is none of the places: PyTorch raises one class or the other, from function to function."""
+
+
 # ---- bounds ------------------------------------------------------------------------------------------------------------------
 
 
@@ -42,24 +46,24 @@ def _extent(data: object) -> tuple[int, int]:
     return int(array.min()), int(array.max())
 
 
-def check(index: Tensor, n: int, dim: int, wrap: bool = True, error: type = IndexError) -> None:
+def check(index: Tensor, n: int, dim: int, wrap: bool = True) -> None:
     """Raise for an index that is known to be out of bounds; ``wrap`` lets it count from the end."""
     found = bounds(index)
-    if found is not None and (found[0] < (-n if wrap else 0) or found[1] >= n):
-        raise error(out_of_bounds(found[0] if found[1] < n else found[1], n, dim))
+    if found is not None:
+        _need_within(*found, n, dim, wrap)
 
 
-def out_of_bounds(i: int, n: int, dim: int) -> str:
+def _need_within(low: int, high: int, n: int, dim: int, wrap: bool) -> None:
     if n == 0:
-        return "index is out of bounds for dimension with size 0"
-    return f"index {i} is out of bounds for dimension {dim} with size {n}"
+        raise OutOfBounds("index is out of bounds for dimension with size 0")
+    if low < (-n if wrap else 0) or high >= n:
+        raise OutOfBounds(f"index {low if high < n else high} is out of bounds for dimension {dim} with size {n}")
 
 
-def _checked(index: np.ndarray, n: int, dim: int, wrap: bool, error: type = IndexError) -> np.ndarray:
+def checked(index: np.ndarray, n: int, dim: int, wrap: bool) -> np.ndarray:
+    """The index itself, if it is within bounds."""
     if index.size:
-        low, high = _extent(index)
-        if low < (-n if wrap else 0) or high >= n:
-            raise error(out_of_bounds(low if high < n else high, n, dim))
+        _need_within(*_extent(index), n, dim, wrap)
     return index
 
 
@@ -79,7 +83,7 @@ def _ravel_rule(op: Op, avals: Sequence, *, lengths: tuple) -> tuple:
 def _ravel(xp, *indices, lengths):
     flat = 0
     for d, (i, n) in enumerate(zip(indices, lengths)):
-        i = _checked(i, n, d, True) if xp is np else xp.clip(i, -n, n - 1)
+        i = checked(i, n, d, True) if xp is np else xp.clip(i, -n, n - 1)
         flat = flat * n + xp.where(i < 0, i + n, i)
     return flat
 
@@ -97,6 +101,7 @@ def _taken_shape(x: Sequence[int], index: Sequence[int], dim: int, count: int) -
 
 
 def _merged(x, dim: int, count: int):  # type: ignore[no-untyped-def]
+    """The array with dimensions dim … dim + count - 1 as one; of none of them, one of length 1."""
     return x if count == 1 else x.reshape(_merged_shape(x.shape, dim, count))
 
 
@@ -121,11 +126,13 @@ def take_at(xp, x, index, *, dim, count, wrap):
     x = _merged(x, dim, count)
     n = x.shape[dim]
     if not wrap or not n:
-        _checked(index, n, dim, wrap)
+        checked(index, n, dim, wrap)
+    if not x.size:
+        return np.empty(_taken_shape(x.shape, index.shape, dim, 1), x.dtype)
     try:
-        return x.take(index, dim) if n else np.empty(_taken_shape(x.shape, index.shape, dim, 1), x.dtype)
+        return x.take(index, dim)
     except IndexError:
-        _checked(index, n, dim, wrap)
+        checked(index, n, dim, wrap)
         raise
 
 
@@ -162,7 +169,7 @@ def put_at(xp, x, value, index, *, dim, count):
     try:
         out[(slice(None),) * dim + (index,)] = value
     except IndexError:
-        _checked(index, out.shape[dim], dim, True)
+        checked(index, out.shape[dim], dim, True)
         raise
     return out.reshape(x.shape)
 
@@ -187,7 +194,7 @@ def add_at(xp, x, value, index, *, dim, count, shape):
     out = np.zeros(merged, value.dtype) if x is None else x.reshape(merged).copy()
     value = np.broadcast_to(value, _taken_shape(merged, index.shape, dim, 1))
     n = merged[dim]
-    index = np.where(index < 0, index + n, index) if _checked(index, n, dim, True).size else index
+    index = np.where(checked(index, n, dim, True) < 0, index + n, index)
     add_rows(out.reshape(-1, *merged[dim + 1 :]), _rows(index, prod(merged[:dim]), n), value)
     return out.reshape(shape)
 
