@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import prod as product
 
+import numpy as np
+
 from .. import dtypes, return_types
 from ..dispatch import recorder
+from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
-from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, reduced, refuse, write_outs
+from . import rules
+from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, reduced, refuse, take, write_outs
 from .define import op, write_out
 
 # ---- values ----------------------------------------------------------------------------------------------------------------------
@@ -259,6 +263,94 @@ def min(input: Tensor, dim: object = None, keepdim: bool = False, *, other: Tens
     tensor([1., 2.])
     """
     return _select("min", _MIN, input, dim, keepdim, other, out)
+
+
+# ---- places in a sorted sequence -------------------------------------------------------------------------------------------------
+
+
+def _search_rule(op: Op, avals: Sequence, *, right: bool, dtype: dtype) -> tuple:
+    sequence, values = avals
+    shape = values.shape if type(values) is Aval else ()
+    found = rules.result_dtype(avals)
+    if found.is_complex:
+        raise NotImplementedError(f"\"{op.name}\" not implemented for '{rules._cname(found)}'")
+    return Aval(shape, dtype, rules.common_device(op, avals)), (found, found)
+
+
+@op(shape=_search_rule, vjp=None, name="searchsorted", cost=20.0)
+def _searchsorted(xp, sequence, values, *, right, dtype):
+    """Halve the range of places of each value as often as its length allows; nan is beyond all."""
+    n = sequence.shape[-1]
+    if xp is np and sequence.ndim == 1 and n and sequence[-1] == sequence[-1]:
+        return np.asarray(np.searchsorted(sequence, values, "right" if right else "left"))
+    values = xp.asarray(values)
+    if sequence.ndim == 1:
+        flat, sequence = values.reshape(1, -1), sequence.reshape(1, -1)
+    else:
+        flat, sequence = values.reshape(-1, values.shape[-1]), sequence.reshape(-1, n)
+    low, high = xp.zeros(flat.shape, "int64"), xp.full(flat.shape, n, dtype="int64")
+    for _ in range(n.bit_length()):
+        middle = (low + high) // 2
+        there = xp.take_along_axis(sequence, xp.minimum(middle, n - 1), axis=1)
+        left = ((there > flat) if right else (there >= flat)) & (low < high)
+        low, high = xp.where(left | (low >= high), low, middle + 1), xp.where(left, middle, high)
+    return low.reshape(values.shape)
+
+
+def searchsorted(sorted_sequence: Tensor, input: object, *, out_int32: bool = False, right: bool = False,
+                 side: str | None = None, sorter: Tensor | None = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Where values would be inserted into a sorted sequence, the last dimension of it (``torch.searchsorted``).
+
+    >>> import kuai as torch
+    >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]))
+    tensor([1, 3])
+    """
+    if side not in (None, "left", "right"):
+        raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
+    if side == "left" and right:
+        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+    _check_search(sorted_sequence, input)
+    if sorter is not None:
+        sorted_sequence = take(sorted_sequence, _checked_sorter(sorted_sequence, sorter), -1)
+    wanted = dtypes.int32 if out_int32 else dtypes.int64
+    made = _searchsorted(sorted_sequence, input, right=right or side == "right", dtype=wanted)
+    return made if out is None else write_out(out, made)
+
+
+def _check_search(sequence: Tensor, values: object) -> None:
+    shape = tuple(values.shape) if isinstance(values, Tensor) else ()
+    if not shape and sequence.ndim != 1:
+        raise RuntimeError(f"torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but "
+                           f"we got boundaries tensor dim({sequence.ndim}) and input value's dim(0) numel(1)")  # fmt: skip
+    if not sequence.ndim or (sequence.ndim > 1 and sequence.shape[:-1] != shape[:-1]):
+        raise RuntimeError(f"torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
+                           f"boundaries tensor and input value tensor must match, but we got boundaries tensor "
+                           f"{list(sequence.shape)} and input value tensor {list(shape)}")  # fmt: skip
+
+
+def _checked_sorter(sequence: Tensor, sorter: Tensor) -> Tensor:
+    if sorter.shape != sequence.shape:
+        raise RuntimeError(f"torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
+                           f"{list(sequence.shape)} and got sorter tensor {list(sorter.shape)}")  # fmt: skip
+    if sorter.dtype is not dtypes.int64:
+        raise RuntimeError(f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {rules._cname(sorter.dtype)}")
+    places = sorter._array()
+    if places.size and not (0 <= places.min() and places.max() < sequence.shape[-1]):
+        raise RuntimeError("torch.searchsorted(): sorter index out of range")
+    return sorter
+
+
+def bucketize(input: object, boundaries: Tensor, *, out_int32: bool = False, right: bool = False,
+              out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Which of the intervals between boundaries each value is in (``torch.bucketize``).
+
+    >>> import kuai as torch
+    >>> torch.bucketize(torch.tensor([0, 3, 9]), torch.tensor([1, 3, 5]))
+    tensor([0, 1, 3])
+    """
+    if boundaries.ndim != 1:
+        raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
 METHODS = ("amax", "amin", "aminmax", "argmax", "argmin", "max", "min")

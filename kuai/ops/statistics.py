@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from math import prod as product
 
+import numpy as np
+
+from .. import dtypes, return_types
 from ..engine.program import Aval, Op
-from ..tensor import Tensor
+from ..tensor import Tensor, from_array
 from . import rules
-from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, write_outs
+from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, take, write_outs
+from .creation import complex_, full, linspace
 from .define import op, write_out
 
 # ---- variance --------------------------------------------------------------------------------------------------------------------
@@ -173,5 +178,303 @@ def std_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, ke
     return write_outs(out, _spread_of(_std_mean, "std_mean", input, dim, unbiased, keepdim, correction))  # type: ignore[return-value]
 
 
-METHODS = ("var", "std")
+# ---- quantiles -------------------------------------------------------------------------------------------------------------------
+
+INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+@numpy_names
+def quantile(input: Tensor, q: object, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear",
+             out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """What a share ``q`` of the elements is below, between neighbours if need be (``torch.quantile``).
+
+    >>> import kuai as torch
+    >>> torch.quantile(torch.tensor([0., 1., 2., 3.]), torch.tensor([0.25, 0.5]))
+    tensor([0.7500, 1.5000])
+    """
+    made = _quantile("quantile", input, q, dim, keepdim, interpolation)
+    return made if out is None else write_out(out, made)
+
+
+@numpy_names
+def nanquantile(input: Tensor, q: object, dim: int | None = None, keepdim: bool = False, *,
+                interpolation: str = "linear", out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """`quantile` of the elements that are not nan (``torch.nanquantile``).
+
+    >>> import kuai as torch
+    >>> torch.nanquantile(torch.tensor([0., float("nan"), 2.]), 0.5)
+    tensor(1.)
+    """
+    made = _quantile("nanquantile", input, q, dim, keepdim, interpolation)
+    return made if out is None else write_out(out, made)
+
+
+def _quantile(name: str, x: Tensor, q: object, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
+    if not isinstance(q, Tensor):
+        if not 0 <= q <= 1:  # type: ignore[operator]
+            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
+        q = full((), q, dtype=x.dtype, device=x.device)
+    _check_quantile(name, x, q, interpolation)
+    rank = x.ndim
+    axis = None if dim is None else rules.normalize_dim(dim, rank)
+    x = x.reshape(-1) if axis is None or not rank else x.movedim(axis, -1)
+    made = _between(x.sort(-1)[0], q.reshape(-1), name == "nanquantile", interpolation)
+    if keepdim and rank:
+        made = made.reshape(*(1,) * rank, -1) if axis is None else made.unsqueeze(axis)
+    return made.movedim(-1, 0) if q.ndim else made.squeeze(-1)
+
+
+def _check_quantile(name: str, x: Tensor, q: Tensor, interpolation: str) -> None:
+    if not x.numel():
+        raise RuntimeError(f"{name}() input tensor must be non-empty")
+    if q.ndim > 1:
+        raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+    if x.dtype not in (dtypes.float32, dtypes.float64):
+        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+    if x.dtype is not q.dtype:
+        raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+    if interpolation not in INTERPOLATIONS:
+        raise RuntimeError(f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+                           f"but got {interpolation}")  # fmt: skip
+    shares = q._array()
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+
+
+def _between(values: Tensor, q: Tensor, skip: bool, interpolation: str) -> Tensor:
+    """From sorted lines (…, n) the elements at the shares q: (…, number of shares)."""
+    numbers = (values == values).sum(-1, True)
+    last = numbers.clamp(min=1) - 1 if skip else numbers * 0 + (values.shape[-1] - 1)
+    rank = q * last
+    if not skip:
+        rank = rank.masked_fill(numbers < values.shape[-1], values.shape[-1] - 1)
+    rounding = {"lower": "floor", "higher": "ceil", "nearest": "round"}.get(interpolation)
+    if rounding:
+        return take(values, getattr(rank, rounding)().long(), -1, repeats=True)
+    low = rank.floor()
+    below, above = (take(values, r.long(), -1, repeats=True) for r in (low, rank.ceil()))
+    return below.lerp(above, rank - low if interpolation == "linear" else (low * 0 + 0.5))
+
+
+# ---- covariance ------------------------------------------------------------------------------------------------------------------
+
+
+def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+    """Covariances of the rows, whose columns are observations (``torch.cov``).
+
+    >>> import kuai as torch
+    >>> torch.cov(torch.tensor([[0., 1., 2.], [2., 1., 0.]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    if input.ndim > 2:
+        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
+    x = input.reshape(1, -1) if input.ndim < 2 else input
+    n = x.shape[1]
+    weights = _weights(n, fweights, aweights)
+    if weights is None:
+        away, norm = x - x.to(rules.floating(x.dtype)).mean(1, True), max(n - correction, 0)
+    else:
+        total = weights.sum()
+        away = x - (x * weights).sum(1, True) / total
+        lost = correction if aweights is None else (weights * aweights).sum() * correction / total
+        norm = (total - lost).clamp(min=0)
+    other = away if weights is None else away * weights
+    made = away.matmul(other.to(away.dtype).conj().transpose(0, 1)) / norm
+    return made.squeeze() if len(made.shape) else made
+
+
+def _weights(n: int, fweights: Tensor | None, aweights: Tensor | None) -> Tensor | None:
+    for name, w in (("fweights", fweights), ("aweights", aweights)):
+        if w is None:
+            continue
+        wanted = 1 if name == "fweights" else 2
+        if w.ndim > 1:
+            raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} dimensions")
+        if w.dtype.category != wanted:
+            kind = "integral" if wanted == 1 else "floating point"
+            raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {rules._cname(w.dtype)} dtype")
+        if w.numel() != n:
+            raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input "
+                               f"but got {w.numel()} != {n}")  # fmt: skip
+        if (w._array() < 0).any():
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+    if fweights is None or aweights is None:
+        return aweights if fweights is None else fweights
+    return fweights * aweights
+
+
+def corrcoef(input: Tensor) -> Tensor:
+    """Correlations of the rows, whose columns are observations (``torch.corrcoef``).
+
+    >>> import kuai as torch
+    >>> torch.corrcoef(torch.tensor([[0., 1., 2.], [4., 2., 0.]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    if input.ndim > 2:
+        raise RuntimeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+    c = cov(input)
+    if not c.ndim:
+        return c / c
+    variances = c.diagonal()
+    deviations = (variances.real if c.dtype.is_complex else variances).sqrt()
+    made = c / deviations.unsqueeze(1) / deviations.unsqueeze(0)
+    if not c.dtype.is_complex:
+        return made.clip(-1, 1)
+    return complex_(made.real.clip(-1, 1), made.imag.clip(-1, 1))
+
+
+# ---- histograms: their errors depend on the values, so they run at once ----------------------------------------------------------
+
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each number is there, or the sums of its weights (``torch.bincount``).
+
+    >>> import kuai as torch
+    >>> torch.bincount(torch.tensor([1, 3, 1]))
+    tensor([0, 2, 0, 1])
+    """
+    if input.dtype.category != 1:
+        raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{rules._cname(input.dtype)}'")
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    numbers = input._array()
+    if numbers.ndim != 1 or (numbers < 0).any():
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if weights is None:
+        return from_array(np.bincount(numbers, minlength=minlength).astype(np.int64), input.device)
+    if weights.shape != input.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    sums = np.bincount(numbers, weights._array().astype(np.float64), minlength)
+    return from_array(sums.astype(np.float32 if weights.dtype is dtypes.float32 else np.float64), input.device)
+
+
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None) -> Tensor:
+    """How many elements are in each of equal intervals from min to max, the data's if they are equal (``torch.histc``).
+
+    >>> import kuai as torch
+    >>> torch.histc(torch.tensor([1., 2., 1.]), bins=4, min=0, max=3)
+    tensor([0., 2., 1., 0.])
+    """
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{rules._cname(input.dtype)}'")
+    _need_bins(bins, 0)
+    x = input._array().reshape(-1)
+    low, high = _bounds("torch.histc: range", x, float(min), float(max), empty=1.0) if min == max else (min, max)
+    if not np.isfinite([low, high]).all():
+        raise RuntimeError(f"torch.histc: range of [{low}, {high}] is not finite")
+    if low > high:
+        raise RuntimeError("torch.histc: max must be larger than min")
+    x = x[(x >= low) & (x <= high)]
+    places = np.minimum(((x - x.dtype.type(low)) * bins / x.dtype.type(high - low)).astype(np.int64), bins - 1)
+    made = from_array(np.bincount(places, minlength=bins).astype(input.dtype.numpy), input.device)
+    return made if out is None else write_out(out, made)
+
+
+def _need_bins(bins: int, dim: int) -> None:
+    if bins <= 0:
+        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension {dim}")
+
+
+def _bounds(name: str, x: np.ndarray, low: float, high: float, empty: float) -> tuple[float, float]:
+    """The data's range; where that is a point, with some room on both sides."""
+    if x.size:
+        low, high = float(x.min()), float(x.max())
+    if not np.isfinite([low, high]).all():
+        raise RuntimeError(f"{name} of [{low}, {high}] is not finite")
+    return (low - empty, high + empty) if low == high else (low, high)
+
+
+@numpy_names
+def histogram(input: Tensor, bins: object = 100, *, range: Sequence[float] | None = None, weight: Tensor | None = None,
+              density: bool = False, out: tuple | None = None):  # fmt: skip
+    """How many elements are in each interval, or their weights' sum, and the intervals' edges (``torch.histogram``).
+
+    >>> import kuai as torch
+    >>> torch.histogram(torch.tensor([1., 2., 1.]), bins=4, range=(0., 4.))
+    torch.return_types.histogram(
+    hist=tensor([0., 2., 1., 0.]),
+    bin_edges=tensor([0., 1., 2., 3., 4.]))
+    """
+    if isinstance(bins, Tensor) and bins.ndim != 1:
+        raise RuntimeError(f"torch.histogram(): bins tensor should have one dimension, but got {bins.ndim} dimensions")
+    flat = None if weight is None else weight.reshape(-1)
+    hist, edges = _histogramdd(input.reshape(-1, 1), [bins], range, flat, density)
+    return write_outs(out, return_types.histogram((hist, edges[0])))
+
+
+def histogramdd(input: Tensor, bins: object, *, range: Sequence[float] | None = None, weight: Tensor | None = None,
+                density: bool = False):  # fmt: skip
+    """The histogram of points, the last dimension's elements being their coordinates (``torch.histogramdd``).
+
+    >>> import kuai as torch
+    >>> points = torch.tensor([[0., 0.], [1., 0.], [1., 1.]])
+    >>> torch.histogramdd(points, bins=2).hist
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
+    if input.ndim < 2:
+        raise RuntimeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, but got {input.ndim}")
+    d = input.shape[-1]
+    each = [bins] * d if isinstance(bins, int) else list(bins)  # type: ignore[call-overload]
+    if len(each) != d:
+        raise RuntimeError(f"torch.histogramdd: expected {d} sequences of bin edges for a {d}-dimensional histogram but got {len(each)}")
+    flat = None if weight is None else weight.reshape(-1)
+    return return_types.histogramdd(_histogramdd(input.reshape(-1, d), each, range, flat, density))
+
+
+def _histogramdd(points: Tensor, bins: list, range: Sequence[float] | None, weight: Tensor | None, density: bool) -> tuple:
+    if not points.dtype.is_floating_point:
+        raise NotImplementedError(f"\"histogramdd\" not implemented for '{rules._cname(points.dtype)}'")
+    if weight is not None and (weight.dtype is not points.dtype or weight.numel() != len(points)):
+        raise RuntimeError("torch.histogramdd: weight must have input's dtype and a number for each point: got "
+                           f"{weight.dtype} and {weight.numel()} for {points.dtype} and {len(points)}")  # fmt: skip
+    x = points._array()
+    edges = [_edges(points, x[:, i], b, i, None if range is None else range[2 * i : 2 * i + 2]) for i, b in enumerate(bins)]
+    lines = [e._array() for e in edges]
+    hist = _count_points(x, lines, None if weight is None else weight._array())
+    if density:
+        hist = _as_density(hist, lines)
+    return from_array(hist.astype(points.dtype.numpy), points.device), tuple(edges)
+
+
+def _edges(points: Tensor, x: np.ndarray, bins: object, dim: int, given: Sequence[float] | None) -> Tensor:
+    """The edges of one dimension's intervals: as given, or at equal distances."""
+    if isinstance(bins, Tensor):
+        if bins.dtype is not points.dtype:
+            raise RuntimeError("torch.histogramdd: input tensor and bins tensors should have the same dtype")
+        return bins
+    _need_bins(bins, dim)  # type: ignore[arg-type]
+    if given is None:
+        low, high = _bounds(f"torch.histogramdd: dimension {dim}'s range", x, 0.0, 1.0, empty=0.5)
+    else:
+        low, high = given
+        if low > high:
+            raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {low} max {high} for dimension {dim}")
+        low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
+    return linspace(low, high, bins + 1, dtype=points.dtype, device=points.device)  # type: ignore[operator]
+
+
+def _count_points(x: np.ndarray, edges: list[np.ndarray], weight: np.ndarray | None) -> np.ndarray:
+    shape = tuple(len(e) - 1 for e in edges)
+    inside, places = np.ones(len(x), bool), []
+    for column, line in zip(x.T, edges):
+        inside &= (column >= line[0]) & (column <= line[-1])
+        places.append(np.minimum(np.searchsorted(line, column, "right") - 1, len(line) - 2))
+    flat = np.ravel_multi_index([p[inside] for p in places], shape)
+    given = None if weight is None else weight[inside].astype(np.float64)
+    return np.bincount(flat, given, product(shape)).reshape(shape)
+
+
+def _as_density(hist: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
+    made = hist / hist.sum()
+    for i, line in enumerate(edges):
+        made = made / np.diff(line).reshape([-1 if j == i else 1 for j in builtins.range(len(edges))])
+    return made
+
+
+METHODS = ("var", "std", "quantile", "nanquantile", "cov", "corrcoef", "histc", "histogram", "bincount")
 INPLACE = ()
