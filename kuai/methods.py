@@ -271,7 +271,7 @@ def install_methods(families: list[ModuleType], functions: dict[str, Callable]) 
         collect(module)
     for name, fn in (OWN | protocol.PROTOCOL).items():
         setattr(Tensor, name, fn)
-    Tensor._make_subclass = classmethod(make_subclass)  # type: ignore[attr-defined]
+    Tensor._make_subclass = staticmethod(make_subclass)  # type: ignore[attr-defined]
     install_operators(functions)
     install_properties()
 

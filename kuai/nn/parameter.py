@@ -1,0 +1,191 @@
+"""Tensors that belong to a module: parameters, buffers, and those whose shape the first call of a lazy module decides."""
+
+from __future__ import annotations
+
+from ..devices import device, placement
+from ..dtypes import as_dtype, dtype, get_default_dtype
+from ..ops.creation import empty, require_grad
+from ..tensor import Tensor, wrap
+
+
+class Parameter(Tensor):
+    """A tensor that a module trains (``torch.nn.Parameter``): set as an attribute, it is among ``parameters()``.
+
+    >>> import kuai as torch
+    >>> torch.nn.Parameter(torch.ones(2))
+    Parameter containing:
+    tensor([1., 1.], requires_grad=True)
+    """
+
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
+        if data is None:
+            data = empty(0)
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Parameter: got {type(data).__name__} for data, needs a Tensor; make one with torch.tensor(data)")
+        return Tensor._make_subclass(cls, data, requires_grad)  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
+
+    __str__ = __repr__
+
+    def __deepcopy__(self, memo: dict) -> Parameter:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(wrap(self._read()), self.requires_grad)
+        return memo[id(self)]
+
+
+class _BufferMeta(type(Tensor)):  # type: ignore[misc]
+    """A buffer is a plain tensor with a mark; this makes isinstance see the mark."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        if cls is Buffer:
+            return isinstance(instance, Tensor) and getattr(instance, "_is_buffer", False)
+        return super().__instancecheck__(instance)
+
+
+class Buffer(Tensor, metaclass=_BufferMeta):
+    """A tensor of a module that is not trained (``torch.nn.Buffer``): set as an attribute, it is among ``buffers()``.
+
+    >>> import kuai as torch
+    >>> m = torch.nn.Module()
+    >>> m.mean = torch.nn.Buffer(torch.zeros(2))
+    >>> m.state_dict()
+    OrderedDict([('mean', tensor([0., 0.]))])
+    """
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Tensor:  # type: ignore[misc]
+        if data is None:
+            data = empty(0)
+        made = require_grad(data.detach(), data.requires_grad)  # type: ignore[attr-defined]
+        made.persistent, made._is_buffer = persistent, True
+        return made
+
+
+_UNSHAPED = (
+    "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` when "
+    "trying to load an uninitialized parameter into an initialized one. Call `forward` to initialize the parameters before "
+    "accessing their attributes."
+)
+
+
+class UninitializedTensorMixin:
+    """A tensor whose shape is not known yet; it has a dtype and a device, and no value."""
+
+    cls_to_become: type = Tensor
+    _dtype: dtype
+    _device: device
+
+    def _prepare(self, device: object, dtype: object) -> None:
+        self._node = self._storage = None  # type: ignore[assignment]
+        self._dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
+        self._device = placement(device)
+
+    def materialize(self, shape: tuple, device: object = None, dtype: object = None) -> None:
+        """Become an initialized tensor of this shape; its content is not specified."""
+        made = empty(shape, device=device or self._device, dtype=dtype or self._dtype)
+        self.data = made
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+        del self._dtype, self._device
+
+    @property
+    def dtype(self) -> dtype:
+        """The dtype that the tensor will have."""
+        return self._dtype
+
+    @property
+    def device(self) -> device:
+        """The device that the tensor will be on."""
+        return self._device
+
+    @property
+    def shape(self) -> tuple:
+        """Not known yet: RuntimeError."""
+        raise RuntimeError(_UNSHAPED)
+
+    @property
+    def data(self) -> Tensor:
+        """An empty tensor of this dtype and device; what is assigned here gives its dtype and device."""
+        return empty(0, dtype=self._dtype, device=self._device)
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        if other.numel():  # type: ignore[attr-defined]
+            self._adopt(other)  # type: ignore[attr-defined]
+        else:
+            self._dtype, self._device = other.dtype, other.device
+
+    def __getattr__(self, name: str) -> object:
+        kind = type(self).__name__
+        if name == "_value":
+            raise ValueError(
+                "Attempted to use an uninitialized parameter. This error happens when you are using a `LazyModule` or "
+                f"explicitly manipulating `torch.nn.parameter.{kind}` objects. When using LazyModules Call `forward` with a "
+                "dummy batch to initialize the parameters before calling torch functions"
+            )
+        raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    __str__ = __repr__
+
+    def __deepcopy__(self, memo: dict) -> object:
+        function, args = self.__reduce_ex__(4)
+        return memo.setdefault(id(self), function(*args))
+
+    def __reduce_ex__(self, protocol: object) -> tuple:
+        return type(self), (self.requires_grad, str(self._device), self._dtype)  # type: ignore[attr-defined]
+
+
+def _of_empty(name: str) -> object:
+    def method(self: UninitializedTensorMixin, *args: object, **kwargs: object) -> object:
+        return getattr(self.data, name)(*args, **kwargs)
+
+    method.__name__, method.__doc__ = name, f"As ``Tensor.{name}`` of an empty tensor."
+    return method
+
+
+for _name in ("to", "type", "cpu", "cuda", "half", "float", "double", "bfloat16", "char", "short", "int", "long", "size",
+              "get_device", "is_floating_point", "is_complex"):  # fmt: skip
+    setattr(UninitializedTensorMixin, _name, _of_empty(_name))
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A parameter whose shape is not known yet (``torch.nn.parameter.UninitializedParameter``).
+
+    >>> import kuai as torch
+    >>> p = torch.nn.UninitializedParameter()
+    >>> p.materialize((2, 3)); type(p).__name__, p.shape
+    ('Parameter', torch.Size([2, 3]))
+    """
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: object = None, dtype: object = None) -> UninitializedParameter:
+        made = object.__new__(cls)
+        made._prepare(device, dtype)
+        require_grad(made, requires_grad)
+        return made
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+    """A buffer whose shape is not known yet (``torch.nn.parameter.UninitializedBuffer``).
+
+    >>> import kuai as torch
+    >>> b = torch.nn.UninitializedBuffer()
+    >>> b.materialize((2,)); b.shape
+    torch.Size([2])
+    """
+
+    def __new__(cls, requires_grad: bool = False, device: object = None, dtype: object = None,
+                persistent: bool = True) -> UninitializedBuffer:  # fmt: skip
+        made = object.__new__(cls)
+        made._prepare(device, dtype)
+        made.persistent, made._is_buffer = persistent, True
+        return require_grad(made, requires_grad)  # type: ignore[return-value]
+
+
+def is_lazy(param: object) -> bool:
+    """Whether a tensor's shape is not known yet (``torch.nn.parameter.is_lazy``)."""
+    return isinstance(param, UninitializedTensorMixin)
