@@ -18,7 +18,7 @@ from ..tensor import Tensor
 from . import rules
 from .define import op, write_out
 
-# ---- arguments -------------------------------------------------------------------------------------------------------------------
+# ---- arguments ---------------------------------------------------------------------------------------------------------------
 
 NUMPYS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 
@@ -112,7 +112,7 @@ def write_outs(outs: Sequence | None, made: tuple) -> tuple:
     return made if outs is None else type(made)([write_out(o, m) for o, m in zip(outs, made)])
 
 
-# ---- spreading: the reverse of a reduction ---------------------------------------------------------------------------------------
+# ---- spreading: the reverse of a reduction -----------------------------------------------------------------------------------
 
 
 def _spread_rule(op: Op, avals: Sequence, *, shape: tuple, dim: object, keepdim: bool, divisor: int) -> tuple:
@@ -145,7 +145,7 @@ def spread(g: Tensor, shape: tuple[int, ...], dim: object, keepdim: bool, diviso
     return _record_spread((shape, dim, keepdim, divisor), g)
 
 
-# ---- taking and putting along a dimension ------------------------------------------------------------------------------------------
+# ---- taking and putting along a dimension ------------------------------------------------------------------------------------
 
 
 def _take_rule(op: Op, avals: Sequence, *, dim: int, squeeze: bool, repeats: bool) -> tuple:

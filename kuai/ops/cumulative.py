@@ -46,7 +46,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: object = None, out: Tensor | None 
     return made if out is None else write_out(out, made)
 
 
-# ---- products: the derivative is a linear recurrence, which has no division and so no trouble with zeros -------------------------
+# ---- products: the derivative is a linear recurrence, which has no division and so no trouble with zeros ---------------------
 
 
 @op(shape=same_along, vjp=(lambda g, dim, by, fill: shift(g, dim, -by, 0.0),), name="shift", exact=True)
@@ -174,7 +174,7 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     return made if out is None else write_out(out, made)
 
 
-# ---- running extremes ------------------------------------------------------------------------------------------------------------
+# ---- running extremes --------------------------------------------------------------------------------------------------------
 
 
 def _extreme_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
@@ -231,7 +231,7 @@ def cummin(input: Tensor, dim: int, *, out: tuple | None = None):
     return write_outs(out, return_types.cummin(_cummin(input, dim=dim_of(dim, "cummin"))))
 
 
-# ---- neighbours: differences, integrals, slopes ----------------------------------------------------------------------------------
+# ---- neighbours: differences, integrals, slopes ------------------------------------------------------------------------------
 
 
 def _neighbours_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
@@ -296,8 +296,9 @@ def _concat(parts: Sequence[Tensor], dim: int) -> Tensor:
 
 def _areas(name: str, y: Tensor, x: Tensor | None, dx: object, dim: int) -> Tensor:
     """Twice the areas of the trapezoids between neighbours."""
-    if y.dtype.category == 0 or (x is not None and x.dtype.category == 0):
-        raise RuntimeError(f"{name}: received a bool input for `{'y' if y.dtype.category == 0 else 'x'}`, but bool is not supported")
+    for given, which in ((y, "y"), (x, "x")):
+        if given is not None and given.dtype is dtypes.bool_:
+            raise RuntimeError(f"{name}: received a bool input for `{which}`, but bool is not supported")
     n = y.shape[dim]
     sums = y.narrow(dim, 1, n - 1) + y.narrow(dim, 0, n - 1)
     if x is None:
@@ -368,9 +369,9 @@ def _steps(x: Tensor, spacing: object, over: tuple, everywhere: bool) -> list:
     if not isinstance(spacing, (tuple, list)):
         return [1 if spacing is None else spacing] * len(over)
     if len(spacing) != len(over):
-        needs = f"'self.dim() = {x.ndim}', since dim argument was not given" if everywhere else f"{len(over)}, one for each dim"
-        raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to {needs}, "
-                           f"but got a list of length {len(spacing)}")  # fmt: skip
+        wanted = f"'self.dim() = {x.ndim}', since dim argument was not given" if everywhere else f"{len(over)}, as dim has"
+        raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to "
+                           f"{wanted}, but got a list of length {len(spacing)}")  # fmt: skip
     return list(spacing)
 
 

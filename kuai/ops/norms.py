@@ -14,7 +14,7 @@ from .along import axes, dims_of, need_tensor, reduced, spread
 from .define import op, write_out
 from .searching import share_ties
 
-# ---- vector norms ----------------------------------------------------------------------------------------------------------------
+# ---- vector norms ------------------------------------------------------------------------------------------------------------
 
 
 def _norm_rule(op: Op, avals: Sequence, *, ord: float, dim: object, keepdim: bool, dtype: dtype | None) -> tuple:
@@ -113,7 +113,7 @@ def _order(ord: object) -> float:
     return float(ord)
 
 
-# ---- matrix norms ----------------------------------------------------------------------------------------------------------------
+# ---- matrix norms ------------------------------------------------------------------------------------------------------------
 
 
 def matrix_norm(A: Tensor, ord: object = "fro", dim: object = (-2, -1), keepdim: bool = False, *, dtype: object = None,

@@ -19,7 +19,7 @@ from .cumulative import cumprod_reversed, shift
 from .define import op, write_out
 from .norms import matrix_norm, vector_norm
 
-# ---- sum and mean ----------------------------------------------------------------------------------------------------------------
+# ---- sum and mean ------------------------------------------------------------------------------------------------------------
 
 
 def accumulated(d: dtype) -> dtype:
@@ -46,7 +46,8 @@ _record_sum = recorder(_sum.op)
 
 
 @numpy_names
-def sum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None, out: Tensor | None = None) -> Tensor:
+def sum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None,
+        out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Sum of all elements, or over some dimensions (``torch.sum``); integers and bools are summed as int64.
 
     >>> import kuai as torch
@@ -89,7 +90,8 @@ _record_mean = recorder(_mean.op)
 
 
 @numpy_names
-def mean(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None, out: Tensor | None = None) -> Tensor:
+def mean(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None,
+         out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Mean of all elements, or over some dimensions (``torch.mean``); integers need a dtype.
 
     >>> import kuai as torch
@@ -131,7 +133,7 @@ def sum_to_size(self: Tensor, *size: object) -> Tensor:
     return _record_sum_to((shape if isinstance(shape, tuple) else tuple(shape),), self)  # type: ignore[arg-type]
 
 
-# ---- without nan -----------------------------------------------------------------------------------------------------------------
+# ---- without nan -------------------------------------------------------------------------------------------------------------
 
 
 def _without_nan(xp, x):
@@ -152,7 +154,8 @@ def _nansum(xp, input, *, dim, keepdim, dtype):
 
 
 @numpy_names
-def nansum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None, out: Tensor | None = None) -> Tensor:
+def nansum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None,
+           out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Sum with nan counted as zero (``torch.nansum``).
 
     >>> import kuai as torch
@@ -178,7 +181,7 @@ def nanmean(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: 
     return made if out is None else write_out(out, made)
 
 
-# ---- products --------------------------------------------------------------------------------------------------------------------
+# ---- products ----------------------------------------------------------------------------------------------------------------
 
 
 def others(x: Tensor, dim: int) -> Tensor:
@@ -212,7 +215,7 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
     return made if out is None else write_out(out, made)
 
 
-# ---- truth and counts ------------------------------------------------------------------------------------------------------------
+# ---- truth and counts --------------------------------------------------------------------------------------------------------
 
 
 def _truth_axes(dim: object, rank: int) -> tuple[int, ...]:
@@ -280,7 +283,7 @@ def count_nonzero(input: Tensor, dim: object = None) -> Tensor:
     return _count_nonzero(input, dim=dims_of(dim, "count_nonzero"))
 
 
-# ---- norms and distances -----------------------------------------------------------------------------------------------------------
+# ---- norms and distances -----------------------------------------------------------------------------------------------------
 
 
 @numpy_names

@@ -16,7 +16,7 @@ from . import rules
 from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, reduced, refuse, take, write_outs
 from .define import op, write_out
 
-# ---- values ----------------------------------------------------------------------------------------------------------------------
+# ---- values ------------------------------------------------------------------------------------------------------------------
 
 
 def need_elements(op: Op, x: Aval, dim: int | tuple[int, ...] | None, error: type = RuntimeError) -> None:
@@ -142,7 +142,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     return write_outs(out, return_types.aminmax(_aminmax(input, dim=one, keepdim=keepdim)))
 
 
-# ---- places ----------------------------------------------------------------------------------------------------------------------
+# ---- places ------------------------------------------------------------------------------------------------------------------
 
 
 def _place_rule(op: Op, avals: Sequence, *, dim: int | None, keepdim: bool) -> tuple:
@@ -198,7 +198,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     return made if out is None else write_out(out, made)
 
 
-# ---- values and places: max and min ----------------------------------------------------------------------------------------------
+# ---- values and places: max and min ------------------------------------------------------------------------------------------
 
 
 def _pair_rule(op: Op, avals: Sequence, *, dim: int, keepdim: bool) -> tuple:
@@ -265,7 +265,7 @@ def min(input: Tensor, dim: object = None, keepdim: bool = False, *, other: Tens
     return _select("min", _MIN, input, dim, keepdim, other, out)
 
 
-# ---- places in a sorted sequence -------------------------------------------------------------------------------------------------
+# ---- places in a sorted sequence ---------------------------------------------------------------------------------------------
 
 
 def _search_rule(op: Op, avals: Sequence, *, right: bool, dtype: dtype) -> tuple:
@@ -308,7 +308,8 @@ def searchsorted(sorted_sequence: Tensor, input: object, *, out_int32: bool = Fa
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
-        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was "
+                           "True")  # fmt: skip
     _check_search(sorted_sequence, input)
     if sorter is not None:
         sorted_sequence = take(sorted_sequence, _checked_sorter(sorted_sequence, sorter), -1)
@@ -333,9 +334,10 @@ def _checked_sorter(sequence: Tensor, sorter: Tensor) -> Tensor:
         raise RuntimeError(f"torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
                            f"{list(sequence.shape)} and got sorter tensor {list(sorter.shape)}")  # fmt: skip
     if sorter.dtype is not dtypes.int64:
-        raise RuntimeError(f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {rules._cname(sorter.dtype)}")
+        name = rules._cname(sorter.dtype)
+        raise RuntimeError(f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {name}")
     places = sorter._array()
-    if places.size and not (0 <= places.min() and places.max() < sequence.shape[-1]):
+    if places.size and not (places.min() >= 0 and places.max() < sequence.shape[-1]):
         raise RuntimeError("torch.searchsorted(): sorter index out of range")
     return sorter
 

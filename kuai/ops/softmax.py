@@ -107,7 +107,7 @@ def softmin(input: Tensor, dim: int, dtype: object = None) -> Tensor:
     return softmax(-input, dim, dtype)
 
 
-# ---- logsumexp -------------------------------------------------------------------------------------------------------------------
+# ---- logsumexp ---------------------------------------------------------------------------------------------------------------
 
 
 def _logsumexp_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool) -> tuple:

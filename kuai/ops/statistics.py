@@ -16,7 +16,7 @@ from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, tak
 from .creation import complex_, full, linspace
 from .define import op, write_out
 
-# ---- variance --------------------------------------------------------------------------------------------------------------------
+# ---- variance ----------------------------------------------------------------------------------------------------------------
 
 
 def _var_rule(op: Op, avals: Sequence, *, dim: object, correction: float, keepdim: bool) -> tuple:
@@ -178,7 +178,7 @@ def std_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, ke
     return write_outs(out, _spread_of(_std_mean, "std_mean", input, dim, unbiased, keepdim, correction))  # type: ignore[return-value]
 
 
-# ---- quantiles -------------------------------------------------------------------------------------------------------------------
+# ---- quantiles ---------------------------------------------------------------------------------------------------------------
 
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
@@ -256,7 +256,7 @@ def _between(values: Tensor, q: Tensor, skip: bool, interpolation: str) -> Tenso
     return below.lerp(above, rank - low if interpolation == "linear" else (low * 0 + 0.5))
 
 
-# ---- covariance ------------------------------------------------------------------------------------------------------------------
+# ---- covariance --------------------------------------------------------------------------------------------------------------
 
 
 def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
@@ -267,8 +267,7 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, a
     tensor([[ 1., -1.],
             [-1.,  1.]])
     """
-    if input.ndim > 2:
-        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+    _need_matrix("cov", input)
     if input.dtype is dtypes.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x = input.reshape(1, -1) if input.ndim < 2 else input
@@ -286,13 +285,18 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, a
     return made.squeeze() if len(made.shape) else made
 
 
+def _need_matrix(name: str, x: Tensor) -> None:
+    if x.ndim > 2:
+        raise RuntimeError(f"{name}(): expected input to have two or fewer dimensions but got {x.ndim} dimensions")
+
+
 def _weights(n: int, fweights: Tensor | None, aweights: Tensor | None) -> Tensor | None:
     for name, w in (("fweights", fweights), ("aweights", aweights)):
         if w is None:
             continue
         wanted = 1 if name == "fweights" else 2
         if w.ndim > 1:
-            raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} dimensions")
+            raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got it with {w.ndim} dimensions")
         if w.dtype.category != wanted:
             kind = "integral" if wanted == 1 else "floating point"
             raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {rules._cname(w.dtype)} dtype")
@@ -314,8 +318,7 @@ def corrcoef(input: Tensor) -> Tensor:
     tensor([[ 1., -1.],
             [-1.,  1.]])
     """
-    if input.ndim > 2:
-        raise RuntimeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+    _need_matrix("corrcoef", input)
     c = cov(input)
     if not c.ndim:
         return c / c
@@ -327,7 +330,7 @@ def corrcoef(input: Tensor) -> Tensor:
     return complex_(made.real.clip(-1, 1), made.imag.clip(-1, 1))
 
 
-# ---- histograms: their errors depend on the values, so they run at once ----------------------------------------------------------
+# ---- histograms: their errors depend on the values, so they run at once ------------------------------------------------------
 
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
@@ -421,7 +424,8 @@ def histogramdd(input: Tensor, bins: object, *, range: Sequence[float] | None = 
     d = input.shape[-1]
     each = [bins] * d if isinstance(bins, int) else list(bins)  # type: ignore[call-overload]
     if len(each) != d:
-        raise RuntimeError(f"torch.histogramdd: expected {d} sequences of bin edges for a {d}-dimensional histogram but got {len(each)}")
+        raise RuntimeError(f"torch.histogramdd: expected {d} sequences of bin edges for a {d}-dimensional histogram but got "
+                           f"{len(each)}")  # fmt: skip
     flat = None if weight is None else weight.reshape(-1)
     return return_types.histogramdd(_histogramdd(input.reshape(-1, d), each, range, flat, density))
 
@@ -453,7 +457,7 @@ def _edges(points: Tensor, x: np.ndarray, bins: object, dim: int, given: Sequenc
     else:
         low, high = given
         if low > high:
-            raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {low} max {high} for dimension {dim}")
+            raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {low} max {high} for dim {dim}")
         low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
     return linspace(low, high, bins + 1, dtype=points.dtype, device=points.device)  # type: ignore[operator]
 
