@@ -8,7 +8,11 @@ from .adam import RAdam as RAdam
 from .adaptive import Adadelta as Adadelta
 from .adaptive import Adagrad as Adagrad
 from .adaptive import RMSprop as RMSprop
+from .lbfgs import LBFGS as LBFGS
+from .matrices import Adafactor as Adafactor
+from .matrices import Muon as Muon
 from .optimizer import Optimizer as Optimizer
 from .sgd import ASGD as ASGD
 from .sgd import SGD as SGD
 from .sgd import Rprop as Rprop
+from .sparse import SparseAdam as SparseAdam

@@ -37,9 +37,9 @@ class _Moments(GroupedOptimizer):
     """What the family shares: two moments, and weight decay in two ways."""
 
     def _begin(self, group: dict, p: Tensor) -> dict:
-        return {"step": scalar_tensor(0), **{name: zeros(p) for name in self._columns(group, p)}}
+        return {"step": scalar_tensor(0), **{name: zeros(p) for name in self._columns(group)}}
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
 
     def _decay(self, group: dict) -> tuple[tuple, tuple]:
@@ -90,7 +90,7 @@ class Adam(_Moments):
         }  # fmt: skip
         super().__init__(params, defaults)
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
     def _plan(self, group: dict, scalars: tuple[float, ...]) -> tuple[tuple, tuple, tuple]:
@@ -272,7 +272,7 @@ class Adamax(_Moments):
         }  # fmt: skip
         super().__init__(params, defaults)
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         return ("exp_avg", "exp_inf")
 
     def _plan(self, group: dict, scalars: tuple[float, ...]) -> tuple[tuple, tuple, tuple]:

@@ -49,9 +49,9 @@ class RMSprop(GroupedOptimizer):
         super().__init__(params, defaults)
 
     def _begin(self, group: dict, p: Tensor) -> dict:
-        return {"step": scalar_tensor(0), **{name: zeros(p) for name in self._columns(group, p)}}
+        return {"step": scalar_tensor(0), **{name: zeros(p) for name in self._columns(group)}}
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         momentum = ("momentum_buffer",) if group["momentum"] > 0 else ()
         return ("square_avg", *momentum, *(("grad_avg",) if group["centered"] else ()))
 
@@ -105,7 +105,7 @@ class Adagrad(GroupedOptimizer):
         start = group["initial_accumulator_value"]
         return {"step": scalar_tensor(0), "sum": filled(p, complex(start, start) if p.is_complex() else start)}
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         return ("sum",)
 
     def _plan(self, group: dict, scalars: tuple[float, ...]) -> tuple[tuple, tuple, tuple]:
@@ -151,7 +151,7 @@ class Adadelta(GroupedOptimizer):
     def _begin(self, group: dict, p: Tensor) -> dict:
         return {"step": scalar_tensor(0), "square_avg": zeros(p), "acc_delta": zeros(p)}
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         return ("square_avg", "acc_delta")
 
     def _plan(self, group: dict, scalars: tuple[float, ...]) -> tuple[tuple, tuple, tuple]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from ..autograd.modes import set_grad_enabled
+from ..engine.trace import materialize
 from ..tensor import Tensor
 from .optimizer import Optimizer, evaluate
 from .update import Update, put, scalar, scalar_tensor
@@ -30,7 +31,7 @@ class GroupedOptimizer(Optimizer):
         """The states of a parameter before its first step."""
         raise NotImplementedError
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         """The states that the rule takes and gives, by name."""
         raise NotImplementedError
 
@@ -46,42 +47,38 @@ class GroupedOptimizer(Optimizer):
         return loss
 
     def _step_group(self, group: dict) -> None:
-        for (_, _, columns, scalars), rows in self._batches(group).items():
-            numbers, flags, after = self._plan(group, scalars)
+        columns = self._columns(group)
+        for (_, _, *values), rows in self._batches(group).items():
+            numbers, flags, after = self._plan(group, tuple([float(materialize(v)) for v in values]))
             tensors = [(p, p._grad, *[state[c] for c in columns]) for p, state in rows]
-            if group.get("differentiable"):
-                with set_grad_enabled(True):
-                    self._update.apply_on_graph(tensors, numbers, flags)
-            else:
-                self._update.apply(tensors, numbers, flags)
-            self._write_scalars([state for _, state in rows], after)
+            self._run(group, tensors, numbers, flags)
+            for name, new in zip(self._scalars, after):
+                value = scalar(new)
+                for _, state in rows:
+                    put(state[name], value)
+
+    def _run(self, group: dict, tensors: list[tuple], numbers: tuple, flags: tuple) -> None:
+        if not group.get("differentiable"):
+            return self._update.apply(tensors, numbers, flags)
+        with set_grad_enabled(True):
+            return self._update.apply_on_graph(tensors, numbers, flags)
 
     def _batches(self, group: dict) -> dict[tuple, list[tuple]]:
-        """Parameters with a gradient, by what an instruction needs to be the same: dtype, device, states and scalars."""
+        """Parameters with a gradient, by what an instruction needs to be the same: dtype, device and scalar states."""
         batches: dict[tuple, list[tuple]] = {}
-        known: dict = {}
+        states, names = self.state, self._scalars
         for p in group["params"]:
             if p._grad is not None:
-                state = self.state[p]
+                state = states[p]
                 if not state:
                     state.update(self._begin(group, p))
                 aval = p._value.aval
-                key = (aval.dtype, aval.device, self._columns(group, p), self._read_scalars(state, known))
-                batches.setdefault(key, []).append((p, state))
-        return batches
-
-    def _read_scalars(self, state: dict, known: dict) -> tuple[float, ...]:
-        """The scalar states as numbers. Parameters that began together share their values, which are read once."""
-        values = tuple([state[name]._read() for name in self._scalars])
-        numbers = known.get(values)
-        if numbers is None:
-            numbers = known[values] = tuple([state[name].item() for name in self._scalars])
-        return numbers
-
-    def _write_scalars(self, states: list[dict], after: tuple[float, ...]) -> None:
-        for name, value in zip(self._scalars, map(scalar, after)):
-            for state in states:
-                put(state[name], value)
+                key = (aval.dtype, aval.device, *[state[name]._read() for name in names])
+                rows = batches.get(key)
+                if rows is None:
+                    rows = batches[key] = []
+                rows.append((p, state))
+        return batches if len(batches) < 2 else _merged(batches)
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
@@ -89,6 +86,17 @@ class GroupedOptimizer(Optimizer):
             for name in self._scalars:
                 if name in own and not isinstance(own[name], Tensor):  # files of old have it as a number
                     own[name] = scalar_tensor(own[name])
+
+
+def _merged(batches: dict[tuple, list[tuple]]) -> dict[tuple, list[tuple]]:
+    """Batches whose scalar states are different values with equal numbers, as after a load, made one."""
+    merged: dict[tuple, list[tuple]] = {}
+    known: dict = {}
+    for (dtype, device, *values), rows in batches.items():
+        key = (dtype, device, *[float(materialize(v)) for v in values])  # type: ignore[arg-type]
+        first = known.setdefault(key, (dtype, device, *values))
+        merged.setdefault(first, []).extend(rows)
+    return merged
 
 
 def _check_modes(defaults: dict) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from ..tensor import Tensor
 from .grouped import GroupedOptimizer
-from .update import Update, filled, number, scalar_tensor, zeros
+from .update import Update, filled, number, scalar, scalar_tensor, zeros
+
+FIRST, LATER = scalar(0.0), scalar(1.0)
 
 
 def descended(p, g, decay, maximize: bool, decays: bool):  # type: ignore[no-untyped-def]
@@ -53,23 +55,25 @@ class SGD(GroupedOptimizer):
     def _begin(self, group: dict, p: Tensor) -> dict:
         return {}
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def _read_scalars(self, state: dict, known: dict) -> tuple[float, ...]:
-        """Whether a momentum has been gathered: the first gradient goes into it undampened."""
-        return (state.get("momentum_buffer") is not None,)
-
     def _batches(self, group: dict) -> dict[tuple, list[tuple]]:
+        """With momentum, parameters that have gathered some apart from new ones, whose first gradient is undampened."""
         batches = super()._batches(group)
-        for (_, _, columns, (gathered,)), rows in batches.items():
-            if columns and not gathered:
-                for p, state in rows:
+        if not group["momentum"]:
+            return batches
+        apart: dict[tuple, list[tuple]] = {}
+        for key, rows in batches.items():
+            for p, state in rows:
+                buffer = state.get("momentum_buffer")
+                if buffer is None:
                     state["momentum_buffer"] = zeros(p)
-        return batches
+                apart.setdefault((*key, FIRST if buffer is None else LATER), []).append((p, state))
+        return apart
 
     def _plan(self, group: dict, scalars: tuple[float, ...]) -> tuple[tuple, tuple, tuple]:
-        share = 1.0 - number(group["dampening"]) if scalars[0] else 1.0
+        share = 1.0 - number(group["dampening"]) if scalars == (1.0,) else 1.0
         decay = number(group["weight_decay"])
         numbers = (number(group["lr"]), number(group["momentum"]), share, decay)
         flags = (("decays", decay != 0.0), ("nesterov", group["nesterov"]), ("maximize", group["maximize"]))
@@ -119,7 +123,7 @@ class ASGD(GroupedOptimizer):
         eta = scalar_tensor(number(group["lr"]))
         return {"step": scalar_tensor(0), "eta": eta, "mu": scalar_tensor(1), "ax": zeros(p)}
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         return ("ax",)
 
     def _plan(self, group: dict, scalars: tuple[float, ...]) -> tuple[tuple, tuple, tuple]:
@@ -171,7 +175,7 @@ class Rprop(GroupedOptimizer):
         sizes = filled(p, complex(lr, lr) if p.is_complex() else lr)
         return {"step": scalar_tensor(0), "prev": zeros(p), "step_size": sizes}
 
-    def _columns(self, group: dict, p: Tensor) -> tuple[str, ...]:
+    def _columns(self, group: dict) -> tuple[str, ...]:
         return ("prev", "step_size")
 
     def _plan(self, group: dict, scalars: tuple[float, ...]) -> tuple[tuple, tuple, tuple]:

@@ -17,7 +17,7 @@ import numpy as np
 from .. import dtypes
 from ..devices import cpu
 from ..engine.program import Aval, Op, State
-from ..engine.trace import Value, concrete, record
+from ..engine.trace import Value, admit, commit, concrete, current
 from ..ops.conversion import assign
 from ..ops.define import op
 from ..tensor import Tensor, from_array, wrap
@@ -36,12 +36,20 @@ class Update:
     def apply(self, rows: list[tuple], numbers: tuple, flags: tuple) -> None:
         """Record a step of parameters, given as rows ``(p, g, *state)``, and write its results into them."""
         columns = list(zip(*rows))
-        operands: list = [t._read() for column in columns for t in column]
-        operands += numbers
-        results = iter(record(self.op, (len(rows), len(columns), flags), operands))  # type: ignore[arg-type]
-        for i, column in enumerate(columns):
-            if i != 1:
-                for t, value in zip(column, results):
+        values = [t._read() for column in columns for t in column]
+        trace = current.trace
+        for value in values:
+            if value.trace is not trace:
+                admit(trace, value)
+        static = (len(rows), len(columns), flags)
+        key = (self.op, static, *[value.slot for value in values], *map(type, numbers))
+        results = iter(commit(trace, key, numbers))  # type: ignore[arg-type]
+        for column in (columns[0], *columns[2:]):
+            for t, value in zip(column, results):
+                if t._storage is None:  # nobody shares its memory
+                    t._value = value
+                    t._edits += 1
+                else:
                     put(t, value)
 
     def apply_on_graph(self, rows: list[tuple], numbers: tuple, flags: tuple) -> None:
@@ -137,4 +145,6 @@ def scalar_tensor(number: float) -> Tensor:
 
 def number(x: object) -> float:
     """A hyperparameter as a Python number: schedulers and checkpoints may have made it an int or a tensor."""
+    if type(x) is float:
+        return x
     return x.item() if isinstance(x, Tensor) else float(x)  # type: ignore[arg-type, return-value]
