@@ -17,6 +17,7 @@ from ..tensor import Tensor
 from . import rules
 from .define import op
 from .losses import check_reduction
+from .softmax import _shifted
 
 # ---- checks ------------------------------------------------------------------------------------------------------------------
 
@@ -72,7 +73,7 @@ def _row_count(x) -> int:
 
 
 def _log_softmax(xp, x, axis):
-    shifted = x - x.max(axis, keepdims=True)
+    shifted = _shifted(xp, x, axis)
     return shifted - xp.log(xp.exp(shifted).sum(axis, keepdims=True))
 
 

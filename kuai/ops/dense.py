@@ -10,6 +10,7 @@ from ..engine.program import Aval, Op, State
 from ..tensor import Tensor
 from . import rules
 from .define import op
+from .matrix import _einsum
 
 # ---- linear: three ops, each the derivative of the others -----------------------------------------------------------------------
 
@@ -111,3 +112,29 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         y = input @ weight
         return y if bias is None else y + bias
     return _record_linear(None, input, weight, bias)
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input1 @ weight[k] @ input2 + bias[k]`` for each output k (``torch.nn.functional.bilinear``).
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.bilinear(torch.ones(1, 2), torch.ones(1, 3), torch.ones(1, 2, 3))
+    tensor([[6.]])
+    """
+    _check_bilinear(input1.shape, input2.shape, weight.shape, bias)
+    rows = "".join(chr(ord("A") + i) for i in range(len(input1.shape) - 1))
+    y = _einsum(input1, weight, input2, equation=f"{rows}i,oij,{rows}j->{rows}o")
+    return y if bias is None else y + bias
+
+
+def _check_bilinear(x: Sequence[int], y: Sequence[int], w: Sequence[int], bias: Tensor | None) -> None:
+    if len(x) != len(y):
+        raise RuntimeError(f"bilinear(): input dimensions do not match: got {len(x)} and {len(y)}")
+    for i, (m, n) in enumerate(zip(x[:-1], y[:-1])):
+        if m != n:
+            raise RuntimeError(f"bilinear(): input batch dimensions do not match at dim {i}: got {m} and {n}")
+    for i, shape in ((1, x), (2, y)):
+        if shape[-1] != w[i]:
+            raise RuntimeError(f"bilinear(): input{i} size does not match weight size: got {shape[-1]} but expected {w[i]}")
+    if bias is not None and bias.shape != (w[0],):
+        raise RuntimeError(f"bilinear(): bias size does not match weight size: got {list(bias.shape)} but expected {w[0]}")

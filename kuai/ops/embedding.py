@@ -12,6 +12,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
 from .define import op
+from .taking import add_rows
 
 
 def check_indices(indices: np.ndarray, rows: int) -> None:
@@ -88,11 +89,7 @@ def _sum_rows(xp, g, indices, *, rows, padding, by_frequency):
     """Add each row of g to the row of the result that its index names."""
     flat, rest = indices.reshape(-1), g.shape[indices.ndim :]
     found = np.zeros((rows, *rest), g.dtype)
-    if flat.size:
-        order = flat.argsort(kind="stable")
-        ordered = flat[order]
-        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        found[ordered[starts]] = np.add.reduceat(g.reshape(flat.size, *rest)[order], starts, axis=0)
+    add_rows(found, flat, g.reshape(flat.size, *rest))
     shares = _shares(np, flat, rows, padding, by_frequency, g.dtype)
     return found if shares is None else found * shares
 

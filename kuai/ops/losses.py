@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from inspect import Parameter, Signature, signature
-from math import log, nan, pi, prod
+from math import nan, prod
 from types import SimpleNamespace
 
 from ..engine.program import Aval, Op
@@ -20,6 +19,7 @@ from . import rules
 from .define import op
 
 Reduction = str | int  # "none", "sum", "mean", or what to divide the sum by
+MOST = 4  # operands of a loss; what it has fewer of is absent
 
 
 def check_reduction(reduction: object) -> None:
@@ -46,69 +46,57 @@ def _joint(op: Op, avals: Sequence) -> tuple:
     return rules.broadcast_shapes(op.name, *(a.shape for a in given)), found, rules.common_device(op, avals)
 
 
-def _loss_rule(op: Op, avals: Sequence, *, reduction: Reduction, **static: object) -> tuple:
+def _loss_rule(op: Op, avals: Sequence, *, reduction: Reduction) -> tuple:
     check_reduction(reduction)
     shape, found, where = _joint(op, avals)
     return Aval(shape if reduction == "none" else (), found, where), found
 
 
-def _slope_rule(op: Op, avals: Sequence, *, shape: tuple, **static: object) -> tuple:
+def _slope_rule(op: Op, avals: Sequence, *, shape: tuple, count: int) -> tuple:
     _, found, where = _joint(op, avals)
     return Aval(shape, found, where), found
 
 
 def elementwise_loss(*slopes: Callable | None, cost: float = 4.0, grad_name: str | None = None) -> Callable:
-    """Define ``loss(*inputs, reduction=…)`` from the loss of an element, ``f(xp, *inputs, *, static…)``.
+    """Define ``loss(*inputs, reduction=…)`` from the loss of an element, ``f(xp, *inputs)``.
 
     slopes: its derivative with respect to each input, of the same form; None where there is none on purpose.
     """
+    arity = len(slopes)
+    absent = (None,) * (MOST - arity)
 
     def define(body: Callable) -> Callable:
-        xp, *others = signature(body).parameters.values()
+        name = body.__name__
+        vjp = [s and _derivative(s, arity, f"{name}_backward_{i}", cost) for i, s in enumerate(slopes)]
 
-        def loss(xp, *inputs, reduction, **static):
-            return reduce(body(xp, *inputs, **static), reduction)
+        @op(shape=_loss_rule, vjp=(*vjp, *absent), name=name, cost=cost, grad_name=grad_name)
+        def loss(xp, x, y, u, v, *, reduction):
+            return reduce(body(xp, *(x, y, u, v)[:arity]), reduction)
 
-        loss.__doc__, loss.__module__ = body.__doc__, body.__module__
-        vjp = tuple(s and _derivative(s, body.__name__, others, cost) for s in slopes)
-        form = [xp, *others, _static("reduction")]
-        return op(shape=_loss_rule, vjp=vjp, cost=cost, grad_name=grad_name)(_named(loss, body.__name__, form))
+        def call(*inputs: object, reduction: Reduction) -> Tensor:
+            return loss(*inputs, *absent, reduction=reduction)
+
+        call.op, call.__name__, call.__doc__ = loss.op, name, body.__doc__  # type: ignore[attr-defined]
+        return call
 
     return define
 
 
-def _static(name: str) -> Parameter:
-    return Parameter(name, Parameter.KEYWORD_ONLY)
-
-
-def _named(fn: Callable, name: str, form: Sequence[Parameter]) -> Callable:
-    """Say by name what a function of ``*args`` takes: ops and their rules are made from that."""
-    fn.__name__, fn.__signature__ = name, Signature(form)  # type: ignore[attr-defined]
-    return fn
-
-
-def _derivative(slope: Callable, name: str, others: list[Parameter], cost: float) -> Callable:
+def _derivative(slope: Callable, arity: int, name: str, cost: float) -> Callable:
     """The rule for one input: one op; written out on the graph, if it is to be differentiated itself."""
-    xp, g = (Parameter(n, Parameter.POSITIONAL_OR_KEYWORD) for n in ("xp", "g"))
-    statics = [p.name for p in others if p.kind is Parameter.KEYWORD_ONLY]
-    inputs = len(others) - len(statics)
 
-    def backward(xp, g, *inputs, shape, count, **static):
-        found = slope(xp, *inputs, **static) * (g if count == 1 else g / count)
+    @op(shape=_slope_rule, vjp=None, name=name, cost=cost)
+    def backward(xp, g, x, y, u, v, *, shape, count):
+        found = slope(xp, *(x, y, u, v)[:arity]) * (g if count == 1 else g / count)
         return found if found.shape == shape else xp.broadcast_to(found, shape)
 
-    form = [xp, g, *others, _static("shape"), _static("count")]
-    fused = op(shape=_slope_rule, vjp=None, cost=cost)(_named(backward, f"{name}_backward", form))
-
-    def rule(g: Tensor, *rest: object) -> Tensor:
-        *given, reduction, avals = rest
-        static = dict(zip(statics, given[inputs:]))
+    def rule(g: Tensor, x: Tensor, y: Tensor, u: object, v: object, avals: tuple, reduction: Reduction) -> Tensor:
         shape, count = _extent(name, reduction, avals)
         if not current.grad:
-            return fused(g, *given[:inputs], shape=shape, count=count, **static)
-        return (slope(shared_names(), *given[:inputs], **static) * (g / count)).expand(shape)
+            return backward(g, x, y, u, v, shape=shape, count=count)
+        return (slope(shared_names(), *(x, y, u, v)[:arity]) * (g / count)).expand(shape)
 
-    return _named(rule, f"{name}_rule", [g, *others, _static("reduction"), _static("avals")])
+    return rule
 
 
 @lru_cache(maxsize=4096)
@@ -122,23 +110,24 @@ def _extent(name: str, reduction: Reduction, avals: tuple) -> tuple[tuple[int, .
 @lru_cache(maxsize=None)
 def shared_names() -> SimpleNamespace:
     """kuai's own functions under the names that slopes use, for derivatives that go on the graph."""
-    import kuai
+    from .activation import tanh
+    from .comparison import clip, where
+    from .elementwise import abs, exp, log, log1p, sign
 
-    names = ("abs", "clip", "exp", "log", "log1p", "sign", "tanh", "where")
-    return SimpleNamespace(**{n: getattr(kuai, n) for n in names})
+    return SimpleNamespace(abs=abs, clip=clip, exp=exp, log=log, log1p=log1p, sign=sign, tanh=tanh, where=where)
 
 
 # ---- distances ---------------------------------------------------------------------------------------------------------------
 
 
-@elementwise_loss(lambda xp, x, y: 2 * (x - y), lambda xp, x, y: 2 * (y - x), grad_name="MseLossBackward0")
-def squared_error(xp, x, y):
+@elementwise_loss(lambda xp, x, y: 2 * (x - y), lambda xp, x, y: 2 * (y - x))
+def mse_loss(xp, x, y):
     d = x - y
     return d * d
 
 
 @elementwise_loss(lambda xp, x, y: xp.sign(x - y), lambda xp, x, y: xp.sign(y - x), grad_name="MeanBackward0")
-def absolute_error(xp, x, y):
+def l1_loss(xp, x, y):
     return xp.abs(x - y)
 
 
@@ -147,9 +136,8 @@ def _smooth_slope(xp, x, y, beta):
     return xp.where(xp.abs(d) < beta, d / beta, xp.sign(d))
 
 
-@elementwise_loss(_smooth_slope, lambda xp, x, y, beta: -_smooth_slope(xp, x, y, beta), None,
-                  grad_name="SmoothL1LossBackward0")  # fmt: skip
-def smooth_absolute_error(xp, x, y, beta):
+@elementwise_loss(_smooth_slope, lambda xp, x, y, beta: -_smooth_slope(xp, x, y, beta), None)
+def smooth_l1_loss(xp, x, y, beta):
     """A parabola within beta of the target, lines of slope one outside."""
     d = xp.abs(x - y)
     return xp.where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta)
@@ -160,9 +148,8 @@ def _huber_slope(xp, x, y, delta):
     return xp.where(xp.abs(d) <= delta, d, delta * xp.sign(d))
 
 
-@elementwise_loss(_huber_slope, lambda xp, x, y, delta: -_huber_slope(xp, x, y, delta), None,
-                  grad_name="HuberLossBackward0")  # fmt: skip
-def huber(xp, x, y, delta):
+@elementwise_loss(_huber_slope, lambda xp, x, y, delta: -_huber_slope(xp, x, y, delta), None)
+def huber_loss(xp, x, y, delta):
     """A parabola within delta of the target, lines of slope delta outside."""
     d = xp.abs(x - y)
     return xp.where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta))
@@ -224,27 +211,24 @@ def binary_cross_entropy_with_logits(xp, x, y, w, p):
     return _weighted(_logit_loss(xp, x, y, p), w)
 
 
-def _divergence_slope(xp, x, y, *, log_target):
-    return -xp.exp(y) if log_target else -y
-
-
-def _divergence_target_slope(xp, x, y, *, log_target):
-    return xp.exp(y) * (y - x + 1) if log_target else xp.log(y) + 1 - x
-
-
-@elementwise_loss(_divergence_slope, _divergence_target_slope, cost=10.0)
-def divergence(xp, x, y, *, log_target):
+@elementwise_loss(lambda xp, x, y: -y, lambda xp, x, y: xp.log(y) + 1 - x, cost=10.0)
+def kl_div(xp, x, y):
     """target · (log target - input): an element of Kullback and Leibler's divergence."""
-    if log_target:
-        return xp.exp(y) * (y - x)
     return y * xp.log(xp.where(y == 0, 1, y)) - y * x
+
+
+@elementwise_loss(lambda xp, x, y: -xp.exp(y), lambda xp, x, y: xp.exp(y) * (y - x + 1), cost=10.0,
+                  grad_name="KlDivBackward0")  # fmt: skip
+def kl_div_of_logs(xp, x, y):
+    """`kl_div` of a target that is given as its logarithm."""
+    return xp.exp(y) * (y - x)
 
 
 # ---- margins -----------------------------------------------------------------------------------------------------------------
 
 
 @elementwise_loss(lambda xp, x, y: -y * _sigmoid(xp, -y * x), None, cost=15.0)
-def soft_margin(xp, x, y):
+def soft_margin_loss(xp, x, y):
     """log(1 + exp(-target · input))"""
     return -_log_sigmoid(xp, y * x)
 
@@ -254,18 +238,18 @@ def _hinge_slope(xp, x, y, margin):
 
 
 @elementwise_loss(_hinge_slope, None, None)
-def hinge_embedding(xp, x, y, margin):
+def hinge_embedding_loss(xp, x, y, margin):
     """The distance itself for targets of 1; what it lacks to the margin for -1."""
     return xp.where(y != -1, x, 0) + xp.where(y != 1, xp.clip(margin - x, 0, None), 0)
 
 
 def _ranking_slope(xp, a, b, y, margin):
-    return xp.where(y * (a - b) <= margin, -y, 0 * y)
+    return xp.where(y * (a - b) <= margin, -y, 0)
 
 
 @elementwise_loss(_ranking_slope, lambda xp, a, b, y, margin: -_ranking_slope(xp, a, b, y, margin),
                   lambda xp, a, b, y, margin: xp.where(y * (a - b) <= margin, b - a, 0), None)  # fmt: skip
-def margin_ranking(xp, a, b, y, margin):
+def margin_ranking_loss(xp, a, b, y, margin):
     """How far the first input is from being above the second by the margin (below, for targets of -1)."""
     return xp.clip(margin - y * (a - b), 0, None)
 
@@ -273,20 +257,16 @@ def margin_ranking(xp, a, b, y, margin):
 # ---- likelihoods -------------------------------------------------------------------------------------------------------------
 
 
-def _poisson_slope(xp, x, y, eps, *, log_input, full):
-    return xp.exp(x) - y if log_input else 1 - y / (x + eps)
+@elementwise_loss(lambda xp, x, y: xp.exp(x) - y, lambda xp, x, y: -x, cost=8.0)
+def poisson_nll_loss(xp, x, y):
+    """-log of the probability of a count, from the logarithm of the rate, but for what does not depend on it."""
+    return xp.exp(x) - y * x
 
 
-def _poisson_target_slope(xp, x, y, eps, *, log_input, full):
-    slope = -x if log_input else -xp.log(x + eps)
-    return slope + xp.where(y > 1, xp.log(y) + 0.5 / y, 0) if full else slope
-
-
-@elementwise_loss(_poisson_slope, _poisson_target_slope, None, cost=10.0)
-def poisson(xp, x, y, eps, *, log_input, full):
-    """-log of the probability of a count; full adds Stirling's approximation of the part without the input."""
-    loss = xp.exp(x) - y * x if log_input else x - y * xp.log(x + eps)
-    return loss + xp.where(y > 1, y * xp.log(y) - y + 0.5 * xp.log(2 * pi * y), 0) if full else loss
+@elementwise_loss(lambda xp, x, y, eps: 1 - y / (x + eps), lambda xp, x, y, eps: -xp.log(x + eps), None, cost=8.0,
+                  grad_name="PoissonNllLossBackward0")  # fmt: skip
+def poisson_nll_loss_of_rate(xp, x, y, eps):
+    return x - y * xp.log(x + eps)
 
 
 def _variance(xp, v, eps):
@@ -294,19 +274,18 @@ def _variance(xp, v, eps):
     return xp.where(v < 0, nan, xp.clip(v, eps, None))
 
 
-def _gaussian_slope(xp, x, y, v, eps, *, full):
+def _gaussian_slope(xp, x, y, v, eps):
     return (x - y) / _variance(xp, v, eps)
 
 
-def _gaussian_variance_slope(xp, x, y, v, eps, *, full):
+def _gaussian_variance_slope(xp, x, y, v, eps):
     v, d = _variance(xp, v, eps), x - y
     return 0.5 * (1 - d * d / v) / v
 
 
-@elementwise_loss(_gaussian_slope, lambda xp, x, y, v, eps, *, full: -_gaussian_slope(xp, x, y, v, eps, full=full),
+@elementwise_loss(_gaussian_slope, lambda xp, x, y, v, eps: -_gaussian_slope(xp, x, y, v, eps),
                   _gaussian_variance_slope, None, cost=10.0)  # fmt: skip
-def gaussian(xp, x, y, v, eps, *, full):
-    """-log of a normal density with variance v; full adds the constant part."""
+def gaussian_nll_loss(xp, x, y, v, eps):
+    """-log of a normal density with variance v, but for its constant part."""
     v, d = _variance(xp, v, eps), x - y
-    loss = 0.5 * (xp.log(v) + d * d / v)
-    return loss + 0.5 * log(2 * pi) if full else loss
+    return 0.5 * (xp.log(v) + d * d / v)

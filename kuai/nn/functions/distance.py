@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...ops import rules
 from ...ops.define import write_out
+from ...ops.norms import vector_norm
 from ...tensor import Tensor
 
 
@@ -14,7 +15,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     >>> torch.nn.functional.pairwise_distance(torch.zeros(1, 2), torch.tensor([[3., 4.]]))
     tensor([5.0000])
     """
-    return (x1 - x2 + eps).norm(p, -1, keepdim)
+    return vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -30,8 +31,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     x1, x2 = x1.to(common), x2.to(common)
     shape = rules.broadcast_shapes("cosine_similarity", x1.shape, x2.shape)
     x1, x2 = x1.expand(shape), x2.expand(shape)
-    lengths = (x.norm(2, dim, True).clamp_min(eps) for x in (x1, x2))
-    return ((x1 / next(lengths)) * (x2 / next(lengths))).sum(dim)
+    first, second = (x / vector_norm(x, 2, dim, True).clamp_min(eps) for x in (x1, x2))
+    return (first * second).sum(dim)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
@@ -41,7 +42,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
     >>> torch.nn.functional.normalize(torch.tensor([[3., 4.]]))
     tensor([[0.6000, 0.8000]])
     """
-    made = input / input.norm(p, dim, keepdim=True).clamp_min(eps)
+    made = input / vector_norm(input, p, dim, True).clamp_min(eps)
     return made if out is None else write_out(out, made)
 
 
@@ -61,4 +62,4 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     rows = input.shape[0]
     pairs = [(i, j) for i in range(rows) for j in range(i + 1, rows)]
     first, second = (tensor([pair[k] for pair in pairs], dtype=rules.dtypes.int64, device=input.device) for k in (0, 1))
-    return (input.index_select(0, first) - input.index_select(0, second)).norm(p, -1)
+    return vector_norm(input.index_select(0, first) - input.index_select(0, second), p, -1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from math import log, pi
 
 import numpy as np
 
 from ...dispatch import recorder
 from ...ops import class_losses, losses
+from ...ops.dense import linear
 from ...tensor import Tensor
 from .reductions import named_reduction, reduced
 
@@ -81,6 +83,28 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
     return class_losses._nll(input, target, weight, ignore=ignore_index, reduction=reduction)
 
 
+def linear_cross_entropy(input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
+                         weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,
+                         label_smoothing: float = 0.0, options: object = None) -> Tensor:  # fmt: skip
+    """`cross_entropy` of the logits that a linear layer makes of the input; its weight is (classes, …, features).
+
+    >>> import kuai as torch
+    >>> x, w = torch.tensor([[1., 0.]]), torch.tensor([[2., 0.], [0., 0.]])
+    >>> torch.nn.functional.linear_cross_entropy(x, w, torch.tensor([0]))
+    tensor(0.1269)
+    """
+    if options is not None:
+        raise NotImplementedError("linear_cross_entropy: options, which make it work in chunks, are missing; leave them out")
+    *outputs, features = linear_weight.shape
+    if len(outputs) == 1:
+        logits = linear(input, linear_weight, linear_bias)
+    else:
+        flat = None if linear_bias is None else linear_bias.reshape(-1)
+        logits = linear(input, linear_weight.reshape(-1, features), flat).unflatten(-1, outputs)
+    index = -100 if ignore_index is None else ignore_index
+    return cross_entropy(logits, target, weight, None, index, None, reduction, label_smoothing)
+
+
 # ---- distances -----------------------------------------------------------------------------------------------------------------
 
 
@@ -112,8 +136,8 @@ def mse_loss(input: Tensor, target: Tensor, size_average: bool | None = None, re
     _warn_of_broadcast(input, target)
     reduction = named_reduction(size_average, reduce, reduction)
     if weight is not None:
-        return _with_weight(losses.squared_error(input, target, reduction="none"), weight, reduction)
-    return losses.squared_error(input, target, reduction=reduction)
+        return _with_weight(losses.mse_loss(input, target, reduction="none"), weight, reduction)
+    return losses.mse_loss(input, target, reduction=reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
@@ -130,7 +154,7 @@ def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, red
         return _with_weight((input - target).abs(), weight, reduction)
     if input.dtype.category != 2 and target.dtype.category != 2:
         return reduced((input - target).abs(), reduction)
-    return losses.absolute_error(input, target, reduction=reduction)
+    return losses.l1_loss(input, target, reduction=reduction)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
@@ -146,8 +170,8 @@ def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = No
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta. (got {beta})")
     if beta == 0:
-        return losses.absolute_error(input, target, reduction=reduction)
-    return losses.smooth_absolute_error(input, target, beta, reduction=reduction)
+        return losses.l1_loss(input, target, reduction=reduction)
+    return losses.smooth_l1_loss(input, target, beta, reduction=reduction)
 
 
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
@@ -162,8 +186,8 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta. (got {delta})")
     if weight is not None:
-        return _with_weight(losses.huber(input, target, delta, reduction="none"), weight, reduction)
-    return losses.huber(input, target, delta, reduction=reduction)
+        return _with_weight(losses.huber_loss(input, target, delta, reduction="none"), weight, reduction)
+    return losses.huber_loss(input, target, delta, reduction=reduction)
 
 
 # ---- probabilities -------------------------------------------------------------------------------------------------------------
@@ -235,7 +259,8 @@ def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, redu
         )
     how = named_reduction(size_average, reduce, reduction)
     divisor = input.shape[0] if how == "batchmean" and input.ndim else 1 if how == "batchmean" else how
-    return losses.divergence(input, target, log_target=log_target, reduction=divisor)
+    divergence = losses.kl_div_of_logs if log_target else losses.kl_div
+    return divergence(input, target, reduction=divisor)
 
 
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
@@ -248,7 +273,15 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
     tensor(1.)
     """
     reduction = named_reduction(size_average, reduce, reduction)
-    return losses.poisson(_floating(input), target, eps, log_input=log_input, full=full, reduction=reduction)
+    input, how = _floating(input), "none" if full else reduction
+    found = (losses.poisson_nll_loss(input, target, reduction=how) if log_input
+             else losses.poisson_nll_loss_of_rate(input, target, eps, reduction=how))  # fmt: skip
+    return reduced(found + _stirling(target), reduction) if full else found
+
+
+def _stirling(y: Tensor) -> Tensor:
+    """Stirling's approximation of log(y!), for y above 1."""
+    return (y * y.log() - y + 0.5 * (2 * pi * y).log()).masked_fill(y <= 1, 0)
 
 
 def _floating(x: Tensor) -> Tensor:
@@ -265,7 +298,8 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: 
     """
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
-    return losses.gaussian(input, target, _variance(input, var), eps, full=full, reduction=reduction)
+    found = losses.gaussian_nll_loss(input, target, _variance(input, var), eps, reduction="none" if full else reduction)
+    return reduced(found + 0.5 * log(2 * pi), reduction) if full else found
 
 
 def _variance(input: Tensor, var: Tensor | float) -> Tensor | float:

@@ -25,7 +25,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
             f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {input1.shape}, "
             f"input2: {input2.shape}, target: {target.shape} "
         )
-    return losses.margin_ranking(input1, input2, target, margin, reduction=reduction)
+    return losses.margin_ranking_loss(input1, input2, target, margin, reduction=reduction)
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
@@ -37,7 +37,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
     tensor([0.5000, 0.7500])
     """
     reduction = named_reduction(size_average, reduce, reduction)
-    return losses.hinge_embedding(input, target, margin, reduction=reduction)
+    return losses.hinge_embedding_loss(input, target, margin, reduction=reduction)
 
 
 def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
@@ -48,7 +48,7 @@ def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = 
     >>> torch.nn.functional.soft_margin_loss(torch.tensor([0.]), torch.tensor([1.]))
     tensor(0.6931)
     """
-    return losses.soft_margin(input, target, reduction=named_reduction(size_average, reduce, reduction))
+    return losses.soft_margin_loss(input, target, reduction=named_reduction(size_average, reduce, reduction))
 
 
 def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
