@@ -164,7 +164,9 @@ def _scatter_depthwise(out: np.ndarray, g: np.ndarray, w: np.ndarray, at: Geomet
 
 def _depthwise_weight(xp, x, g, kernel: Sequence[int], at: Geometry):
     given, sizes = _by_channel(g, at.groups), g.shape[2:]
-    rows = [xp.einsum("nc...,ncm...->cm", x[shifted(o, at.stride, at.dilation, sizes)], given) for o in offsets(kernel)]
+    space = "xyz"[: len(sizes)]
+    terms = f"nc{space},ncm{space}->cm"
+    rows = [xp.einsum(terms, x[shifted(o, at.stride, at.dilation, sizes)], given) for o in offsets(kernel)]
     return xp.stack(rows, -1).reshape(g.shape[1], 1, *kernel)
 
 
@@ -177,9 +179,15 @@ def _lax_convolve(xp, x, w, at: Geometry, **given):  # type: ignore[no-untyped-d
     )
 
 
+def _lax_pad(xp, x, pads: Pads, stride: Sequence[int] | None = None):  # type: ignore[no-untyped-def]
+    """x with a border, or cut where pads are negative, and its elements a stride apart."""
+    spacing = [(lo, hi, s - 1) for (lo, hi), s in zip(pads, stride or [1] * len(pads))]
+    return xp.lax.pad(x, xp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *spacing])
+
+
 def _convolve_xla(xp, x, w, b, *, at):  # type: ignore[no-untyped-def]
     if _is_depthwise(w.shape, at.groups):
-        made = _depthwise(xp.pad(x, ((0, 0), (0, 0), *at.pads)), w, at, at.counts(x.shape[2:], w.shape[2:]))
+        made = _depthwise(_lax_pad(xp, x, at.pads), w, at, at.counts(x.shape[2:], w.shape[2:]))
     else:
         made = _lax_convolve(xp, x, w, at, feature_group_count=at.groups)
     return made if b is None else made + _as_channels(b, made)
@@ -198,8 +206,7 @@ def _transpose_xla(xp, g, w, b, *, size, at):  # type: ignore[no-untyped-def]
     pads = tuple((lo, n - wide - lo + r) for n, wide, lo, r in zip(size, spread, before, reach))
     flipped, ones = _flipped(xp, w, at.groups), (1,) * len(size)
     if _is_depthwise(w.shape, at.groups) and w.shape[0] == at.groups:
-        spacing = [(0, 0, 0), (0, 0, 0), *[(lo, hi, s - 1) for (lo, hi), s in zip(pads, at.stride)]]
-        made = _depthwise(xp.lax.pad(g, xp.zeros((), g.dtype), spacing), flipped, at._replace(stride=ones), size)
+        made = _depthwise(_lax_pad(xp, g, pads, at.stride), flipped, at._replace(stride=ones), size)
     else:
         made = _lax_convolve(xp, g, flipped, at, stride=ones, pads=pads, lhs_dilation=at.stride, feature_group_count=at.groups)
     return made if b is None else made + _as_channels(b, made)
@@ -207,7 +214,7 @@ def _transpose_xla(xp, g, w, b, *, size, at):  # type: ignore[no-untyped-def]
 
 def _weight_xla(xp, x, g, *, kernel, at):  # type: ignore[no-untyped-def]
     if x.shape[1] == at.groups > 1:
-        return _depthwise_weight(xp, xp.pad(x, ((0, 0), (0, 0), *at.pads)), g, kernel, at)
+        return _depthwise_weight(xp, _lax_pad(xp, x, at.pads), g, kernel, at)
     inner, outer = x.shape[1] // at.groups, g.shape[1] // at.groups
     # XLA's own gradient of a grouped convolution is a hundred times slower than a convolution for each group.
     parts = [
@@ -426,23 +433,16 @@ def _conv_transpose(rank: int, input, weight, bias, stride, padding, output_padd
     if isinstance(padding, str):
         raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
     at = _geometry(rank, frozen(stride), frozen(padding), frozen(dilation), groups, None, name)
-    extra = repeated(output_padding, rank, "output_padding", name)
-    size = _transposed_size(tuple(input.shape[-rank:]), tuple(weight.shape[2:]), extra, at)
+    at = _extended(at, frozen(output_padding), name)
+    size = _transposed_size(input.shape[-rank:], weight.shape[2:], at)
     return _batched(_record_transpose, rank, (size, at), input, weight, bias)
 
 
 @lru_cache(maxsize=1024)
-def _transposed_size(sizes: tuple, kernel: tuple, extra: tuple, at: Geometry) -> tuple[int, ...]:
-    if any(e < 0 for e in extra):
-        raise RuntimeError("negative output_padding is not supported")
-    if any(e >= max(s, d) for e, s, d in zip(extra, at.stride, at.dilation)):
-        raise RuntimeError(
-            f"output padding must be smaller than either stride or dilation, but got output_padding {list(extra)}, stride "
-            f"{list(at.stride)}, dilation {list(at.dilation)}"
-        )
+def _transposed_size(sizes: tuple, kernel: tuple, at: Geometry) -> tuple[int, ...]:
+    """The spatial shape whose windows, the last one up to the end, are as many as ``sizes`` says."""
     found = tuple(
-        (n - 1) * s - lo - hi + d * (k - 1) + e + 1
-        for n, k, e, s, d, (lo, hi) in zip(sizes, kernel, extra, at.stride, at.dilation, at.pads)
+        (n - 1) * s - lo - hi + d * (k - 1) + 1 for n, k, s, d, (lo, hi) in zip(sizes, kernel, at.stride, at.dilation, at.pads)
     )
     if any(n <= 0 for n in found):
         raise RuntimeError(
@@ -450,6 +450,20 @@ def _transposed_size(sizes: tuple, kernel: tuple, extra: tuple, at: Geometry) ->
             "Output size is too small"
         )
     return found
+
+
+@lru_cache(maxsize=1024)
+def _extended(at: Geometry, output_padding: object, name: str) -> Geometry:
+    """With the padding after the last window less what the result is to be longer."""
+    extra = repeated(output_padding, len(at.stride), "output_padding", name)
+    if any(e < 0 for e in extra):
+        raise RuntimeError("negative output_padding is not supported")
+    if any(e >= max(s, d) for e, s, d in zip(extra, at.stride, at.dilation)):
+        raise RuntimeError(
+            f"output padding must be smaller than either stride or dilation, but got output_padding {list(extra)}, stride "
+            f"{list(at.stride)}, dilation {list(at.dilation)}"
+        )
+    return at._replace(pads=tuple((lo, hi - e) for (lo, hi), e in zip(at.pads, extra)))
 
 
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:

@@ -43,11 +43,9 @@ def pad(x: np.ndarray, pads: Pads, value: float = 0) -> np.ndarray:
     return out
 
 
-def crop(x, pads: Pads):
-    """The array without its border."""
-    if not any(map(any, pads)):
-        return x
-    return x[(..., *[slice(lo, n - hi) for n, (lo, hi) in zip(x.shape[-len(pads) :], pads)])]
+def crop(x: np.ndarray, pads: Pads) -> np.ndarray:
+    """A NumPy array without its border."""
+    return pad(x, tuple((-lo, -hi) for lo, hi in pads))
 
 
 def view(x: np.ndarray, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int],
