@@ -1,5 +1,6 @@
 """Building blocks of networks (``torch.nn``)."""
 
+from . import init as init
 from . import parameter as parameter
 from .containers import ModuleDict as ModuleDict
 from .containers import ModuleList as ModuleList
@@ -11,3 +12,4 @@ from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .parameter import UninitializedBuffer as UninitializedBuffer
 from .parameter import UninitializedParameter as UninitializedParameter
+from . import functional as functional

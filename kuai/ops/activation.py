@@ -262,7 +262,7 @@ def _drawn_slopes(input: Tensor, lower: float, upper: float) -> Tensor:
 
 
 def _elu_curve(x: Tensor, alpha: float, scale: float, k: float) -> Tensor:
-    return where(x > 0, 0, mul(exp(mul(x, k)), alpha * scale * k * k))
+    return where(x >= 0, 0, mul(exp(mul(x, k)), alpha * scale * k * k))
 
 
 @op(shape=_floats, name="elu_backward", cost=6.0, vjp=(

@@ -213,7 +213,7 @@ def array_of(data: object, d: dtype | None) -> np.ndarray:
         array = array.astype(array.dtype.newbyteorder("=")) if not array.dtype.isnative else array
         dtypes.from_numpy(array.dtype)
     else:
-        array = _array_of_python(data)
+        array = _array_of_python(data, d)
     return array if d is None or array.dtype == d.numpy else _cast(array, d)
 
 
@@ -224,7 +224,7 @@ def _cast(array: np.ndarray, d: dtype) -> np.ndarray:
         return array.astype(d.numpy)
 
 
-def _array_of_python(data: object) -> np.ndarray:
+def _array_of_python(data: object, d: dtype | None) -> np.ndarray:
     plain = _plain(data)
     try:
         array = np.array(plain)
@@ -234,8 +234,7 @@ def _array_of_python(data: object) -> np.ndarray:
         raise _ragged(plain)
     if array.size == 0 and array.dtype == np.float64:
         return array.astype(dtypes.get_default_dtype().numpy)
-    leaf = _first_leaf(data)
-    if isinstance(leaf, (Tensor, np.generic, np.ndarray)):
+    if d is not None or isinstance(_first_leaf(data), (Tensor, np.generic, np.ndarray)):
         return array
     kind = {"b": bool, "i": int, "u": int, "f": float, "c": complex}[array.dtype.kind]
     return array.astype(dtypes.default_for(kind).numpy, copy=False)

@@ -38,11 +38,11 @@ def _extreme_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool) -> tup
     return Aval(reduced(x, dim, keepdim), x.dtype, x.device), x.dtype  # type: ignore[arg-type]
 
 
-def _ties(xp, x, out, dim: object, keepdim: bool):
+def _ties(xp, x, best, dim: object, keepdim: bool):
     """Where the extreme stands, as shares that sum to one."""
     if not keepdim and x.ndim:
-        out = xp.expand_dims(out, axes(dim, x.ndim))
-    at = (x == out) | ((x != x) & (out != out))
+        best = xp.expand_dims(best, axes(dim, x.ndim))
+    at = (x == best) | ((x != x) & (best != best))
     return at / at.sum(axis=axes(dim, x.ndim), keepdims=True).astype(x.dtype)
 
 
@@ -54,19 +54,19 @@ def _as_result(op: Op, avals: Sequence, **static: object) -> tuple:
     return avals[2].with_(dtype=avals[0].dtype), avals[0].dtype
 
 
-@op(shape=_as_operand, vjp=(lambda g, x, out, dim, keepdim: _gather_ties(g, x, out, dim=dim, keepdim=keepdim), None, None),
+@op(shape=_as_operand, vjp=(lambda g, x, best, dim, keepdim: _gather_ties(g, x, best, dim=dim, keepdim=keepdim), None, None),
     name="share_ties", cost=4.0)  # fmt: skip
-def _share_ties(xp, g, x, out, *, dim, keepdim):
+def _share_ties(xp, g, x, best, *, dim, keepdim):
     """A cotangent, distributed evenly among equal extremes."""
     if not keepdim and x.ndim:
         g = xp.expand_dims(g, axes(dim, x.ndim))
-    return g * _ties(xp, x, out, dim, keepdim)
+    return g * _ties(xp, x, best, dim, keepdim)
 
 
-@op(shape=_as_result, vjp=(lambda g, x, out, dim, keepdim: share_ties(g, x, out, dim, keepdim), None, None),
+@op(shape=_as_result, vjp=(lambda g, x, best, dim, keepdim: share_ties(g, x, best, dim, keepdim), None, None),
     name="gather_ties", cost=4.0)  # fmt: skip
-def _gather_ties(xp, g, x, out, *, dim, keepdim):
-    return (g * _ties(xp, x, out, dim, keepdim)).sum(axis=axes(dim, x.ndim), keepdims=keepdim)
+def _gather_ties(xp, g, x, best, *, dim, keepdim):
+    return (g * _ties(xp, x, best, dim, keepdim)).sum(axis=axes(dim, x.ndim), keepdims=keepdim)
 
 
 def share_ties(g: Tensor, x: Tensor, out: Tensor, dim: object, keepdim: bool) -> Tensor:
@@ -224,6 +224,8 @@ def _min(xp, x, *, dim, keepdim):
 def _select(name: str, ops: tuple, input: Tensor, dim: object, keepdim: bool, other: Tensor | None, out: object) -> object:
     """max and min: of all elements, along a dimension, or of two tensors element by element."""
     over_all, over_one, of_two = ops
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     if other is not None or isinstance(dim, Tensor):
         return getattr(input, of_two)(dim if other is None else other, out=out)
     if dim is not None:

@@ -124,17 +124,17 @@ def _as_input(op: Op, avals: Sequence, **static: object) -> tuple:
     return avals[1].with_(dtype=avals[0].dtype), avals[0].dtype
 
 
-def _logsumexp_back_vjp(g: Tensor, cotangent: Tensor, x: Tensor, out: Tensor, dim: object, keepdim: bool) -> tuple:
-    shares = (x - spread(out, x.shape, dim, keepdim)).exp()
+def _logsumexp_back_vjp(g: Tensor, cotangent: Tensor, x: Tensor, total: Tensor, dim: object, keepdim: bool) -> tuple:
+    shares = (x - spread(total, x.shape, dim, keepdim)).exp()
     shares = shares.conj() if shares.dtype.is_complex else shares
     weighted = g * shares * spread(cotangent, x.shape, dim, keepdim)
     return (g * shares).sum(dim, keepdim), weighted, -weighted.sum(dim, keepdim)
 
 
 @op(shape=_as_input, vjp=_logsumexp_back_vjp, name="logsumexp_backward", cost=6.0)
-def _logsumexp_back(xp, cotangent, x, out, *, dim, keepdim):
-    cotangent, out = _opened(xp, cotangent, x.ndim, dim, keepdim), _opened(xp, out, x.ndim, dim, keepdim)
-    shares = xp.exp(x - xp.where(xp.isfinite(out), out, xp.zeros((), out.dtype)))
+def _logsumexp_back(xp, cotangent, x, total, *, dim, keepdim):
+    cotangent, total = _opened(xp, cotangent, x.ndim, dim, keepdim), _opened(xp, total, x.ndim, dim, keepdim)
+    shares = xp.exp(x - xp.where(xp.isfinite(total), total, xp.zeros((), total.dtype)))
     return cotangent * (shares.conj() if shares.dtype.kind == "c" else shares)
 
 
