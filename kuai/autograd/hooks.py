@@ -5,16 +5,16 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from itertools import count
-
-_ids = count()
 
 
 class RemovableHandle:
     """Removes a hook (``torch.utils.hooks.RemovableHandle``): by ``remove()``, or at the end of a with block."""
 
+    next_id = 0
+
     def __init__(self, table: OrderedDict, extra: tuple = ()):
-        self.id = next(_ids)
+        self.id = RemovableHandle.next_id
+        RemovableHandle.next_id += 1
         self._tables = [weakref.ref(t) for t in (table, *extra)]
 
     def remove(self) -> None:
@@ -23,6 +23,14 @@ class RemovableHandle:
             table = reference()
             if table is not None:
                 table.pop(self.id, None)
+
+    def __getstate__(self) -> tuple:
+        return self.id, [reference() for reference in self._tables]
+
+    def __setstate__(self, state: tuple) -> None:
+        self.id, tables = state
+        self._tables = [weakref.ref(t) for t in tables if t is not None]
+        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)  # no later hook may take its number
 
     def __enter__(self) -> RemovableHandle:
         return self
