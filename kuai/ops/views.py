@@ -539,12 +539,12 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 
 
 @lru_cache(maxsize=4096)
-def _row_spec(shape: tuple[int, ...], dim: int) -> Spec:
+def row_spec(shape: tuple[int, ...], dim: int) -> Spec:
     return (*map(whole, shape[:dim]), ONE)
 
 
 @lru_cache(maxsize=4096)
-def _piece_spec(shape: tuple[int, ...], dim: int, length: int, step: int) -> Spec:
+def piece_spec(shape: tuple[int, ...], dim: int, length: int, step: int) -> Spec:
     moving = length > 0 and (length, step) != (shape[dim], 1)
     return (*map(whole, shape[:dim]), (length, step, moving))
 
@@ -566,7 +566,7 @@ def _index_geometry(at: Geometry, offset: int | None, *, spec: Spec) -> tuple:
 
 def piece(x: Tensor, dim: int, start: int, length: int, step: int = 1, *, shared: bool = True) -> Tensor:
     """``length`` elements of a dimension (not negative, in bounds) from ``start`` on; as a view if ``shared``."""
-    spec = _piece_spec(x.shape, dim, length, step)
+    spec = piece_spec(x.shape, dim, length, step)
     take = slicing.view if shared else slicing.read
     return take(x, start if spec[-1][2] else None, spec=spec)
 
@@ -578,7 +578,7 @@ def _row(x: Tensor, dim: int, index: int, shared: bool) -> Tensor:
     if not -n <= index < n:
         raise IndexError(f"select(): index {index} out of range for tensor of size {list(x.shape)} at dimension {dim}")
     take = slicing.view if shared else slicing.read
-    return take(x, index % n, spec=_row_spec(x.shape, dim))
+    return take(x, index % n, spec=row_spec(x.shape, dim))
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
