@@ -160,7 +160,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
         raise RuntimeError(f"Promotion for Float8 Types is not supported, attempted to promote {a} and {b}")
     if low.rank == high.rank:
         return float32
-    if high.rank >= 110:
+    if high.category == 1 and high.rank >= 110:
         raise RuntimeError(f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}")
     if low is uint8 and high is int8:
         return int16
