@@ -14,6 +14,7 @@ from ..tensor import Tensor
 from . import rules
 from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, put, refuse, same_along, write_outs
 from .define import op, write_out
+from .joining import cat
 
 
 def _flipped(xp, x, dim: int, reverse: bool):
@@ -267,7 +268,7 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     dim = rules.normalize_dim(dim_of(dim, "diff"), input.ndim)
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
-    made = _with_ends(input, dim, prepend, append)
+    made = _with_ends(input, dim, prepend, append) if n else input
     for _ in range(min(n, made.shape[dim])):
         made = _diff(made, dim=dim)
     made = made.clone() if made is input else made
@@ -285,13 +286,7 @@ def _with_ends(x: Tensor, dim: int, prepend: Tensor | None, append: Tensor | Non
     if len(given) == 1:
         return x
     common = rules.result_dtype([t._aval for t in given])
-    return _concat([t.to(common) for t in given], dim)
-
-
-def _concat(parts: Sequence[Tensor], dim: int) -> Tensor:
-    from .joining import cat
-
-    return cat(list(parts), dim)
+    return cat([t.to(common) for t in given], dim)
 
 
 def _areas(name: str, y: Tensor, x: Tensor | None, dx: object, dim: int) -> Tensor:
@@ -386,7 +381,7 @@ def _slope(x: Tensor, dim: int, step: object, edge_order: int) -> Tensor:
     else:
         middle = (at[2] - at[0]) / (step * 2)
     ends = [_end(x, dim, gaps, edge_order, first) for first in (True, False)]
-    return _concat([ends[0], middle, ends[1]], dim)
+    return cat([ends[0], middle, ends[1]], dim)
 
 
 def _gaps(step: object, n: int, rank: int, dim: int) -> Callable:

@@ -107,7 +107,7 @@ def _sum_to_rule(op: Op, avals: Sequence, *, shape: tuple) -> tuple:
     lead = len(x.shape) - len(shape)
     if lead < 0 or builtins.any(n not in (1, m) for n, m in zip(shape, x.shape[lead:])):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(x.shape)}}}.")
-    target = x.dtype if shape == x.shape else accumulated(x.dtype)
+    target = x.dtype if shape and shape == x.shape else accumulated(x.dtype)
     return Aval(shape, target, x.device), target
 
 
@@ -352,8 +352,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     common = rules.result_dtype([x1._aval, x2._aval])
     if not common.is_floating_point:
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {rules._cname(common)}")
-    units = [x / vector_norm(x, 2, dim, keepdim=True).clamp(min=eps) for x in (x1.to(common), x2.to(common))]
-    return (units[0] * units[1]).sum(dim)
+    shape = rules.broadcast_shapes("cosine_similarity", x1.shape, x2.shape)
+    x1, x2 = (x.to(common).expand(shape) for x in (x1, x2))
+    first, second = (x / vector_norm(x, 2, dim, keepdim=True).clamp(min=eps) for x in (x1, x2))
+    return (first * second).sum(dim)
 
 
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0,

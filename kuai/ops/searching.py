@@ -287,9 +287,10 @@ def _searchsorted(xp, sequence, values, *, right, dtype):
         return np.asarray(np.searchsorted(sequence, values, "right" if right else "left"))
     values = xp.asarray(values)
     if sequence.ndim == 1:
-        flat, sequence = values.reshape(1, -1), sequence.reshape(1, -1)
+        flat, sequence = values.reshape(1, -1), sequence.reshape(1, n)
     else:
-        flat, sequence = values.reshape(-1, values.shape[-1]), sequence.reshape(-1, n)
+        lines = product(sequence.shape[:-1])
+        flat, sequence = values.reshape(lines, values.shape[-1]), sequence.reshape(lines, n)
     low, high = xp.zeros(flat.shape, "int64"), xp.full(flat.shape, n, dtype="int64")
     for _ in range(n.bit_length()):
         middle = (low + high) // 2

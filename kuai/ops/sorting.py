@@ -6,6 +6,7 @@ Equal elements stay in the order they were in, and nan is greater than all numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod as product
 
 import numpy as np
 
@@ -296,7 +297,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: tuple | No
 
 def _groups(rows: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows in an order in which equal ones are neighbours: the first of each, each one's group, and the groups' sizes."""
-    differs = (rows[1:] != rows[:-1]).reshape(max(len(rows) - 1, 0), -1).any(axis=1)
+    differs = (rows[1:] != rows[:-1]).any(axis=tuple(range(1, rows.ndim)))
     starts = np.flatnonzero(np.concatenate([np.ones(min(len(rows), 1), bool), differs]))
     group = np.empty(len(rows), np.int64)
     sizes = np.diff(np.append(starts, len(rows)))
@@ -321,8 +322,8 @@ def _distinct(input: Tensor, dim: int | None, wants: Sequence[bool], in_order: b
 def _order(rows: np.ndarray) -> np.ndarray:
     if rows.ndim == 1:
         return np.argsort(rows, kind="stable")
-    columns = rows.reshape(len(rows), -1).T
-    return np.lexsort(columns[::-1]) if len(rows) else np.arange(0)
+    columns = rows.reshape(len(rows), product(rows.shape[1:])).T
+    return np.lexsort(columns[::-1])
 
 
 def _unique_dim(input: Tensor, dim: int | None) -> int | None:
