@@ -9,7 +9,7 @@ from ..dispatch import recorder
 from ..engine.program import Aval, Op, State
 from ..tensor import Tensor
 from . import rules
-from .define import op
+from .define import op, write_out
 from .matrix import _einsum
 
 # ---- linear: three ops, each the derivative of the others -----------------------------------------------------------------------
@@ -101,7 +101,7 @@ def _correlate(xp, x, y):
 _record_linear = recorder(_linear.op)
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
     """``input @ weight.T + bias`` over the last dimension, with any dimensions before it (``torch.nn.functional.linear``).
 
     >>> import kuai as torch
@@ -109,9 +109,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     tensor([[3., 4.]])
     """
     if len(weight.shape) == 1:
-        y = input @ weight
-        return y if bias is None else y + bias
-    return _record_linear(None, input, weight, bias)
+        y = input @ weight if bias is None else input @ weight + bias
+    else:
+        y = _record_linear(None, input, weight, bias)
+    return y if out is None else write_out(out, y)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...ops import rules
 from ...ops.define import write_out
 from ...ops.norms import vector_norm
-from ...tensor import Tensor
+from ...tensor import Tensor, from_array
 
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
@@ -53,13 +55,9 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     >>> torch.nn.functional.pdist(torch.tensor([[0., 0.], [3., 4.], [0., 1.]]))
     tensor([5.0000, 1.0000, 4.2426])
     """
-    from ...ops.creation import tensor
-
     if input.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
-    rows = input.shape[0]
-    pairs = [(i, j) for i in range(rows) for j in range(i + 1, rows)]
-    first, second = (tensor([pair[k] for pair in pairs], dtype=rules.dtypes.int64, device=input.device) for k in (0, 1))
+    first, second = (from_array(i, input.device) for i in np.triu_indices(input.shape[0], 1))
     return vector_norm(input.index_select(0, first) - input.index_select(0, second), p, -1)

@@ -7,7 +7,7 @@ import numpy as np
 from ...autograd.modes import no_grad
 from ...ops import embedding as ops
 from ...ops.conversion import assign
-from ...tensor import Tensor
+from ...tensor import Tensor, from_array
 
 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
@@ -106,14 +106,12 @@ def _flat_weights(weights: Tensor, input: Tensor, table: Tensor) -> Tensor:
 
 def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, Tensor, int]:
     """The indices in a row, the bag of each, and how many bags there are."""
-    from ...ops.creation import arange
-
     if input.ndim == 2:
         if offsets is not None:
             raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
                              f"length sequences. However, found offsets of type {type(offsets)}")  # fmt: skip
         bags, length = input.shape
-        return input.reshape(-1), arange(bags, device=input.device).repeat_interleave(length), bags
+        return input.reshape(-1), from_array(np.repeat(np.arange(bags), length), input.device), bags
     if input.ndim != 1:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
     if offsets is None or offsets.ndim != 1:

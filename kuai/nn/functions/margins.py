@@ -99,11 +99,11 @@ def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | 
 
 
 def _rows_of_classes(name: str, input: Tensor) -> Tensor:
-    """One row of classes for each sample; a single sample is one row."""
-    if input.ndim not in (1, 2) or not input.shape[-1]:
+    """One row of classes for each sample; a single sample is one row, a number one class."""
+    if input.ndim > 2 or 0 in input.shape[-1:]:
         raise RuntimeError(f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
                            f"{list(input.shape)}")  # fmt: skip
-    return input if input.ndim == 2 else input.unsqueeze(0)
+    return input if input.ndim == 2 else input.reshape(1, -1)
 
 
 def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
@@ -132,7 +132,7 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     if weight is not None:
         violations = violations * weight[where]
     found = violations.sum(1) / rows.shape[1]
-    return reduced(found if input.ndim == 2 else found.squeeze(0), reduction)
+    return reduced(found.reshape(target.shape), reduction)
 
 
 def _class_column(target: Tensor, classes: int) -> Tensor:
@@ -154,7 +154,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: bool | N
     """
     reduction = named_reduction(size_average, reduce, reduction)
     rows = _rows_of_classes("multilabel_margin_loss", input)
-    if target.shape != input.shape:
+    if target.numel() != input.numel() or (input.ndim and target.shape != input.shape):
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
     targets = target.reshape(rows.shape)
     valid = (targets < 0).cumsum(1) == 0
