@@ -12,7 +12,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
 from .define import binary, op, unary, write_out
-from .pointwise import BOOL, FLOAT, INTEGER, first_tensor, some_tensor, supports, tensors_only, truth
+from .pointwise import BOOL, FLOAT, INTEGER, first_tensor, need_tensor, some_tensor, supports, tensors_only, truth
 
 # ---- comparisons -----------------------------------------------------------------------------------------------------
 
@@ -296,7 +296,7 @@ def _where(xp, condition, x, y):
 
 
 def where(condition: Tensor, input: object = None, other: object = None, *, out: Tensor | None = None) -> object:
-    """``input`` where the condition holds and ``other`` elsewhere; the indices where it holds, if given alone (``torch.where``).
+    """``input`` where the condition holds, ``other`` elsewhere; the indices where it holds, if alone (``torch.where``).
 
     >>> import kuai as torch
     >>> torch.where(torch.tensor([True, False]), torch.tensor([1., 2.]), 0.0)
@@ -318,7 +318,8 @@ def _share(xp, g, large, small):
 
 
 def _ordered(name: str) -> Callable:
-    return tensors_only(supports(BOOL, INTEGER, FLOAT, otherwise=f"{name} not implemented for complex tensors.")(rules.broadcast))
+    refused = f"{name} not implemented for complex tensors."
+    return tensors_only(supports(BOOL, INTEGER, FLOAT, otherwise=refused)(rules.broadcast))
 
 
 @binary(shape=_ordered("maximum"), vjp=(lambda g, x, y: _share(g, x, y), lambda g, x, y: _share(g, y, x)))
@@ -341,6 +342,42 @@ def minimum(xp, x, y):
     tensor([1, 4])
     """
     return xp.minimum(x, y)
+
+
+@op(shape=lambda op, avals: (avals[0], (avals[0].dtype, *[rules.result_dtype(avals[1:])] * 2)), name="take_share", cost=4.0,
+    vjp=(lambda g, chosen, other: _take(g, chosen, other), None, None))  # fmt: skip
+def _take(xp, g, chosen, other):
+    """The cotangent where the first is not less, or the second is nan: `fmax`, and with signs turned `fmin`."""
+    return xp.where((chosen >= other) | xp.isnan(other), g, 0)
+
+
+@op(shape=lambda op, avals: (avals[0], (avals[0].dtype, *[rules.result_dtype(avals[1:])] * 2)), name="leave_share", cost=4.0,
+    vjp=(lambda g, chosen, other: _leave(g, chosen, other), None, None))  # fmt: skip
+def _leave(xp, g, chosen, other):
+    """The cotangent where `take_share` does not have it."""
+    return xp.where((chosen >= other) | xp.isnan(other), 0, g)
+
+
+@binary(shape=_ordered("fmax"), vjp=(lambda g, x, y: _take(g, x, y), lambda g, x, y: _leave(g, x, y)))
+def fmax(xp, x, y):
+    """The larger element; the other one if one is nan (``torch.fmax``).
+
+    >>> import kuai as torch
+    >>> torch.fmax(torch.tensor([1., float("nan")]), torch.tensor([3., 4.]))
+    tensor([3., 4.])
+    """
+    return xp.fmax(x, y)
+
+
+@binary(shape=_ordered("fmin"), vjp=(lambda g, x, y: _take(g, -x, -y), lambda g, x, y: _leave(g, -x, -y)))
+def fmin(xp, x, y):
+    """The smaller element; the other one if one is nan (``torch.fmin``).
+
+    >>> import kuai as torch
+    >>> torch.fmin(torch.tensor([1., float("nan")]), torch.tensor([3., 4.]))
+    tensor([1., 4.])
+    """
+    return xp.fmin(x, y)
 
 
 # ---- bounds ----------------------------------------------------------------------------------------------------------
@@ -413,10 +450,93 @@ def clamp_max(input: Tensor, max: object, *, out: Tensor | None = None) -> Tenso
     return clamp(input, None, max, out=out)
 
 
+# ---- nearly equal, equal, among ----------------------------------------------------------------------------------------
+
+
+def _close_rule(op: Op, avals: Sequence, *, equal_nan: bool) -> tuple:
+    x, y = avals[:2]
+    if x.dtype is not y.dtype:
+        raise RuntimeError(f"{rules._cname(x.dtype)} did not match {rules._cname(y.dtype)}")
+    out, found = rules.compare(op, avals[:2])
+    if found.category < 2:
+        found = dtypes.float64
+    return out, (found, found, found.to_real(), found.to_real())
+
+
+@op(shape=_close_rule, vjp=None, name="isclose", cost=5.0)
+def _isclose(xp, x, y, rtol, atol, *, equal_nan):
+    same = (x == y) | (xp.isnan(x) & xp.isnan(y)) if equal_nan else x == y
+    return same | (xp.isfinite(x) & xp.isfinite(y) & (xp.abs(x - y) <= atol + xp.abs(rtol * y)))
+
+
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Where the elements differ by no more than ``atol + rtol * abs(other)`` (``torch.isclose``).
+
+    >>> import kuai as torch
+    >>> torch.isclose(torch.tensor([1., 1.]), torch.tensor([1.000001, 1.1]))
+    tensor([ True, False])
+    """
+    for i, (x, name) in enumerate(((input, "input"), (other, "other")), 1):
+        need_tensor("isclose", x, name, i)
+    for value, name in ((rtol, "rtol"), (atol, "atol")):
+        if value < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
+    return _isclose(input, other, rtol, atol, equal_nan=equal_nan)
+
+
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether `isclose` holds everywhere (``torch.allclose``).
+
+    >>> import kuai as torch
+    >>> torch.allclose(torch.tensor([1., 2.]), torch.tensor([1., 2.000001]))
+    True
+    """
+    return bool(isclose(input, other, rtol, atol, equal_nan)._array().all())
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape and elements (``torch.equal``).
+
+    >>> import kuai as torch
+    >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
+    True
+    """
+    for i, (x, name) in enumerate(((input, "input"), (other, "other")), 1):
+        need_tensor("equal", x, name, i)
+    if input.dtype is not other.dtype:
+        expected, got = rules._cname(input.dtype), rules._cname(other.dtype)
+        raise RuntimeError(f"Expected object of data type {expected} but got data type {got} for argument 'other'")
+    return input.shape == other.shape and bool(eq(input, other)._array().all())
+
+
+def _among_rule(op: Op, avals: Sequence, *, invert: bool) -> tuple:
+    elements, tests = avals
+    shape = elements.shape if type(elements) is Aval else ()
+    return Aval(shape, dtypes.bool_, rules.common_device(op, avals)), rules.result_dtype(avals)
+
+
+@op(shape=_among_rule, vjp=None, name="isin", cost=20.0)
+def _isin(xp, elements, tests, *, invert):
+    return xp.isin(elements, tests, invert=invert)
+
+
+def isin(elements: object, test_elements: object, *, assume_unique: bool = False, invert: bool = False,
+         out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Where an element is among the test elements, or is not (``torch.isin``).
+
+    >>> import kuai as torch
+    >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([2, 4]))
+    tensor([False,  True, False])
+    """
+    made = _isin(elements, test_elements, invert=invert)
+    return made if out is None else write_out(out, made)
+
+
 clip, greater, greater_equal, less, less_equal, not_equal = clamp, gt, ge, lt, le, ne
 
 INPLACE = ("eq", "ne", "lt", "le", "gt", "ge", "greater", "greater_equal", "less", "less_equal", "not_equal", "logical_and",
            "logical_or", "logical_xor", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not",
            "bitwise_left_shift", "bitwise_right_shift", "clamp", "clip", "clamp_min", "clamp_max")  # fmt: skip
-METHODS = (*INPLACE, "isnan", "isinf", "isfinite", "isposinf", "isneginf", "maximum", "minimum")
+METHODS = (*INPLACE, "isnan", "isinf", "isfinite", "isposinf", "isneginf", "maximum", "minimum", "fmax", "fmin", "isclose",
+           "allclose", "equal")  # fmt: skip
 METHODS_EXTRA = {"where": lambda self, condition, other: where(condition, self, other)}

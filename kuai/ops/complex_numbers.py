@@ -201,8 +201,8 @@ def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:  
     >>> torch.polar(torch.tensor([2.]), torch.tensor([0.]))
     tensor([2.+0.j])
     """
-    if abs.dtype is not angle.dtype or abs.dtype not in (dtypes.float32, dtypes.float64, dtypes.float16):
-        raise RuntimeError(f"Expected both inputs to be Half, Float or Double tensors and equal but got {abs.dtype} and {angle.dtype}")
+    if abs.dtype is not angle.dtype or not abs.dtype.is_floating_point:
+        raise RuntimeError(f"polar: expected two Half, Float or Double tensors of one dtype, got {abs.dtype} and {angle.dtype}")
     made = complex_(abs * angle.cos(), abs * angle.sin())
     return made if out is None else write_out(out, made)
 

@@ -107,3 +107,12 @@ def conj(x: object) -> object:
 def zero(g: Tensor) -> Tensor:
     """The derivative of steps: zero, also where the cotangent is infinite."""
     return zeros_like(g)
+
+
+def no_derivative(name: str) -> Callable[[], object]:
+    """The derivative rule of an op that PyTorch gives none: an error in the backward pass, not in the forward one."""
+
+    def rule() -> object:
+        raise NotImplementedError(f"derivative for aten::{name} is not implemented")
+
+    return rule

@@ -1,15 +1,31 @@
-"""Rounding, and division that gives whole numbers or what is left over."""
+"""Rounding, signs, and the arithmetic of whole numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ml_dtypes import finfo
+
+from .. import dtypes, return_types
 from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
+from .comparison import isfinite, where
+from .creation import ones_like
 from .define import binary, op, unary, write_out
-from .elementwise import mul, neg, true_divide
-from .pointwise import BOOL, FLOAT, INTEGER, need_tensor, supports, tensors_only, zero
+from .elementwise import mul, neg, pow, true_divide
+from .pointwise import (
+    BOOL,
+    FLOAT,
+    INTEGER,
+    first_tensor,
+    need_tensor,
+    no_derivative,
+    supports,
+    tensors_only,
+    truth,
+    zero,
+)
 
 # ---- to whole numbers ------------------------------------------------------------------------------------------------
 
@@ -90,6 +106,9 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     return made if out is None else write_out(out, made)
 
 
+# ---- signs -----------------------------------------------------------------------------------------------------------
+
+
 @unary(shape=tensors_only(supports(BOOL, INTEGER, FLOAT, otherwise=(
     "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."))(rules.broadcast)),
     vjp=(zero,))  # fmt: skip
@@ -101,6 +120,57 @@ def sign(xp, x):
     tensor([-1.,  0.,  1.])
     """
     return x if x.dtype.kind == "b" else xp.sign(x)
+
+
+@unary(shape=tensors_only(supports(BOOL, INTEGER, FLOAT)(truth)), vjp=None)
+def signbit(xp, x):
+    """Where the sign is negative, that of -0. too (``torch.signbit``).
+
+    >>> import kuai as torch
+    >>> torch.signbit(torch.tensor([-1., -0., 0.]))
+    tensor([ True,  True, False])
+    """
+    return x < 0 if _whole(x) else xp.signbit(x)
+
+
+def _copysign_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
+    return where(x == 0, 0, g * (out / x))
+
+
+@binary(shape=first_tensor(supports(FLOAT)(rules.float_broadcast)), vjp=(_copysign_vjp, zero))
+def copysign(xp, x, y):
+    """The first's magnitude with the second's sign (``torch.copysign``).
+
+    >>> import kuai as torch
+    >>> torch.copysign(torch.tensor([1., 2.]), torch.tensor([-3., 0.]))
+    tensor([-1.,  2.])
+    """
+    return xp.copysign(x, y)
+
+
+def _heaviside_rule(op: Op, avals: Sequence) -> tuple:
+    x, values = avals
+    if x.dtype is not values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    if x.dtype.is_complex:
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
+    return rules.broadcast(op, avals)
+
+
+@op(shape=tensors_only(_heaviside_rule), vjp=(no_derivative("heaviside"), no_derivative("heaviside")), name="heaviside")
+def _heaviside(xp, input, values):
+    return xp.where(input == 0, values, (input > 0).astype(values.dtype))
+
+
+def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """0 left of zero, 1 right of it, and ``values`` at it (``torch.heaviside``).
+
+    >>> import kuai as torch
+    >>> torch.heaviside(torch.tensor([-2., 0., 3.]), torch.tensor(0.5))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    made = _heaviside(input, values)
+    return made if out is None else write_out(out, made)
 
 
 # ---- whole quotients -------------------------------------------------------------------------------------------------
@@ -196,7 +266,117 @@ def fmod(input: Tensor, other: object, *, out: Tensor | None = None) -> Tensor:
     return made if out is None else write_out(out, made)
 
 
+# ---- divisors and digits -----------------------------------------------------------------------------------------------
+
+
+@binary(shape=tensors_only(supports(INTEGER)(rules.broadcast)), vjp=None, cost=30.0)
+def gcd(xp, x, y):
+    """The greatest common divisor (``torch.gcd``).
+
+    >>> import kuai as torch
+    >>> torch.gcd(torch.tensor([6, 10]), torch.tensor([4, 15]))
+    tensor([2, 5])
+    """
+    return xp.gcd(x, y)
+
+
+@binary(shape=tensors_only(supports(INTEGER)(rules.broadcast)), vjp=None, cost=30.0)
+def lcm(xp, x, y):
+    """The least common multiple (``torch.lcm``).
+
+    >>> import kuai as torch
+    >>> torch.lcm(torch.tensor([6, 10]), torch.tensor([4, 15]))
+    tensor([12, 30])
+    """
+    return xp.lcm(x, y)
+
+
+@binary(shape=tensors_only(supports(FLOAT)(rules.broadcast)), vjp=(no_derivative("nextafter"),) * 2, exact=True)
+def nextafter(xp, x, y):
+    """The next number that the dtype has, towards the other (``torch.nextafter``).
+
+    >>> import kuai as torch
+    >>> torch.nextafter(torch.tensor([1.]), torch.tensor([2.])) > 1
+    tensor([True])
+    """
+    return xp.nextafter(x, y)
+
+
+def _frexp_rule(op: Op, avals: Sequence) -> tuple:
+    (a,) = avals
+    if not a.dtype.is_floating_point:
+        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    return (a, a.with_(dtype=dtypes.int32)), a.dtype
+
+
+@op(shape=_frexp_rule, vjp=lambda g, out: (g[0] * ldexp(ones_like(g[0]), -out[1]),), many=True, name="frexp", cost=5.0)
+def _frexp(xp, x):
+    return xp.frexp(x)
+
+
+def frexp(input: Tensor, *, out: tuple | None = None) -> tuple:
+    """Each number as a mantissa below 1 times a power of 2 (``torch.frexp``).
+
+    >>> import kuai as torch
+    >>> torch.frexp(torch.tensor([6.])).exponent
+    tensor([3], dtype=torch.int32)
+    """
+    need_tensor("frexp", input, "input", 1)
+    made = _frexp(input)
+    if out is not None:
+        made = tuple(write_out(o, m) for o, m in zip(out, made))
+    return return_types.frexp(made)
+
+
+def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """``input * 2 ** other`` (``torch.ldexp``).
+
+    >>> import kuai as torch
+    >>> torch.ldexp(torch.tensor([1., 3.]), torch.tensor([2, -1]))
+    tensor([4.0000, 1.5000])
+    """
+    need_tensor("ldexp", input, "input", 1)
+    made = mul(input, pow(2.0, other))
+    return made if out is None else write_out(out, made)
+
+
+def _nan_to_num_rule(op: Op, avals: Sequence) -> tuple:
+    x = avals[0]
+    return rules.broadcast(op, (x,))[0], (x.dtype, *[None if a is None else x.dtype.to_real() for a in avals[1:]])
+
+
+def _replaced(xp, x, nan, posinf, neginf):
+    limits = finfo(x.dtype)
+    high = limits.max if posinf is None else posinf
+    low = limits.min if neginf is None else neginf
+    return xp.where(xp.isnan(x), nan, xp.where(xp.isposinf(x), high, xp.where(xp.isneginf(x), low, x))).astype(x.dtype)
+
+
+@op(shape=_nan_to_num_rule, name="nan_to_num", exact=True, cost=5.0,
+    vjp=(lambda g, x: where(isfinite(x), g, 0), None, None, None))  # fmt: skip
+def _nan_to_num(xp, x, nan, posinf, neginf):
+    if _whole(x):
+        return x
+    if x.dtype.kind == "c":
+        return _replaced(xp, x.real, nan, posinf, neginf) + 1j * _replaced(xp, x.imag, nan, posinf, neginf)
+    return _replaced(xp, x, nan, posinf, neginf)
+
+
+def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None, *,
+               out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """Numbers in place of nan and of both infinities: 0 and the largest ones, if not said (``torch.nan_to_num``).
+
+    >>> import kuai as torch
+    >>> torch.nan_to_num(torch.tensor([float("nan"), 1., float("inf")]), posinf=9.0)
+    tensor([0., 1., 9.])
+    """
+    need_tensor("nan_to_num", input, "input", 1)
+    made = _nan_to_num(input, 0.0 if nan is None else nan, posinf, neginf)
+    return made if out is None else write_out(out, made)
+
+
 divide, fix = div, trunc
 
-INPLACE = ("floor", "ceil", "trunc", "fix", "frac", "round", "sign", "floor_divide", "div", "divide", "remainder", "fmod")
-METHODS = INPLACE
+INPLACE = ("floor", "ceil", "trunc", "fix", "frac", "round", "sign", "floor_divide", "div", "divide", "remainder", "fmod",
+           "copysign", "heaviside", "gcd", "lcm", "nextafter", "ldexp", "nan_to_num")  # fmt: skip
+METHODS = (*INPLACE, "signbit", "frexp")
