@@ -71,6 +71,13 @@ def shifted(offset: Sequence[int], stride: Sequence[int], dilation: Sequence[int
                    for o, s, d, n in zip(offset, stride, dilation, sizes)])  # fmt: skip
 
 
+def shifted_along(axis: int, rank: int, offset: int, stride: int, dilation: int, count: int) -> tuple:
+    """As `shifted`, along one of the spatial dimensions."""
+    start = offset * dilation
+    piece = slice(start, start + (count - 1) * stride + 1, stride) if count else slice(0, 0)
+    return (..., piece, *[slice(None)] * (rank - 1 - axis))
+
+
 def window_counts(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int], pads: Pads,
                   dilation: Sequence[int]) -> tuple[int, ...]:  # fmt: skip
     """How many windows fit along each dimension."""
