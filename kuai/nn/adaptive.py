@@ -28,8 +28,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     clusters, each with a place in the head and, behind it, layers that get narrower from cluster to cluster.
 
     >>> import kuai as torch
-    >>> layer = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs=[4, 10])
-    >>> layer(torch.ones(3, 8), torch.tensor([0, 5, 19])).output.shape
+    >>> layer = torch.nn.AdaptiveLogSoftmaxWithLoss(16, 20, cutoffs=[4, 10])
+    >>> layer(torch.ones(3, 16), torch.tensor([0, 5, 19])).output.shape
     torch.Size([3])
     """
 
