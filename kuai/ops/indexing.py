@@ -11,6 +11,7 @@ from ..dtypes import bool_, int64
 from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules, subscript, taking
+from .creation import zeros
 from .define import op, write_out
 from .subscript import getitem, setitem
 from .taking import add_at, fill_where, put_at, take_at
@@ -30,8 +31,8 @@ def _number_for(input: Tensor, value: object, name: str) -> object:
             raise RuntimeError(
                 f"{name}_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
             )
-        return value
-    if isinstance(value, complex) and not input.dtype.is_complex:
+    is_complex = value.dtype.is_complex if isinstance(value, Tensor) else isinstance(value, complex)
+    if is_complex and not input.dtype.is_complex:
         raise RuntimeError(f"{name}_(): value cannot be converted to type {input.dtype} without overflow")
     return value
 
@@ -324,6 +325,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: object) -> Tensor:
     value = _number_for(input, value, "index_fill")
     x, places = _as_vectors(input, index)
     taking.check(places, x.shape[dim], dim)
+    if isinstance(value, Tensor) and value.requires_grad:  # a place that is named twice counts once in its derivative
+        mask = put_at(zeros(x.shape, dtype=bool_, device=x.device), True, places, dim=dim, count=1)
+        return _shaped_as(fill_where(x, mask, value), input)
     return _shaped_as(put_at(x, value, places, dim=dim, count=1), input)
 
 

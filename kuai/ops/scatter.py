@@ -25,7 +25,7 @@ from .taking import fill_where
 def _need_index(name: str, index: object) -> None:
     if not isinstance(index, Tensor):
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
-    if index.dtype not in (dtypes.int64, dtypes.int32):
+    if index.dtype not in (dtypes.int64, dtypes.int32) and index._aval.size:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
 
 
@@ -96,16 +96,20 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     _need_index("gather", index)
     dim = rules.normalize_dim(dim, input.ndim)
     if index._aval.size:
-        _need_rank(index, input, "input")
-        taking.check(index, input.shape[dim] if input.ndim else 1, dim, wrap=False)
+        made = _gathered(input, dim, index)
     else:
-        return input.new_zeros(index.shape)
+        made = taking.take_at(input, index.to(int64), dim=0, count=input.ndim, wrap=True)
+    return made if out is None else write_out(out, made)
+
+
+def _gathered(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    _need_rank(index, input, "input")
     source, places = _vector(input), _vector(index)
     _need_room(places, source, dim, "Size does not match at dimension {d} expected index {index} to be no larger than self "
                "{self} apart from dimension {dim}")  # fmt: skip
+    taking.check(index, source.shape[dim], dim, wrap=False)
     made = _gather(source, places, dim=dim)
-    made = made if index.ndim else made.reshape(())
-    return made if out is None else write_out(out, made)
+    return made if index.ndim else made.reshape(())
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
@@ -183,7 +187,7 @@ def _scatter_add_rule(op: Op, avals: Sequence, *, dim: int, shape: tuple) -> tup
 
 def _scatter_add_xla(xp, x, src, index, *, dim, shape):
     x = xp.zeros(shape, src.dtype) if x is None else x
-    return x.reshape(-1).at[_flat(xp, index, shape, dim, False)].add(src, mode="drop").reshape(shape)
+    return taking.added(x.reshape(-1), _flat(xp, index, shape, dim, False), src).reshape(shape)
 
 
 @op(shape=_scatter_add_rule, xla=_scatter_add_xla, name="scatter_add", cost=4.0,
@@ -192,7 +196,8 @@ def _scatter_add(xp, x, src, index, *, dim, shape):
     """x, or zeros of a shape if it is absent, with src added at the index's places."""
     out = np.zeros(int(np.prod(shape, dtype=np.int64)), src.dtype) if x is None else x.reshape(-1).copy()
     src = np.broadcast_to(src, index.shape)
-    taking.add_rows(out, _flat(np, index, shape, dim, False).reshape(-1), src.reshape(-1))
+    if src.size:
+        taking.add_rows(out, _flat(np, index, shape, dim, False).reshape(-1), src.reshape(-1))
     return out.reshape(shape)
 
 

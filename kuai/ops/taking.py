@@ -183,7 +183,12 @@ def _add_rule(op: Op, avals: Sequence, *, dim: int, count: int, shape: tuple) ->
 
 def _add_xla(xp, x, value, index, *, dim, count, shape):  # type: ignore[no-untyped-def]
     x = xp.zeros(shape, value.dtype) if x is None else x
-    return _merged(x, dim, count).at[(slice(None),) * dim + (index,)].add(value).reshape(shape)
+    return added(_merged(x, dim, count), (slice(None),) * dim + (index,), value).reshape(shape)
+
+
+def added(x, places, value):  # type: ignore[no-untyped-def]
+    """Under XLA: x with a value added at places, those outside left out. The sum of bools is whether any is true."""
+    return x.at[places].max(value, mode="drop") if x.dtype == bool else x.at[places].add(value, mode="drop")
 
 
 @op(shape=_add_rule, xla=_add_xla, name="index_put_add", cost=4.0,
@@ -193,9 +198,10 @@ def add_at(xp, x, value, index, *, dim, count, shape):
     merged = _merged_shape(shape, dim, count)
     out = np.zeros(merged, value.dtype) if x is None else x.reshape(merged).copy()
     value = np.broadcast_to(value, _taken_shape(merged, index.shape, dim, 1))
-    n = merged[dim]
-    index = np.where(checked(index, n, dim, True) < 0, index + n, index)
-    add_rows(out.reshape(-1, *merged[dim + 1 :]), _rows(index, prod(merged[:dim]), n), value)
+    if value.size:
+        n = merged[dim]
+        index = np.where(checked(index, n, dim, True) < 0, index + n, index)
+        add_rows(out.reshape(-1, *merged[dim + 1 :]), _rows(index, prod(merged[:dim]), n), value)
     return out.reshape(shape)
 
 
@@ -210,8 +216,6 @@ CHUNK = 1 << 20  # elements added at a time, as each needs an index of its own
 
 def add_rows(out: np.ndarray, rows: np.ndarray, value: np.ndarray) -> None:
     """``out[row] += value`` for each row, in place. NumPy is fast at that where both are vectors, so rows become elements."""
-    if not value.size:
-        return
     if out.dtype.kind == "c":  # the loop for vectors has only real numbers
         real = out.real.dtype
         out, value = out.view(real).reshape(len(out), -1), np.ascontiguousarray(value).view(real)
