@@ -14,13 +14,15 @@ from operator import index as as_int
 from .. import dtypes
 from ..dispatch import recorder
 from ..dtypes import dtype
-from ..engine.program import Aval, Op
-from ..tensor import Tensor
+from ..engine.program import Op
+from ..engine.trace import current
+from ..tensor import Tensor, wrap
 from . import rules, slicing
 from .define import op, write_out
-from .geometry import OWN, Geometry, contiguous_strides, geometry, strides_of, view_strides
+from .geometry import OWN, Geometry, geometry, is_contiguous, strides_of, view_strides
 from .rules import normalize_dim
 from .slicing import ONE, Spec, whole
+from .strided import bytes_view, diagonal_view, strided_view, window_view
 
 
 def _twin(view: Callable) -> Callable:
@@ -619,7 +621,7 @@ def _narrowed(input: Tensor, dim: int, start: int | Tensor, length: int) -> tupl
     return at, start, length
 
 
-# ---- bytes ---------------------------------------------------------------------------------------------------------------------------
+# ---- other strides, other dtypes ---------------------------------------------------------------------------------------------------
 
 
 def view_dtype(x: Tensor, d: dtype) -> Tensor:
@@ -630,47 +632,139 @@ def view_dtype(x: Tensor, d: dtype) -> Tensor:
             f"self.stride(-1) must be 1 to view {rules._cname(x.dtype)} as {rules._cname(d)} (different element sizes), but got "
             f"{strides[-1]}"
         )
-    return _view_dtype(x, dtype=d)
+    return bytes_view(x, dtype=d)
 
 
-def _bytes_rule(op: Op, avals: Sequence, *, dtype: dtype) -> tuple:
-    x = avals[0]
-    have, want = x.dtype.itemsize, dtype.itemsize
-    if have == want:
-        return x.with_(dtype=dtype), None
-    names = f"view {rules._cname(x.dtype)} as {rules._cname(dtype)} (different element sizes)"
-    if not x.shape:
-        raise RuntimeError(f"self.dim() cannot be 0 to {names}")
-    if x.shape[-1] * have % want:
-        raise RuntimeError(f"self.size(-1) must be divisible by {want // have} to {names}, but got {x.shape[-1]}")
-    return Aval((*x.shape[:-1], x.shape[-1] * have // want), dtype, x.device), None
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A view of the elements where two indices are equal, or apart by an offset (``torch.diagonal``).
+
+    >>> import kuai as torch
+    >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
+    return diagonal_view(input, offset=as_int(offset), dim1=as_int(dim1), dim2=as_int(dim2))
 
 
-def _bytes_xla(xp, x, *, dtype):  # type: ignore[no-untyped-def]
-    """XLA has it for numbers that are no pairs, and with the pieces of a larger number in a dimension of their own."""
-    raise NotImplementedError("Tensor.view(dtype) in a compiled program")
+def _unfold_method(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """A view of all windows of a size along a dimension, in a dimension of their own (``torch.Tensor.unfold``).
+
+    >>> import kuai as torch
+    >>> torch.arange(4).unfold(0, 2, 1)
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+    """
+    return window_view(self, dim=as_int(dimension), size=as_int(size), step=as_int(step))
 
 
-@op(shape=_bytes_rule, vjp=None, view=lambda base, new, *, dtype: _view_dtype_copy(new, dtype=base.dtype), name="view_dtype",
-    xla=_bytes_xla, cost=0.0, exact=True)  # fmt: skip
-def _view_dtype(xp, x, *, dtype):
-    if x.itemsize != dtype.itemsize and x.strides[-1] != x.itemsize:
-        x = x.copy()
-    return x.view(dtype.numpy)
+def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+    """A view of the storage with strides of one's own (``torch.as_strided``).
+
+    >>> import kuai as torch
+    >>> torch.as_strided(torch.arange(4), (2, 2), (1, 2))
+    tensor([[0, 2],
+            [1, 3]])
+    """
+    base, offset, size, stride = strided_place(input, size, stride, storage_offset)
+    return strided_view(base, offset, size=size, stride=stride)
 
 
-_view_dtype_copy = _twin(_view_dtype)
+def strided_place(x: Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None) -> tuple:
+    """For a view with strides of one's own: the tensor whose elements in order are the memory, the offset in it, the rest."""
+    size, stride = tuple(map(as_int, size)), tuple(map(as_int, stride))
+    if len(size) != len(stride):
+        raise RuntimeError(f"mismatch in length of strides and shape: {list(stride)} and {list(size)}")
+    if any(s < 0 for s in stride):
+        raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}")
+    at = geometry(x)
+    offset = at.offset if offset is None else as_int(offset)
+    end = offset + sum((n - 1) * s for n, s in zip(size, stride)) + 1 if 0 not in size else offset
+    if is_contiguous(x) and at.offset <= offset and end <= at.offset + x._aval.size:
+        return x, offset - at.offset, size, stride
+    base = storage_root(x)
+    if end > base._aval.size:
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {x.dtype.itemsize} "
+            f"requiring a storage size of {end * x.dtype.itemsize} are out of bounds for storage of size {base._aval.nbytes}"
+        )
+    return base, offset, size, stride
 
 
-@strides_of(_view_dtype)
-def _bytes_geometry(at: Geometry, *, dtype: dtype) -> tuple:
-    have, want = at.dtype.itemsize, dtype.itemsize
-    if have == want:
-        return at.strides, at.offset
-    return (*[s * have // want for s in at.strides[:-1]], 1), at.offset * have // want
+def storage_root(x: Tensor) -> Tensor:
+    """A tensor that is the whole of a tensor's storage."""
+    base = x if x._base is None else x._base
+    if not base._path:
+        return base
+    if x._node is not None and current.grad:
+        raise NotImplementedError("as_strided beyond the elements of a tensor that requires grad and is itself part of a storage")
+    whole = wrap(x._storage.read(()))  # type: ignore[union-attr]
+    whole._storage, whole._seen = x._storage, x._storage.version  # type: ignore[union-attr]
+    return whole
 
 
+# ---- the matrix's properties -------------------------------------------------------------------------------------------------------
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transpose of matrices (``torch.adjoint``).
+
+    >>> import kuai as torch
+    >>> torch.adjoint(torch.tensor([[1j, 2.]]))
+    tensor([[0.-1.j],
+            [2.-0.j]])
+    """
+    return _conjugate(_matrix_transposed(input, "tensor.adjoint()"))
+
+
+def _conjugate(x: Tensor) -> Tensor:
+    return x.conj() if x.dtype.is_complex else x  # type: ignore[attr-defined]
+
+
+def _matrix_transposed(x: Tensor, name: str) -> Tensor:
+    rank = len(x.shape)
+    if rank == 1:
+        raise RuntimeError(f"{name} is only supported on matrices or batches of matrices. Got 1-D tensor.")
+    if not rank:
+        _deprecated(f"{name} is deprecated on 0-D tensors. Consider using x.conj().")
+        return x
+    return transpose(x, -2, -1)
+
+
+def _deprecated(message: str) -> None:
+    import warnings
+
+    warnings.warn(message, UserWarning, stacklevel=4)
+
+
+def _T(self: Tensor) -> Tensor:  # noqa: N802 (PyTorch's name)
+    """A view with the dimensions in reverse (``torch.Tensor.T``)."""
+    rank = len(self.shape)
+    if rank != 2:
+        _deprecated(
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error "
+            "in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*range(x.ndim)[::-1])`."
+        )
+    return _permute(self, dims=tuple(range(rank))[::-1])
+
+
+def _H(self: Tensor) -> Tensor:  # noqa: N802
+    """The conjugate transpose of a matrix (``torch.Tensor.H``)."""
+    if len(self.shape) not in (0, 2):
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {len(self.shape)}-D tensor. For batches of matrices, "
+            "consider using tensor.mH"
+        )
+    return _conjugate(_matrix_transposed(self, "Tensor.H"))
+
+
+PROPERTIES = {
+    "T": _T,
+    "mT": lambda self: _matrix_transposed(self, "tensor.mT"),
+    "H": _H,
+    "mH": lambda self: _conjugate(_matrix_transposed(self, "tensor.mH")),
+}
 METHODS = ("view", "view_as", "reshape_as", "flatten", "ravel", "unflatten", "transpose", "swapaxes", "swapdims", "t", "movedim",
-           "moveaxis", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "select", "narrow")  # fmt: skip
+           "moveaxis", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "select", "narrow", "diagonal", "as_strided",
+           "adjoint")  # fmt: skip
 INPLACE = ()
-METHODS_EXTRA = {"reshape": _reshape_method, "permute": _permute_method, **OWN}
+METHODS_EXTRA = {"reshape": _reshape_method, "permute": _permute_method, "unfold": _unfold_method, **OWN}
