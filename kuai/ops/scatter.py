@@ -99,6 +99,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
         made = _gathered(input, dim, index)
     else:
         made = taking.take_at(input, index.to(int64), dim=0, count=input.ndim, wrap=True)
+    if out is not None and out.dtype is not made.dtype:
+        raise RuntimeError(f"Expected out tensor to have dtype {made.dtype}, but got {out.dtype} instead")
     return made if out is None else write_out(out, made)
 
 

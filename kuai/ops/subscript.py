@@ -47,46 +47,50 @@ class _Parser:
         self.lengths: list[int] = []
         self.advanced: list[tuple[int, Tensor]] = []
         self.rank = 0  # dimensions of the view so far
+        self.elided = False
 
     def parse(self) -> Parsed:
-        hidden = len(self.shape) - sum(map(_consumes, self.items))
-        if hidden < 0:
-            raise IndexError(f"too many indices for tensor of dimension {len(self.shape)}")
-        for item in self.items:
-            if item is Ellipsis:
-                for _ in range(hidden):
-                    self._keep()
-                hidden = 0
-            else:
-                self._item(item)
+        try:
+            for item in self.items:
+                _STEPS.get(type(item), _Parser._other)(self, item)
+        except IndexError:
+            if sum(map(_consumes, self.items)) > len(self.shape):
+                raise IndexError(f"too many indices for tensor of dimension {len(self.shape)}") from None
+            raise
         return Parsed(tuple(self.spec), pack(self.starts, self.lengths), self.advanced)
 
-    def _keep(self) -> None:
+    def _other(self, item: object) -> None:
+        if isinstance(item, Tensor):
+            self._tensor(item)
+        elif isinstance(item, np.bool_):
+            self._truth(bool(item))
+        elif isinstance(item, (np.ndarray, Sequence)):
+            self._tensor(_index_tensor(item))
+        else:
+            self._select(_as_int(item))
+
+    def _keep(self, item: object = None) -> None:
         self.spec.append(whole(self.shape[self.dim]))
         self.dim += 1
         self.rank += 1
 
-    def _new(self) -> None:
+    def _rest(self, item: object) -> None:
+        """An ellipsis: as many dimensions as no other item speaks of; a second one, none."""
+        taken = sum(map(_consumes, self.items))
+        if not self.elided:
+            for _ in range(len(self.shape) - taken):
+                self._keep()
+        self.elided = True
+
+    def _new(self, item: object = None) -> None:
         self.spec.append(NEW)
         self.rank += 1
-
-    def _item(self, item: object) -> None:
-        if item is None:
-            self._new()
-        elif isinstance(item, slice):
-            self._slice(item)
-        elif isinstance(item, (bool, np.bool_)):
-            self._truth(bool(item))
-        elif isinstance(item, Tensor):
-            self._tensor(item)
-        else:
-            self._select(item)  # type: ignore[arg-type]
 
     def _select(self, i: int) -> None:
         n = self.shape[self.dim]
         if not -n <= i < n:
             raise IndexError(f"index {i} is out of bounds for dimension {self.dim} with size {n}")
-        self._moving(ONE, i % n, n)
+        self._moving(ONE, i if i >= 0 else i + n, n)
 
     def _moving(self, entry: object, start: int, n: int) -> None:
         self.spec.append(entry)
@@ -96,8 +100,10 @@ class _Parser:
 
     def _slice(self, s: slice) -> None:
         n = self.shape[self.dim]
-        start, stop, step = _plain_slice(s).indices(n)
-        length = max(0, -((start - stop) // step))
+        start, stop, step = s.indices(n)
+        if step < 0:
+            raise ValueError("step must be greater than zero")
+        length = (stop - start + step - 1) // step if stop > start else 0
         self.rank += 1
         if s.start is None or not length or (length, step) == (n, 1):
             self.spec.append((length, step, False))
@@ -111,7 +117,7 @@ class _Parser:
         self.advanced.append((self.rank - 1, chosen))
 
     def _tensor(self, index: Tensor) -> None:
-        if index.dtype.category == 0 or index.dtype is dtypes.uint8:
+        if _is_mask(index):
             self._mask(index)
         elif index.dtype not in (dtypes.int64, dtypes.int32):
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
@@ -124,7 +130,7 @@ class _Parser:
         n = self.shape[self.dim]
         if self.x._aval.size or not n:  # of nothing, PyTorch lets anything be taken
             taking.check(index, n, self.dim)
-        self.advanced.append((self.rank, to_device(index, self.x.device)))
+        self.advanced.append((self.rank, index if index.device is self.x.device else to_device(index, self.x.device)))
         self._keep()
 
     def _mask(self, mask: Tensor) -> None:
@@ -144,58 +150,53 @@ class _Parser:
             self._keep()
 
 
+_STEPS = {int: _Parser._select, slice: _Parser._slice, type(None): _Parser._new, type(Ellipsis): _Parser._rest,
+          bool: _Parser._truth, Tensor: _Parser._tensor}  # fmt: skip
+
+
 def _consumes(item: object) -> int:
     """How many dimensions an item speaks of."""
     if item is None or item is Ellipsis or isinstance(item, (bool, np.bool_)):
         return 0
-    if isinstance(item, Tensor) and (item.dtype.category == 0 or item.dtype is dtypes.uint8):
+    if isinstance(item, Tensor) and _is_mask(item):
         return item.ndim
+    if isinstance(item, (np.ndarray, list)) and np.asarray(item).dtype == bool:
+        return np.ndim(item)
     return 1
 
 
-def _plain_slice(s: slice) -> slice:
-    start, stop, step = (None if v is None else as_int(v) for v in (s.start, s.stop, s.step))
-    if step == 0:
-        raise ValueError("slice step cannot be zero")
-    if step is not None and step < 0:
-        raise ValueError("step must be greater than zero")
-    return slice(start, stop, step)
+def _is_mask(index: Tensor) -> bool:
+    return index.dtype.category == 0 or index.dtype is dtypes.uint8
 
 
 def _items(index: object) -> tuple:
-    """The items of an index: a tuple's, or those of a list that stands for one; sequences in them as tensors."""
+    """The items of an index: a tuple's, or those of a list that stands for one."""
     if isinstance(index, list) and _stands_for_tuple(index):
         warnings.warn(
             "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed; use x[tuple(seq)] "
             "instead of x[seq], or x[torch.tensor(seq)]",
             stacklevel=4,
         )
-        index = tuple(index)
-    return tuple([_normal(i) for i in index]) if isinstance(index, tuple) else (_normal(index),)
+        return tuple(index)
+    return index if isinstance(index, tuple) else (index,)
 
 
 def _stands_for_tuple(index: list) -> bool:
     return len(index) < 32 and any(i is None or i is Ellipsis or isinstance(i, (Tensor, Sequence, slice, np.ndarray)) for i in index)
 
 
-def _normal(item: object) -> object:
-    if item is None or item is Ellipsis or type(item) in (int, slice, bool) or isinstance(item, (Tensor, slice, np.bool_)):
-        return item
-    if isinstance(item, np.ndarray):
-        return tensor(item)
-    if isinstance(item, str):
-        raise TypeError("new(): invalid data type 'str'")
-    if isinstance(item, Sequence):
-        return _index_tensor(item)
+def _as_int(item: object) -> int:
     try:
         return as_int(item)  # type: ignore[arg-type]
     except TypeError:
         raise IndexError(f"{KINDS} (got {type(item).__name__})") from None
 
 
-def _index_tensor(items: Sequence) -> Tensor:
-    found = tensor(list(items))
-    return found if found.dtype.category < 2 else found.to(int64)
+def _index_tensor(items: Sequence | np.ndarray) -> Tensor:
+    if isinstance(items, str):
+        raise TypeError("new(): invalid data type 'str'")
+    found = tensor(items if isinstance(items, np.ndarray) else list(items))
+    return found if found.dtype.category < 2 or isinstance(items, np.ndarray) else found.to(int64)
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------------------
@@ -242,7 +243,7 @@ class _Places(NamedTuple):
 def _places(x: Tensor, advanced: list[tuple[int, Tensor]]) -> _Places:
     if len(advanced) == 1:
         dim, index = advanced[0]
-        if index.dtype.category == 0 or index.dtype is dtypes.uint8:
+        if _is_mask(index):
             flat = np.flatnonzero(np.ascontiguousarray(index._array()))
             return _Places(x, from_array(flat, x.device), dim, index.ndim)
         return _Places(x, index, dim, 1)
@@ -258,7 +259,7 @@ def _columns(advanced: list[tuple[int, Tensor]]) -> tuple[list[int], list[Tensor
     """One index tensor for each indexed dimension; a mask becomes the coordinates of its true elements."""
     dims, indices = [], []
     for dim, index in advanced:
-        if index.dtype.category == 0 or index.dtype is dtypes.uint8:
+        if _is_mask(index):
             found = [from_array(np.ascontiguousarray(c), index.device) for c in np.nonzero(index._array())]
         else:
             found = [index]
@@ -341,7 +342,7 @@ def _put(x: Tensor, advanced: list[tuple[int, Tensor]], value: object, accumulat
 
 def _fills(advanced: list[tuple[int, Tensor]], value: object) -> bool:
     """Whether one number goes where one mask says: then the mask's values need not be known."""
-    one_mask = len(advanced) == 1 and advanced[0][1].dtype in (dtypes.bool_, dtypes.uint8)
+    one_mask = len(advanced) == 1 and _is_mask(advanced[0][1])
     return one_mask and (not isinstance(value, Tensor) or value._aval.size == 1)
 
 

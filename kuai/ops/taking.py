@@ -43,6 +43,9 @@ def bounds(index: Tensor) -> tuple[int, int] | None:
 
 def _extent(data: object) -> tuple[int, int]:
     array = np.asarray(data)
+    if array.size <= 16:  # NumPy takes longer to begin
+        numbers = array.ravel().tolist()
+        return min(numbers), max(numbers)
     return int(array.min()), int(array.max())
 
 
