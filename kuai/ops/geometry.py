@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..dtypes import dtype
-from ..engine.program import Op, Size
+from ..engine.program import Op
 from ..tensor import Step, Tensor, walk_array
 
 
@@ -27,7 +27,7 @@ class Geometry(NamedTuple):
     dtype: dtype
 
 
-# ---- strides of a path -------------------------------------------------------------------------------------------------------
+# ---- strides of a path -----------------------------------------------------------------------------------------------
 
 RULES: dict[Op, Callable] = {}
 
@@ -152,7 +152,7 @@ def _blocks(shape: Sequence[int], strides: Sequence[int]) -> list[tuple[int, int
     return blocks
 
 
-# ---- memory formats ------------------------------------------------------------------------------------------------------------
+# ---- memory formats --------------------------------------------------------------------------------------------------
 
 
 class memory_format:
@@ -195,7 +195,7 @@ def check_format(x: Tensor, wanted: memory_format | None) -> None:
         raise RuntimeError(f"required rank {len(wanted.order)} tensor to use {wanted.name} format")
 
 
-# ---- what tensors say of themselves -------------------------------------------------------------------------------------------
+# ---- what tensors say of themselves ----------------------------------------------------------------------------------
 
 
 def stride(self: Tensor, dim: int | None = None) -> object:

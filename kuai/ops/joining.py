@@ -16,10 +16,10 @@ from ..tensor import Step, Tensor
 from . import rules, slicing
 from .along import numpy_names
 from .define import op, write_out
+from .dimensions import piece_spec, reshaped, row_spec
 from .rules import normalize_dim
-from .views import piece_spec, reshaped, row_spec
 
-# ---- cat and stack -----------------------------------------------------------------------------------------------------------
+# ---- cat and stack ---------------------------------------------------------------------------------------------------
 
 
 def _promoted(avals: Sequence[Aval]) -> dtype:
@@ -159,7 +159,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     return made if out is None else write_out(out, made)
 
 
-# ---- ops of many results -------------------------------------------------------------------------------------------------------
+# ---- ops of many results ---------------------------------------------------------------------------------------------
 
 
 def _split_rule(op: Op, avals: Sequence, *, lengths: tuple, dim: int) -> tuple:
@@ -209,7 +209,7 @@ def _unbind(xp, x, *, dim):
     return [rows[i, ...] for i in range(rows.shape[0])]
 
 
-# ---- taking apart --------------------------------------------------------------------------------------------------------------
+# ---- taking apart ----------------------------------------------------------------------------------------------------
 
 
 def _as_views(x: Tensor, pieces: Sequence[Tensor], places: Sequence[tuple]) -> tuple[Tensor, ...]:
@@ -396,7 +396,7 @@ hsplit = _named_split("hsplit", 1, lambda rank: 0 if rank == 1 else 1)
 vsplit = _named_split("vsplit", 2, lambda rank: 0)
 dsplit = _named_split("dsplit", 3, lambda rank: 2)
 
-# ---- stacks of NumPy's kinds -----------------------------------------------------------------------------------------------------
+# ---- stacks of NumPy's kinds -----------------------------------------------------------------------------------------
 
 
 def _need_some(name: str, tensors: Sequence[Tensor]) -> None:

@@ -21,6 +21,7 @@ from .define import op
 from .geometry import Geometry, strides_of
 from .rules import normalize_dim
 
+
 def _put_rule(op: Op, avals: Sequence, *, shape: tuple, **static: object) -> tuple:
     """For what puts a value into x, or into zeros of a shape where x is absent; an offset may follow."""
     x, value, *offset = avals
@@ -28,7 +29,7 @@ def _put_rule(op: Op, avals: Sequence, *, shape: tuple, **static: object) -> tup
     return Aval(shape, into, rules.common_device(op, avals)), (x and into, into, *[int64 for _ in offset])
 
 
-# ---- diagonals -----------------------------------------------------------------------------------------------------------------
+# ---- diagonals -------------------------------------------------------------------------------------------------------
 
 
 def _diagonal_dims(rank: int, dim1: int, dim2: int) -> tuple[int, int]:
@@ -112,7 +113,7 @@ def diagonal_put(xp, x, value, *, offset, dim1, dim2, shape):
     return out
 
 
-# ---- windows -------------------------------------------------------------------------------------------------------------------
+# ---- windows ---------------------------------------------------------------------------------------------------------
 
 
 def _window_rule(op: Op, avals: Sequence, *, dim: int, size: int, step: int) -> tuple:
@@ -205,7 +206,7 @@ def window_put(xp, x, value, *, dim, size, step, shape, add):
     return x.reshape(shape)
 
 
-# ---- strides of one's own ---------------------------------------------------------------------------------------------------------
+# ---- strides of one's own --------------------------------------------------------------------------------------------
 
 
 def _strided_rule(op: Op, avals: Sequence, *, size: tuple, stride: tuple) -> tuple:
@@ -232,7 +233,8 @@ def _write_strided(base: Tensor, new: Tensor, offset: int, *, size: tuple, strid
     return strided_put(base, new, offset, size=size, stride=stride, shape=base.shape, add=False)
 
 
-@op(shape=_strided_rule, vjp=(_strided_vjp, None), view=_write_strided, xla=_strided_xla, name="as_strided", cost=0.0, exact=True)
+@op(shape=_strided_rule, xla=_strided_xla, name="as_strided", cost=0.0, exact=True,
+    vjp=(_strided_vjp, None), view=_write_strided)  # fmt: skip
 def strided_view(xp, x, offset, *, size, stride):
     """Elements of x, taken in order as memory, from an offset on and with strides."""
     return numpy_strided(x.reshape(-1)[int(offset) :], size, [s * x.itemsize for s in stride])
@@ -264,8 +266,11 @@ def _strided_put_xla(xp, x, value, offset, *, size, stride, shape, add):  # type
     return (place.add(value) if add else place.set(value)).reshape(shape)
 
 
-@op(shape=_put_rule, xla=_strided_put_xla, name="as_strided_put", exact=True,
-    vjp=(_strided_put_vjp_x, lambda g, offset, size, stride: strided_of(g, offset, size=size, stride=stride), None))  # fmt: skip
+def _strided_put_vjp(g: Tensor, offset: int, size: tuple, stride: tuple) -> Tensor:
+    return strided_of(g, offset, size=size, stride=stride)
+
+
+@op(shape=_put_rule, xla=_strided_put_xla, vjp=(_strided_put_vjp_x, _strided_put_vjp, None), name="as_strided_put", exact=True)
 def strided_put(xp, x, value, offset, *, size, stride, shape, add):
     """x (zeros, if absent) with elements put at, or added to, where `strided_view` takes them from."""
     out = np.zeros(shape, value.dtype) if x is None else np.array(x, order="C")
@@ -277,7 +282,7 @@ def strided_put(xp, x, value, offset, *, size, stride, shape, add):
     return out
 
 
-# ---- other dtypes -------------------------------------------------------------------------------------------------------------------
+# ---- other dtypes ----------------------------------------------------------------------------------------------------
 
 
 def _bytes_rule(op: Op, avals: Sequence, *, dtype: dtypes.dtype) -> tuple:

@@ -1,34 +1,34 @@
-"""Views: the same elements in other dimensions, in the same memory.
-
-Each view op has a twin that gives the same elements outside that memory (`_twin`): it is what derivatives and writing
-through views are made of, and the public ``…_copy``.
-"""
+"""Views: the same elements in other dimensions, in the same memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
 from operator import index as as_int
 
 from .. import dtypes
-from ..dispatch import recorder
 from ..dtypes import dtype
-from ..engine.program import Op
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
 from . import rules, slicing
-from .define import op, write_out
-from .geometry import OWN, Geometry, geometry, is_contiguous, strides_of, view_strides
+from .dimensions import (
+    expand_view,
+    inferred,
+    normal_dims,
+    permute_view,
+    piece_spec,
+    reshape_copy,
+    reshape_view,
+    row_spec,
+    squeeze_view,
+    t_view,
+    transpose_view,
+    unsqueeze_view,
+)  # fmt: skip
+from .geometry import OWN, geometry, is_contiguous, view_strides
 from .rules import normalize_dim
-from .slicing import ONE, Spec, whole
 from .strided import bytes_view, diagonal_view, strided_view, window_view
-
-
-def _twin(view: Callable) -> Callable:
-    """A view op without the sharing."""
-    record, statics = recorder(view.op), view.op.statics  # type: ignore[attr-defined]
-    return lambda x, *numbers, **given: record(tuple([given[s] for s in statics]), x, *numbers)
 
 
 def sizes(given: Sequence) -> tuple[int, ...]:
@@ -38,63 +38,7 @@ def sizes(given: Sequence) -> tuple[int, ...]:
     return tuple(map(as_int, given))
 
 
-# ---- reshape -------------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def inferred(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
-    """A target shape with its -1 filled in."""
-    size, unknown, known = prod(shape), -1, 1
-    for i, n in enumerate(target):
-        if n == -1:
-            if unknown >= 0:
-                raise RuntimeError(f"only one dimension can be inferred, and {list(target)} leaves more open")
-            unknown = i
-        elif n < 0:
-            raise RuntimeError(f"invalid shape dimension {n} at index {i} of shape {list(target)}")
-        else:
-            known *= n
-    if unknown >= 0 and known == 0 == size:
-        raise RuntimeError(
-            f"cannot reshape tensor of 0 elements into shape {list(target)} because the unspecified dimension size -1 can "
-            "be any value and is ambiguous"
-        )
-    if size % known if unknown >= 0 and known else size != known:
-        raise RuntimeError(f"shape '{list(target)}' is invalid for input of size {size}")
-    return target if unknown < 0 else (*target[:unknown], size // known, *target[unknown + 1 :])
-
-
-def _view_rule(op: Op, avals: Sequence, *, shape: tuple) -> tuple:
-    x = avals[0]
-    return x.with_(inferred(x.shape, shape)), None
-
-
-def _back(g: Tensor, avals: tuple) -> Tensor:
-    return reshaped(g, avals[0].shape)
-
-
-def _reshape_into(base: Tensor, new: Tensor, **static: object) -> Tensor:
-    return reshaped(new, base.shape)
-
-
-@op(shape=_view_rule, vjp=(_back,), view=_reshape_into, name="view", cost=0.0, exact=True)
-def _view(xp, x, *, shape):
-    return x.reshape(shape)
-
-
-@op(shape=_view_rule, vjp=(_back,), name="reshape", grad_name="UnsafeViewBackward0", cost=0.0, exact=True)
-def _reshape(xp, x, *, shape):
-    return x.reshape(shape)
-
-
-def reshaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A reshape that shares no memory: for derivatives."""
-    return x if x._value.aval.shape == shape else _reshape(x, shape=shape)
-
-
-@strides_of(_view)
-def _view_geometry(at: Geometry, *, shape: tuple) -> tuple:
-    return view_strides(at.shape, at.strides, inferred(at.shape, shape)), at.offset
+# ---- reshape ---------------------------------------------------------------------------------------------------------
 
 
 def _viewable(x: Tensor, shape: tuple[int, ...]) -> bool:
@@ -107,7 +51,7 @@ def _viewable(x: Tensor, shape: tuple[int, ...]) -> bool:
 
 
 def _as_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return _view(x, shape=shape) if _viewable(x, shape) else _reshape(x, shape=shape)
+    return reshape_view(x, shape=shape) if _viewable(x, shape) else reshape_copy(x, shape=shape)
 
 
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
@@ -142,7 +86,7 @@ def view(self: Tensor, *shape: object, dtype: dtype | None = None, size: Sequenc
             f"contiguous subspaces). Use .reshape(...) instead. The size is {list(self.shape)}, the stride "
             f"{list(geometry(self).strides)}, the size asked for {list(target)}."
         )
-    return _view(self, shape=target)
+    return reshape_view(self, shape=target)
 
 
 def view_as(self: Tensor, other: Tensor) -> Tensor:
@@ -204,46 +148,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return _as_shape(input, (*input.shape[:at], *filled, *input.shape[at + 1 :]))
 
 
-# ---- order of dimensions -----------------------------------------------------------------------------------------------------------
-
-
-def _normal_dims(dims: Sequence[int], rank: int) -> tuple[int, ...]:
-    return tuple([normalize_dim(d, rank) for d in dims])
-
-
-def _inverse(order: Sequence[int]) -> tuple[int, ...]:
-    return tuple(sorted(range(len(order)), key=order.__getitem__))
-
-
-def _permute_rule(op: Op, avals: Sequence, *, dims: tuple) -> tuple:
-    x = avals[0]
-    if len(dims) != len(x.shape):
-        raise RuntimeError(
-            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
-            f"of dimensions i.e. input.dim() = {len(x.shape)} is not equal to len(dims) = {len(dims)}"
-        )
-    order = _normal_dims(dims, len(x.shape))
-    if len(set(order)) < len(order):
-        raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return x.with_([x.shape[d] for d in order]), None
-
-
-def _unpermute(g: Tensor, dims: tuple) -> Tensor:
-    return permute_copy(g, _inverse(_normal_dims(dims, len(dims))))
-
-
-@op(shape=_permute_rule, vjp=(_unpermute,), view=lambda base, new, *, dims: _unpermute(new, dims), name="permute", cost=0.0,
-    exact=True)  # fmt: skip
-def _permute(xp, x, *, dims):
-    return x.transpose(dims)
-
-
-_permuted = _twin(_permute)
-
-
-@strides_of(_permute)
-def _permute_geometry(at: Geometry, *, dims: tuple) -> tuple:
-    return tuple([at.strides[d] for d in dims]), at.offset
+# ---- order of dimensions ---------------------------------------------------------------------------------------------
 
 
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
@@ -253,44 +158,12 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     >>> torch.permute(torch.zeros(2, 3, 4), (2, 0, 1)).shape
     torch.Size([4, 2, 3])
     """
-    return _permute(input, dims=sizes((dims,)))
-
-
-def permute_copy(input: Tensor, dims: Sequence[int], *, out: Tensor | None = None) -> Tensor:
-    """`permute` in memory of its own (``torch.permute_copy``)."""
-    made = _permuted(input, dims=sizes((dims,)))
-    return made if out is None else write_out(out, made)
+    return permute_view(input, dims=sizes((dims,)))
 
 
 def _permute_method(self: Tensor, *dims: object) -> Tensor:
     """A view with the dimensions in another order (``torch.Tensor.permute``)."""
-    return _permute(self, dims=sizes(dims))
-
-
-def _swap_rule(op: Op, avals: Sequence, *, dim0: int, dim1: int) -> tuple:
-    x = avals[0]
-    shape = list(x.shape)
-    a, b = _normal_dims((dim0, dim1), len(shape))
-    if shape:
-        shape[a], shape[b] = shape[b], shape[a]
-    return x.with_(shape), None
-
-
-@op(shape=_swap_rule, vjp=(lambda g, dim0, dim1: _swapped(g, dim0=dim0, dim1=dim1),), name="transpose", cost=0.0, exact=True,
-    view=lambda base, new, *, dim0, dim1: _swapped(new, dim0=dim0, dim1=dim1))  # fmt: skip
-def _transpose(xp, x, *, dim0, dim1):
-    return x.swapaxes(dim0, dim1) if x.ndim else x
-
-
-_swapped = _twin(_transpose)
-
-
-@strides_of(_transpose)
-def _swap_geometry(at: Geometry, *, dim0: int, dim1: int) -> tuple:
-    strides = list(at.strides)
-    if strides:
-        strides[dim0], strides[dim1] = strides[dim1], strides[dim0]
-    return tuple(strides), at.offset
+    return permute_view(self, dims=sizes(dims))
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -300,7 +173,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     >>> torch.transpose(torch.zeros(2, 3), 0, 1).shape
     torch.Size([3, 2])
     """
-    return _transpose(input, dim0=as_int(dim0), dim1=as_int(dim1))
+    return transpose_view(input, dim0=as_int(dim0), dim1=as_int(dim1))
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
@@ -313,26 +186,6 @@ def swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return transpose(input, dim0, dim1)
 
 
-def _t_rule(op: Op, avals: Sequence) -> tuple:
-    x = avals[0]
-    if len(x.shape) > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {len(x.shape)}D")
-    return x.with_(x.shape[::-1]), None
-
-
-@op(shape=_t_rule, vjp=(lambda g: _t_copy(g),), view=lambda base, new: _t_copy(new), name="t", cost=0.0, exact=True)
-def _t(xp, x):
-    return x.T
-
-
-_t_copy = _twin(_t)
-
-
-@strides_of(_t)
-def _t_geometry(at: Geometry) -> tuple:
-    return at.strides[::-1], at.offset
-
-
 def t(input: Tensor) -> Tensor:
     """A view of a matrix with its dimensions exchanged (``torch.t``).
 
@@ -340,7 +193,7 @@ def t(input: Tensor) -> Tensor:
     >>> torch.t(torch.zeros(2, 3)).shape
     torch.Size([3, 2])
     """
-    return _t(input)
+    return t_view(input)
 
 
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
@@ -351,7 +204,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     torch.Size([3, 4, 2])
     """
     froms, tos = ((d,) if isinstance(d, int) else tuple(d) for d in (source, destination))
-    return _permute(input, dims=_moved(len(input.shape), froms, tos)) if input.shape else _permute(input, dims=())
+    return permute_view(input, dims=_moved(len(input.shape), froms, tos)) if input.shape else permute_view(input, dims=())
 
 
 @lru_cache(maxsize=4096)
@@ -361,7 +214,7 @@ def _moved(rank: int, source: tuple[int, ...], destination: tuple[int, ...]) -> 
             f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number of dims "
             f"as destination ({list(destination)} dims)"
         )
-    froms, tos = _normal_dims(source, rank), _normal_dims(destination, rank)
+    froms, tos = normal_dims(source, rank), normal_dims(destination, rank)
     for dims, what in ((froms, "source"), (tos, "destination")):
         if len(set(dims)) < len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{what}` ({list(dims)})")
@@ -377,26 +230,7 @@ def moveaxis(input: Tensor, source: int | Sequence[int], destination: int | Sequ
     return movedim(input, source, destination)
 
 
-# ---- dimensions of length 1 ------------------------------------------------------------------------------------------------------
-
-
-def _unsqueeze_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
-    x = avals[0]
-    at = normalize_dim(dim, len(x.shape) + 1)
-    return x.with_((*x.shape[:at], 1, *x.shape[at:])), None
-
-
-@op(shape=_unsqueeze_rule, vjp=(_back,), view=_reshape_into, name="unsqueeze", cost=0.0, exact=True)
-def _unsqueeze(xp, x, *, dim):
-    at = dim % (x.ndim + 1)
-    return x.reshape((*x.shape[:at], 1, *x.shape[at:]))
-
-
-@strides_of(_unsqueeze)
-def _unsqueeze_geometry(at: Geometry, *, dim: int) -> tuple:
-    dim %= len(at.shape) + 1
-    new = at.shape[dim] * at.strides[dim] if dim < len(at.shape) else 1
-    return (*at.strides[:dim], new, *at.strides[dim:]), at.offset
+# ---- dimensions of length 1 ------------------------------------------------------------------------------------------
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -406,38 +240,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     >>> torch.unsqueeze(torch.zeros(3), 0).shape
     torch.Size([1, 3])
     """
-    return _unsqueeze(input, dim=as_int(dim))
-
-
-@lru_cache(maxsize=4096)
-def _squeezed(shape: tuple[int, ...], dim: object) -> tuple[int, ...]:
-    """The dimensions that squeeze takes away."""
-    rank = len(shape)
-    if dim is None:
-        return tuple([d for d in range(rank) if shape[d] == 1])
-    dims = _normal_dims((dim,) if isinstance(dim, int) else dim, rank)  # type: ignore[arg-type]
-    for d in dims:
-        if dims.count(d) > 1:
-            raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
-    return tuple([d for d in dims if d < rank and shape[d] == 1])
-
-
-def _squeeze_rule(op: Op, avals: Sequence, *, dim: object) -> tuple:
-    x = avals[0]
-    gone = _squeezed(x.shape, dim)
-    return x.with_([n for d, n in enumerate(x.shape) if d not in gone]), None
-
-
-@op(shape=_squeeze_rule, vjp=(_back,), view=_reshape_into, name="squeeze", cost=0.0, exact=True)
-def _squeeze(xp, x, *, dim):
-    gone = _squeezed(x.shape, dim)
-    return x.reshape([n for d, n in enumerate(x.shape) if d not in gone])
-
-
-@strides_of(_squeeze)
-def _squeeze_geometry(at: Geometry, *, dim: object) -> tuple:
-    gone = _squeezed(at.shape, dim)
-    return tuple([s for d, s in enumerate(at.strides) if d not in gone]), at.offset
+    return unsqueeze_view(input, dim=as_int(dim))
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
@@ -451,63 +254,10 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
         dim = tuple(map(as_int, dim))
     elif dim is not None:
         dim = as_int(dim)  # type: ignore[arg-type]
-    return _squeeze(input, dim=dim)
+    return squeeze_view(input, dim=dim)
 
 
-# ---- expand ------------------------------------------------------------------------------------------------------------------------
-
-
-def _expand_rule(op: Op, avals: Sequence, *, shape: tuple) -> tuple:
-    x = avals[0]
-    return x.with_(_expanded(x.shape, shape, x.dtype)), None
-
-
-@lru_cache(maxsize=4096)
-def _expanded(shape: tuple[int, ...], target: tuple[int, ...], d: dtype) -> tuple[int, ...]:
-    """The target shape of expand with each -1 filled in."""
-    new = len(target) - len(shape)
-    if new < 0:
-        raise RuntimeError(
-            f"expand(torch.{rules._cname(d)}Tensor{{{list(shape)}}}, size={list(target)}): the number of sizes provided "
-            f"({len(target)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
-        )
-    for i, n in enumerate(target[:new]):
-        if n < 0:
-            raise RuntimeError(f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}")
-    for i, (n, have) in enumerate(zip(target[new:], shape), new):
-        if n != have and n != -1 and (have != 1 or n < 0):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension {i}. "
-                f" Target sizes: {list(target)}.  Tensor sizes: {list(shape)}"
-            )
-    return (*target[:new], *[have if n == -1 else n for n, have in zip(target[new:], shape)])
-
-
-def _write_expanded(base: Tensor, new: Tensor, *, shape: tuple) -> Tensor:
-    if new._aval.size > base._aval.size:
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
-        )
-    return reshaped(new, base.shape)
-
-
-@op(shape=_expand_rule, vjp=(lambda g: g,), view=_write_expanded, name="expand", cost=0.0, exact=True)
-def _expand(xp, x, *, shape):
-    return xp.broadcast_to(x, _expanded(x.shape, shape, None))
-
-
-_expand_copy = _twin(_expand)
-
-
-@strides_of(_expand)
-def _expand_geometry(at: Geometry, *, shape: tuple) -> tuple:
-    target, new = _expanded(at.shape, shape, at.dtype), len(shape) - len(at.shape)
-    strides = [s if n == have else 0 for n, have, s in zip(target[new:], at.shape, at.strides)]
-    for n in reversed(target[:new]):
-        following = target[-len(strides)] * strides[0] if strides else 1
-        strides.insert(0, following if n == 1 else 0)
-    return tuple(strides), at.offset
+# ---- expand ----------------------------------------------------------------------------------------------------------
 
 
 def expand(self: Tensor, *size: object, implicit: bool = False) -> Tensor:
@@ -518,12 +268,12 @@ def expand(self: Tensor, *size: object, implicit: bool = False) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    return _expand(self, shape=sizes(size))
+    return expand_view(self, shape=sizes(size))
 
 
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
     """`expand` to another tensor's shape (``torch.Tensor.expand_as``)."""
-    return _expand(self, shape=tuple(other.shape))
+    return expand_view(self, shape=tuple(other.shape))
 
 
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
@@ -534,36 +284,10 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     tensor([[1, 2],
             [1, 2]])
     """
-    return _expand(input, shape=sizes((size,)))
+    return expand_view(input, shape=sizes((size,)))
 
 
-# ---- pieces ------------------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def row_spec(shape: tuple[int, ...], dim: int) -> Spec:
-    return (*map(whole, shape[:dim]), ONE)
-
-
-@lru_cache(maxsize=4096)
-def piece_spec(shape: tuple[int, ...], dim: int, length: int, step: int) -> Spec:
-    moving = length > 0 and (length, step) != (shape[dim], 1)
-    return (*map(whole, shape[:dim]), (length, step, moving))
-
-
-@strides_of(slicing.view)
-def _index_geometry(at: Geometry, offset: int | None, *, spec: Spec) -> tuple:
-    starts = iter(slicing._starts(at.shape, offset, spec))
-    strides, place, dim = [], at.offset, 0
-    for entry in spec:
-        if entry is slicing.NEW:
-            strides.append(at.shape[dim] * at.strides[dim] if dim < len(at.shape) else 1)
-            continue
-        place += next(starts) * at.strides[dim]
-        if entry is not ONE:
-            strides.append(at.strides[dim] * entry[1])
-        dim += 1
-    return (*strides, *at.strides[dim:]), place
+# ---- pieces ----------------------------------------------------------------------------------------------------------
 
 
 def piece(x: Tensor, dim: int, start: int, length: int, step: int = 1, *, shared: bool = True) -> Tensor:
@@ -621,7 +345,7 @@ def _narrowed(input: Tensor, dim: int, start: int | Tensor, length: int) -> tupl
     return at, start, length
 
 
-# ---- other strides, other dtypes ---------------------------------------------------------------------------------------------------
+# ---- other strides, other dtypes -------------------------------------------------------------------------------------
 
 
 def view_dtype(x: Tensor, d: dtype) -> Tensor:
@@ -696,13 +420,13 @@ def storage_root(x: Tensor) -> Tensor:
     if not base._path:
         return base
     if x._node is not None and current.grad:
-        raise NotImplementedError("as_strided beyond the elements of a tensor that requires grad and is itself part of a storage")
+        raise NotImplementedError("as_strided beyond the elements of a tensor that requires grad and is part of a storage")
     whole = wrap(x._storage.read(()))  # type: ignore[union-attr]
     whole._storage, whole._seen = x._storage, x._storage.version  # type: ignore[union-attr]
     return whole
 
 
-# ---- the matrix's properties -------------------------------------------------------------------------------------------------------
+# ---- the matrix's properties -----------------------------------------------------------------------------------------
 
 
 def adjoint(input: Tensor) -> Tensor:
@@ -741,10 +465,10 @@ def _T(self: Tensor) -> Tensor:  # noqa: N802 (PyTorch's name)
     rank = len(self.shape)
     if rank != 2:
         _deprecated(
-            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error "
-            "in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*range(x.ndim)[::-1])`."
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an "
+            "error in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*range(x.ndim)[::-1])`."
         )
-    return _permute(self, dims=tuple(range(rank))[::-1])
+    return permute_view(self, dims=tuple(range(rank))[::-1])
 
 
 def _H(self: Tensor) -> Tensor:  # noqa: N802
@@ -763,8 +487,10 @@ PROPERTIES = {
     "H": _H,
     "mH": lambda self: _conjugate(_matrix_transposed(self, "tensor.mH")),
 }
-METHODS = ("view", "view_as", "reshape_as", "flatten", "ravel", "unflatten", "transpose", "swapaxes", "swapdims", "t", "movedim",
-           "moveaxis", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "select", "narrow", "diagonal", "as_strided",
-           "adjoint")  # fmt: skip
+METHODS = (
+    "view", "view_as", "reshape_as", "flatten", "ravel", "unflatten", "transpose", "swapaxes", "swapdims", "t", "movedim",
+    "moveaxis", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "select", "narrow", "diagonal", "as_strided",
+    "adjoint",
+)  # fmt: skip
 INPLACE = ()
 METHODS_EXTRA = {"reshape": _reshape_method, "permute": _permute_method, "unfold": _unfold_method, **OWN}
