@@ -207,13 +207,9 @@ def finish(op: Op, vjp: object, scatter: Callable | None = None) -> Op:
     saves: list = []
     picks = [tuple(_source(op, n, saves) for n in parameters(r)[0]) if r else () for r in rules]
     op.saves = tuple(saves)
-    op.vjps = vjp if callable(vjp) else tuple(r or _none for r in rules)  # type: ignore[assignment]
+    op.vjps = vjp if callable(vjp) else tuple(rules)  # type: ignore[assignment]
     op.picks = picks[0] if callable(vjp) else tuple(picks)
     return op
-
-
-def _none() -> None:
-    return None
 
 
 def _source(op: Op, name: str, saves: list) -> object:

@@ -31,7 +31,7 @@ def _seed(t: Tensor, g: Tensor | None) -> Tensor:
     if g is None:
         if t._aval.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
-        return t.new_ones(t.shape)
+        return t._unit()
     if g.shape != t.shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a shape of {t.shape}."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import attrgetter
 
@@ -15,6 +16,7 @@ from ..engine.program import Aval, State
 from ..engine.trace import Value, current
 from ..tensor import Tensor, wrap
 from .hooks import HookTable, RemovableHandle
+from .pullback import make_pullback
 
 _numbers = count()
 next_number = _numbers.__next__
@@ -107,34 +109,12 @@ class OpNode(Node):
         return len(self.state.outs)
 
     def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
-        saved = self.saved
-        if type(saved) is not tuple:
-            saved = saved.recover()
-        op, state = self.state.op, self.state
-        if saved:
-            saved = [self._restore(i, x, create_graph) for i, x in zip(op.saves, saved)]
-            if not keep:
-                self.saved = FREED
-        if callable(op.vjps):
-            rule, picks = op.vjps, op.picks
-            return map(fit, rule(*[self._pick(p, g, saved) for p in picks]), state.avals)
-        return [
-            None if edge is None else fit(rule(*[self._pick(p, g, saved) for p in picks]), aval)
-            for edge, rule, picks, aval in zip(self.edges, op.vjps, op.picks, state.avals)
-        ]
+        op = self.state.op
+        if op.pullback is None:
+            op.pullback = make_pullback(op, fit=fit, FREED=FREED)
+        return op.pullback(self, g, create_graph, keep)
 
-    def _pick(self, p: object, g: object, saved: Sequence) -> object:
-        if p == 0:
-            return g
-        if type(p) is int:
-            return saved[p - 1]
-        if p == "needs":
-            return tuple(e is not None for e in self.edges)
-        if p == "avals":
-            return self.state.avals
-        return self.state.static_dict()[p]
-
-    def _restore(self, i: int, x: object, create_graph: bool) -> object:
+    def restore(self, place: int, x: object, create_graph: bool) -> object:
         """A saved value as a tensor; on the graph, if the derivative is to be differentiated."""
         if type(x) is list:  # all operands, of an op that takes any number
             return tuple(wrap(v, e if create_graph else None) for v, e in zip(x, self.edges))
@@ -144,7 +124,7 @@ class OpNode(Node):
             return x
         if not create_graph:
             return wrap(x)
-        return wrap(x, self if i < 0 else self.edges[i])
+        return wrap(x, self if place < 0 else self.edges[place])
 
 
 def op_node(state: State, saved: tuple, edges: tuple) -> OpNode:
@@ -241,37 +221,75 @@ def leading_to(order: list[Node], targets: set[Node]) -> set[Node]:
 def run(roots: Sequence[tuple[Node, Tensor]], *, keep: bool, create_graph: bool,
         targets: dict[Node, Tensor | None] | None = None) -> None:  # fmt: skip
     """Send cotangents from the roots back. With ``targets``, only to those nodes, whose cotangents are left there."""
-    order = reachable([n for n, _ in roots])
-    wanted = None if targets is None else leading_to(order, set(targets))
     pending: dict = {}
     for node, g in roots:
         _deposit(pending, node, g)
     before, current.grad = current.grad, create_graph
     try:
-        for node in order:
-            if node in pending:
-                _visit(node, pending, wanted, targets, keep, create_graph)
+        if targets is None:
+            _to_leaves(pending, keep, create_graph)
+        else:
+            _to_targets(pending, targets, keep, create_graph)
     finally:
         current.grad = before
 
 
-def _visit(node: Node, pending: dict, wanted: set | None, targets: dict | None, keep: bool, create_graph: bool) -> None:
+def _to_leaves(pending: dict, keep: bool, create_graph: bool) -> None:
+    """Visit the newest node that has a cotangent: all that could add to it are newer, so it has them all."""
+    waiting = [(-n.number, n) for n in pending]
+    heapify(waiting)
+    while waiting:
+        node = heappop(waiting)[1]
+        g = pending.pop(node)
+        hooks = node.hooks
+        if type(g) is dict:
+            g = tuple(map(g.get, range(node.outputs())))
+        if hooks is not None:
+            g = hooks.before(g)
+        if type(node) is OpNode and node.state.op.pullback is not None:
+            cotangents = node.state.op.pullback(node, g, create_graph, keep)
+        elif type(node) is OutputNode:
+            source = node.edges[0]
+            if source not in pending:
+                heappush(waiting, (-source.number, source))
+            pending.setdefault(source, {})[node.index] = g
+            continue
+        else:
+            cotangents = node.backward(g, create_graph, keep)
+        if hooks is not None:
+            cotangents = hooks.after(tuple(cotangents), g)
+        for edge, c in zip(node.edges, cotangents):
+            if edge is not None and c is not None:
+                there = pending.get(edge)
+                if there is None:
+                    heappush(waiting, (-edge.number, edge))
+                    pending[edge] = c
+                else:
+                    pending[edge] = there + c
+
+
+def _to_targets(pending: dict, targets: dict, keep: bool, create_graph: bool) -> None:
+    """The same, on the paths to the targets alone; leaves are not added to."""
+    order = reachable(pending)
+    wanted = leading_to(order, set(targets))
+    for node in order:
+        if node in pending and node in wanted:
+            _visit(node, pending, wanted, targets, keep, create_graph)
+
+
+def _visit(node: Node, pending: dict, wanted: set, targets: dict, keep: bool, create_graph: bool) -> None:
     g = pending.pop(node)
-    if wanted is not None and node not in wanted:
-        return
     if type(g) is dict:
-        g = tuple(g.get(i) for i in range(node.outputs()))
+        g = tuple(map(g.get, range(node.outputs())))
     hooks = node.hooks
     if hooks is not None:
         g = hooks.before(g)
-    if targets is not None and node in targets:
+    if node in targets:
         targets[node] = g
-        if wanted is not None and not any(e in wanted for e in node.edges):
+        if not any(e in wanted for e in node.edges):
             return
     if type(node) is OutputNode:
         pending.setdefault(node.edges[0], {})[node.index] = g
-        return
-    if targets is not None and type(node) is AccumulateGrad:
         return
     cotangents = node.backward(g, create_graph, keep)
     if hooks is not None:

@@ -80,7 +80,7 @@ class Op:
     """
 
     __slots__ = ("name", "body", "xla", "rule", "vjps", "statics", "inputs", "variadic", "outputs", "cost",
-                 "saves", "picks", "scatter", "grad_name", "exact", "autocast", "entry")  # fmt: skip
+                 "saves", "picks", "scatter", "grad_name", "exact", "autocast", "entry", "pullback")  # fmt: skip
 
     def __init__(self, body: Callable, rule: Callable, *, xla: Callable | None = None, name: str | None = None,
                  cost: float = 1.0, grad_name: str | None = None, exact: bool = False):  # fmt: skip
@@ -92,6 +92,7 @@ class Op:
         self.saves: tuple[int, ...] = ()
         self.picks: tuple = ()
         self.scatter: Callable | None = None
+        self.pullback: Callable | None = None  # what its nodes run in backward; see autograd.pullback
         self.entry: tuple = ()  # the function that records it, and its form; see dispatch.recorder
         self.autocast: str | None = None  # what autocast does to the operands; see ops.casting
         names, self.statics, self.variadic = parameters(body)

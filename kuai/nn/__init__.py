@@ -3,6 +3,7 @@
 from . import functional as functional
 from . import init as init
 from . import parameter as parameter
+from . import utils as utils
 from .containers import ModuleDict as ModuleDict
 from .containers import ModuleList as ModuleList
 from .containers import ParameterDict as ParameterDict

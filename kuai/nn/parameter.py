@@ -99,6 +99,11 @@ class UninitializedTensorMixin:
         return self._device
 
     @property
+    def grad_fn(self) -> None:
+        """None: nothing made it."""
+        return None
+
+    @property
     def shape(self) -> tuple:
         """Not known yet: RuntimeError."""
         raise RuntimeError(_UNSHAPED)

@@ -14,7 +14,7 @@ from . import rules
 from .comparison import where
 from .complex_numbers import sgn
 from .conversion import assign
-from .define import op, unary
+from .define import op, unary, write_out
 from .elementwise import abs, add, conj, exp, mul, neg, pow, sub, true_divide
 from .numerics import normal
 from .pointwise import FLOAT, INTEGER, any_float, supports, tensors_only
@@ -414,7 +414,7 @@ def _gelu_tanh_curve(x: Tensor) -> Tensor:
 _gelu_tanh = _smooth("gelu_tanh", _gelu_tanh_value, _gelu_tanh_slope, _gelu_tanh_curve)
 
 
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None) -> Tensor:
     """x times the normal distribution's probability of being below x (``torch.nn.functional.gelu``).
 
     >>> import kuai as torch
@@ -423,7 +423,8 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"approximate argument must be either none or tanh, got {approximate!r}")
-    return _gelu(input) if approximate == "none" else _gelu_tanh(input)
+    made = _gelu(input) if approximate == "none" else _gelu_tanh(input)
+    return made if out is None else write_out(out, made)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -433,6 +434,8 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     >>> torch.nn.functional.glu(torch.tensor([1., 2., 0., 0.]))
     tensor([0.5000, 1.0000])
     """
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"\"glu\" not implemented for '{rules._cname(input.dtype)}'")
     if not input.shape:
         raise RuntimeError("glu does not support 0-dimensional tensors")
     dim = rules.normalize_dim(dim, len(input.shape))
@@ -467,14 +470,15 @@ def _softplus(xp, x, beta, threshold):
     return xp.where(x * beta > threshold, x, _log1p_exp(xp, x * beta) / beta)
 
 
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: Tensor | None = None) -> Tensor:
     """``log(1 + exp(beta * x)) / beta``, and x itself far above 0 (``torch.nn.functional.softplus``).
 
     >>> import kuai as torch
     >>> torch.nn.functional.softplus(torch.tensor([-1., 2.]))
     tensor([0.3133, 2.1269])
     """
-    return _softplus(input, beta, threshold)
+    made = _softplus(input, beta, threshold)
+    return made if out is None else write_out(out, made)
 
 
 def _logsigmoid_value(xp, x):
@@ -493,14 +497,15 @@ def _logsigmoid_curve(x: Tensor) -> Tensor:
 _logsigmoid = _smooth("log_sigmoid", _logsigmoid_value, _logsigmoid_slope, _logsigmoid_curve)
 
 
-def logsigmoid(input: Tensor) -> Tensor:
+def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of `sigmoid` (``torch.nn.functional.logsigmoid``).
 
     >>> import kuai as torch
     >>> torch.nn.functional.logsigmoid(torch.tensor([-1., 2.]))
     tensor([-1.3133, -0.1269])
     """
-    return _logsigmoid(input)
+    made = _logsigmoid(input)
+    return made if out is None else write_out(out, made)
 
 
 def _softsign_value(xp, x):
@@ -567,14 +572,15 @@ def _hardshrink(xp, x, lambd):
     return xp.where((x >= -lambd) & (x <= lambd), 0, x)
 
 
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """0 in place of what is within ``lambd`` of 0 (``torch.nn.functional.hardshrink``).
 
     >>> import kuai as torch
     >>> torch.hardshrink(torch.tensor([-1., 0.2, 2.]))
     tensor([-1.,  0.,  2.])
     """
-    return _hardshrink(input, lambd)
+    made = _hardshrink(input, lambd)
+    return made if out is None else write_out(out, made)
 
 
 @op(shape=_floats, name="softshrink", vjp=(lambda g, x, lambd: _keep_outside(g, x, lambd), None))
@@ -582,7 +588,7 @@ def _softshrink(xp, x, lambd):
     return xp.where(x > lambd, x - lambd, xp.where(x < -lambd, x + lambd, x * 0))
 
 
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """Each element moved by ``lambd`` towards 0, and no further (``torch.nn.functional.softshrink``).
 
     >>> import kuai as torch
@@ -591,7 +597,8 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """
     if not lambd >= 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return _softshrink(input, lambd)
+    made = _softshrink(input, lambd)
+    return made if out is None else write_out(out, made)
 
 
 def _hardsigmoid_value(xp, x):

@@ -8,7 +8,7 @@ from .complex_numbers import sgn
 from .define import unary
 from .elementwise import abs, exp, mul, sub, true_divide
 from .numerics import bessel
-from .pointwise import no_derivative, real_float
+from .pointwise import no_derivative, real_float, wide_float
 
 # ---- modified, of the first kind -------------------------------------------------------------------------------------
 
@@ -63,7 +63,7 @@ def i1e(xp, x):
     return bessel.i1e(xp, x)
 
 
-@unary(shape=real_float, cost=60.0, vjp=(no_derivative("special_modified_bessel_i0"),))
+@unary(shape=wide_float, cost=60.0, vjp=(no_derivative("special_modified_bessel_i0"),))
 def modified_bessel_i0(xp, x):
     """The modified Bessel function of the first kind, of order 0 (``torch.special.modified_bessel_i0``).
 
@@ -74,7 +74,7 @@ def modified_bessel_i0(xp, x):
     return bessel.i0(xp, x)
 
 
-@unary(shape=real_float, cost=60.0, vjp=(no_derivative("special_modified_bessel_i1"),))
+@unary(shape=wide_float, cost=60.0, vjp=(no_derivative("special_modified_bessel_i1"),))
 def modified_bessel_i1(xp, x):
     """The modified Bessel function of the first kind, of order 1 (``torch.special.modified_bessel_i1``).
 
@@ -88,7 +88,7 @@ def modified_bessel_i1(xp, x):
 # ---- modified, of the second kind ------------------------------------------------------------------------------------
 
 
-@unary(shape=real_float, cost=100.0, vjp=(no_derivative("special_modified_bessel_k0"),))
+@unary(shape=wide_float, cost=100.0, vjp=(no_derivative("special_modified_bessel_k0"),))
 def modified_bessel_k0(xp, x):
     """The modified Bessel function of the second kind, of order 0 (``torch.special.modified_bessel_k0``).
 
@@ -99,7 +99,7 @@ def modified_bessel_k0(xp, x):
     return bessel.k0(xp, x, scaled=False)
 
 
-@unary(shape=real_float, cost=100.0, vjp=(no_derivative("special_modified_bessel_k1"),))
+@unary(shape=wide_float, cost=100.0, vjp=(no_derivative("special_modified_bessel_k1"),))
 def modified_bessel_k1(xp, x):
     """The modified Bessel function of the second kind, of order 1 (``torch.special.modified_bessel_k1``).
 
@@ -110,7 +110,7 @@ def modified_bessel_k1(xp, x):
     return bessel.k1(xp, x, scaled=False)
 
 
-@unary(shape=real_float, cost=100.0, vjp=(no_derivative("special_scaled_modified_bessel_k0"),))
+@unary(shape=wide_float, cost=100.0, vjp=(no_derivative("special_scaled_modified_bessel_k0"),))
 def scaled_modified_bessel_k0(xp, x):
     """``exp(x) * modified_bessel_k0(x)`` (``torch.special.scaled_modified_bessel_k0``).
 
@@ -121,7 +121,7 @@ def scaled_modified_bessel_k0(xp, x):
     return bessel.k0(xp, x, scaled=True)
 
 
-@unary(shape=real_float, cost=100.0, vjp=(no_derivative("special_scaled_modified_bessel_k1"),))
+@unary(shape=wide_float, cost=100.0, vjp=(no_derivative("special_scaled_modified_bessel_k1"),))
 def scaled_modified_bessel_k1(xp, x):
     """``exp(x) * modified_bessel_k1(x)`` (``torch.special.scaled_modified_bessel_k1``).
 
@@ -135,7 +135,7 @@ def scaled_modified_bessel_k1(xp, x):
 # ---- oscillating -----------------------------------------------------------------------------------------------------
 
 
-@unary(shape=real_float, cost=80.0, vjp=(no_derivative("special_bessel_j0"),))
+@unary(shape=wide_float, cost=80.0, vjp=(no_derivative("special_bessel_j0"),))
 def bessel_j0(xp, x):
     """The Bessel function of the first kind, of order 0 (``torch.special.bessel_j0``).
 
@@ -146,7 +146,7 @@ def bessel_j0(xp, x):
     return bessel.j0(xp, x)
 
 
-@unary(shape=real_float, cost=80.0, vjp=(no_derivative("special_bessel_j1"),))
+@unary(shape=wide_float, cost=80.0, vjp=(no_derivative("special_bessel_j1"),))
 def bessel_j1(xp, x):
     """The Bessel function of the first kind, of order 1 (``torch.special.bessel_j1``).
 
@@ -157,7 +157,7 @@ def bessel_j1(xp, x):
     return bessel.j1(xp, x)
 
 
-@unary(shape=real_float, cost=100.0, vjp=(no_derivative("special_bessel_y0"),))
+@unary(shape=wide_float, cost=100.0, vjp=(no_derivative("special_bessel_y0"),))
 def bessel_y0(xp, x):
     """The Bessel function of the second kind, of order 0 (``torch.special.bessel_y0``).
 
@@ -168,7 +168,7 @@ def bessel_y0(xp, x):
     return bessel.y0(xp, x)
 
 
-@unary(shape=real_float, cost=100.0, vjp=(no_derivative("special_bessel_y1"),))
+@unary(shape=wide_float, cost=100.0, vjp=(no_derivative("special_bessel_y1"),))
 def bessel_y1(xp, x):
     """The Bessel function of the second kind, of order 1 (``torch.special.bessel_y1``).
 
@@ -179,7 +179,7 @@ def bessel_y1(xp, x):
     return bessel.y1(xp, x)
 
 
-@unary(shape=real_float, cost=10.0, vjp=(no_derivative("special_spherical_bessel_j0"),))
+@unary(shape=wide_float, cost=10.0, vjp=(no_derivative("special_spherical_bessel_j0"),))
 def spherical_bessel_j0(xp, x):
     """The spherical Bessel function of the first kind, of order 0: sin(x) / x (``torch.special.spherical_bessel_j0``).
 
@@ -190,7 +190,7 @@ def spherical_bessel_j0(xp, x):
     return bessel.spherical_j0(xp, x)
 
 
-@unary(shape=real_float, cost=150.0, vjp=(no_derivative("special_airy_ai"),))
+@unary(shape=wide_float, cost=150.0, vjp=(no_derivative("special_airy_ai"),))
 def airy_ai(xp, x):
     """Airy's function Ai (``torch.special.airy_ai``).
 

@@ -119,11 +119,11 @@ def _mass(xp, x, t, w, smoothing, ignore):
     return mass * (1 - smoothing) + shares, total * (1 - smoothing) + share * whole, weights
 
 
-def _cotangents(xp, g, axis, weights, reduction):
-    """Each row's cotangent, from the result's."""
-    if reduction == "none":
-        return xp.expand_dims(g, axis)
-    return g / weights.sum() if reduction == "mean" else g
+def _cotangents(xp, g, x, t, weights, ignore, reduction):
+    """Each row's cotangent, from the result's; 0 for rows that don't count, even if none does."""
+    if reduction == "mean":
+        g = xp.where(t != ignore, g / weights.sum(), 0)
+    return g if reduction == "sum" else xp.expand_dims(g, _axis(x))
 
 
 def _soft_mass(t, w, smoothing, axis, x):
@@ -152,7 +152,7 @@ def _index_backward_rule(op: Op, avals: Sequence, *, ignore: int, reduction: str
     vjp=(lambda g, x, t, w, ignore, reduction: _nll(g, t, w, ignore=ignore, reduction=reduction), None, None, None))  # fmt: skip
 def _nll_backward(xp, g, x, t, w, *, ignore, reduction):
     mass, _, weights = _mass(xp, x, t, w, None, ignore)
-    return -mass * _cotangents(xp, g, _axis(x), weights, reduction)
+    return -mass * _cotangents(xp, g, x, t, weights, ignore, reduction)
 
 
 @op(shape=_index_rule, name="nll_loss", grad_name="NllLossBackward0", cost=0.5,
@@ -190,9 +190,9 @@ def _cross_entropy(xp, x, t, w, smoothing, *, ignore, reduction):
 
 @op(shape=_index_backward_rule, name="cross_entropy_backward", vjp=None, cost=12.0)
 def _cross_entropy_backward(xp, g, x, t, w, smoothing, *, ignore, reduction):
-    axis = _axis(x)
     mass, total, weights = _mass(xp, x, t, w, smoothing, ignore)
-    return (xp.exp(_log_softmax(xp, x, axis)) * total - mass) * _cotangents(xp, g, axis, weights, reduction)
+    slope = xp.exp(_log_softmax(xp, x, _axis(x))) * total - mass
+    return slope * _cotangents(xp, g, x, t, weights, ignore, reduction)
 
 
 def _mass_rule(op: Op, avals: Sequence, **static: object) -> tuple:
@@ -204,7 +204,7 @@ def _mass_rule(op: Op, avals: Sequence, **static: object) -> tuple:
 def _mass_of(xp, x, t, w, smoothing, *, ignore, reduction):
     """What each log-probability counts in the loss."""
     mass, _, weights = _mass(xp, x, t, w, smoothing, ignore)
-    return mass / weights.sum() if reduction == "mean" else mass
+    return mass * _cotangents(xp, xp.ones((), x.dtype), x, t, weights, ignore, "mean") if reduction == "mean" else mass
 
 
 # ---- cross-entropy of class probabilities ----------------------------------------------------------------------------------------

@@ -382,7 +382,16 @@ def fmin(xp, x, y):
 
 # ---- bounds ----------------------------------------------------------------------------------------------------------
 
-_bounded = supports(BOOL, INTEGER, FLOAT, otherwise="clamp is not supported for complex types")(rules.broadcast)
+_bounded_numbers = supports(INTEGER, FLOAT)(rules.broadcast)
+
+
+def _bounded(op: Op, avals: Sequence) -> tuple:
+    """Bools have a lower or an upper bound, if that is a tensor; never both."""
+    given = [a for a in avals if a is not None]
+    if len(given) == 2 and all(type(a) is Aval for a in given):
+        return _ordered("clamp")(op, given)[0], (rules.result_dtype(given),) * 3
+    return _bounded_numbers(op, avals)
+
 
 
 def _inside_rule(op: Op, avals: Sequence) -> tuple:
@@ -426,6 +435,9 @@ def clamp(input: Tensor, min: object = None, max: object = None, *, out: Tensor 
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    need_tensor("clamp", input, "input", 1)
+    if isinstance(min, Tensor) is not isinstance(max, Tensor) and min is not None and max is not None:
+        raise TypeError("clamp(): min and max must both be tensors or both be numbers")
     made = _clamp(input, min, max)
     return made if out is None else write_out(out, made)
 
@@ -503,19 +515,19 @@ def equal(input: Tensor, other: Tensor) -> bool:
     """
     for i, (x, name) in enumerate(((input, "input"), (other, "other")), 1):
         need_tensor("equal", x, name, i)
-    if input.dtype is not other.dtype:
-        expected, got = rules._cname(input.dtype), rules._cname(other.dtype)
-        raise RuntimeError(f"Expected object of data type {expected} but got data type {got} for argument 'other'")
     return input.shape == other.shape and bool(eq(input, other)._array().all())
 
 
 def _among_rule(op: Op, avals: Sequence, *, invert: bool) -> tuple:
     elements, tests = avals
+    found = rules.result_dtype(avals)
+    if found.category not in (INTEGER, FLOAT):
+        raise RuntimeError(f"Unsupported input type encountered for isin(): {found}")
     shape = elements.shape if type(elements) is Aval else ()
-    return Aval(shape, dtypes.bool_, rules.common_device(op, avals)), rules.result_dtype(avals)
+    return Aval(shape, dtypes.bool_, rules.common_device(op, avals)), found
 
 
-@op(shape=_among_rule, vjp=None, name="isin", cost=20.0)
+@op(shape=some_tensor(_among_rule), vjp=None, name="isin", cost=20.0)
 def _isin(xp, elements, tests, *, invert):
     return xp.isin(elements, tests, invert=invert)
 

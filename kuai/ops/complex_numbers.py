@@ -121,13 +121,18 @@ def _joined_rule(op: Op, avals: Sequence) -> tuple:
 
 
 def _joined_numpy(x: np.ndarray) -> np.ndarray:
-    joined = np.result_type(x.dtype, np.complex64)
-    x = x.astype(joined(0).real.dtype if x.dtype.itemsize < 4 else x.dtype, copy=False)
-    return (x if x.strides[-1] == x.itemsize else np.ascontiguousarray(x)).view(joined)[..., 0]
+    x = x.astype(np.float32) if x.dtype.itemsize < 4 else x
+    adjacent = x if x.strides[-1] == x.itemsize else np.ascontiguousarray(x)
+    return adjacent.view(np.complex64 if x.dtype == np.float32 else np.complex128)[..., 0]
+
+
+def _joined_xla(xp, x):
+    x = x.astype(np.float32) if x.dtype.itemsize < 4 else x
+    return xp.lax.complex(x[..., 0], x[..., 1])
 
 
 @op(shape=_joined_rule, vjp=(lambda g: _view_as_real(g),), name="view_as_complex", exact=True,
-    view=lambda base, new: _view_as_real(new), xla=lambda xp, x: xp.lax.complex(x[..., 0], x[..., 1]))  # fmt: skip
+    view=lambda base, new: _view_as_real(new), xla=_joined_xla)  # fmt: skip
 def _view_as_complex(xp, x):
     return _joined_numpy(x)
 
@@ -201,8 +206,8 @@ def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:  
     >>> torch.polar(torch.tensor([2.]), torch.tensor([0.]))
     tensor([2.+0.j])
     """
-    if abs.dtype is not angle.dtype or not abs.dtype.is_floating_point:
-        raise RuntimeError(f"polar: expected two Half, Float or Double tensors of one dtype, got {abs.dtype} and {angle.dtype}")
+    if abs.dtype is not angle.dtype or not abs.dtype.is_floating_point or abs.dtype.itemsize < 4:
+        raise NotImplementedError(f"polar: expected two Float or two Double tensors, got {abs.dtype} and {angle.dtype}")
     made = complex_(abs * angle.cos(), abs * angle.sin())
     return made if out is None else write_out(out, made)
 

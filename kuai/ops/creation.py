@@ -11,6 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..autograd.graph import AccumulateGrad
 from ..devices import device, placement
+from ..dispatch import recorder
 from ..dtypes import dtype
 from ..engine.interpret import own
 from ..engine.program import Aval, Op
@@ -550,5 +551,15 @@ def legacy_of(d: dtype, args: Iterable, where: object = None) -> Tensor:
     return tensor(first, dtype=d, device=where)
 
 
+_record_full = recorder(_full.op)
+
+
+def _unit(self: Tensor) -> Tensor:
+    """Ones in the form of a tensor: what a backward begins with."""
+    aval = self._value.aval
+    return _record_full((aval.shape, aval.dtype, aval.device), 1)
+
+
 METHODS = ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor")
 INPLACE = ()
+METHODS_EXTRA = {"_unit": _unit}

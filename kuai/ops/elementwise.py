@@ -12,6 +12,7 @@ from ..engine.program import Op
 from ..tensor import Tensor
 from . import complex_numbers, rules
 from .complex_numbers import conj, sgn
+from .conversion import assign
 from .define import binary, op, unary, write_out
 from .pointwise import COMPLEX, FLOAT, INTEGER, any_float, need_tensor, real_float, some_tensor, supports, tensors_only
 
@@ -107,6 +108,7 @@ def rsub(input: Tensor, other: object, *, alpha: object = 1) -> Tensor:
     >>> torch.rsub(torch.tensor([1, 2]), 10)
     tensor([9, 8])
     """
+    need_tensor("rsub", input, "input", 1)
     return sub(other, input, alpha=alpha)
 
 
@@ -137,12 +139,12 @@ def _three_rule(op: Op, avals: Sequence) -> tuple:
     for i in range(3):
         need_tensor(op.name, avals[i], ("input", "tensor1", "tensor2")[i], i + 1)
     out, found = rules.broadcast(op, avals[:3])
-    if avals[3] is float and found.category < 2:
-        raise RuntimeError(f"{op.name}: value is a floating-point number, which a result of dtype {found} cannot hold")
+    if avals[3] is complex and found.category < 3:
+        raise RuntimeError(f"value cannot be converted to type {found} without overflow: {op.name} has no complex operand")
     return out, found
 
 
-@op(shape=_three_rule, name="addcmul", cost=3.0, vjp=(
+@op(shape=supports(INTEGER, FLOAT, COMPLEX)(_three_rule), name="addcmul", cost=3.0, vjp=(
     lambda g: g, lambda g, t2, value: _scale(mul(g, conj(t2)), value), lambda g, t1, value: _scale(mul(g, conj(t1)), value),
     None))  # fmt: skip
 def _addcmul(xp, x, t1, t2, value):
@@ -702,7 +704,23 @@ _UNARY = ("neg", "negative", "abs", "absolute", "sqrt", "rsqrt", "reciprocal", "
           "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "arcsin",
           "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "deg2rad", "rad2deg")  # fmt: skip
 INPLACE = (*_UNARY, "add", "sub", "subtract", "mul", "multiply", "true_divide", "addcmul", "addcdiv", "lerp", "pow",
-           "float_power", "atan2", "arctan2", "hypot")  # fmt: skip
-METHODS = (*INPLACE, "positive")
+           "atan2", "arctan2", "hypot")  # fmt: skip
+METHODS = (*INPLACE, "float_power", "positive")
+
+
+def _float_power_(self: Tensor, exponent: object) -> Tensor:
+    """In-place form of `float_power`, for tensors of double precision (``torch.Tensor.float_power_``)."""
+    made = float_power(self, exponent)
+    if made.dtype is not self.dtype:
+        raise RuntimeError(f"the base given to float_power_ has dtype {self.dtype} but the result requires {made.dtype}")
+    return assign(self, made, "float_power_")
+
+
+def _divided_by(self: Tensor, other: object) -> Tensor:
+    """``other / self``, under Python 2's name."""
+    return true_divide(other, self)
+
+
 # TEMPORARY until kuai/__init__.py lists complex_numbers among the families.
 METHODS_EXTRA = {n: getattr(complex_numbers, n) for n in complex_numbers.METHODS} | complex_numbers.METHODS_EXTRA
+METHODS_EXTRA |= {"float_power_": _float_power_, "__rdiv__": _divided_by}

@@ -383,6 +383,8 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
         if running_mean is None:
             raise RuntimeError("batch_norm: running_mean must be defined in evaluation mode")
         return _with_running(input, weight, bias, running_mean, running_var, eps)
+    if len(shape) < 2:  # of no channels
+        return input.clone()
     how = _over_batch(shape, eps, False)
     if running_mean is None:
         return _record_batch(how, input, weight, bias)

@@ -21,7 +21,7 @@ def tensors_only(rule: Rule) -> Rule:
     def checked(op: Op, avals: Sequence, **static: object) -> tuple:
         for i, a in enumerate(avals):
             if type(a) is not Aval:
-                need_tensor(op.name, a, op.inputs[i], i + 1)
+                need_tensor(op.name, a, ("input", "other")[i], i + 1)
         return rule(op, avals, **static)
 
     return checked
@@ -39,7 +39,7 @@ def first_tensor(rule: Rule) -> Rule:
 
     def checked(op: Op, avals: Sequence, **static: object) -> tuple:
         if type(avals[0]) is not Aval:
-            need_tensor(op.name, avals[0], op.inputs[0], 1)
+            need_tensor(op.name, avals[0], "input", 1)
         return rule(op, avals, **static)
 
     return checked
@@ -86,8 +86,21 @@ def real_part_dtype(op: Op, avals: Sequence, **static: object) -> tuple:
     return a.with_(dtype=a.dtype.to_real()), a.dtype
 
 
+def single_or_double(rule: Rule) -> Rule:
+    """Make a rule refuse to compute in half types."""
+
+    def restricted(op: Op, avals: Sequence, **static: object) -> tuple:
+        out, found = rule(op, avals, **static)
+        if out.dtype.itemsize < 4:
+            raise NotImplementedError(f"\"{op.name}\" not implemented for '{rules._cname(out.dtype)}'")
+        return out, found
+
+    return restricted
+
+
 any_float = tensors_only(rules.float_broadcast)  # floating point or complex; integers become floats
 real_float = tensors_only(supports(FLOAT)(rules.float_broadcast))
+wide_float = tensors_only(single_or_double(supports(FLOAT)(rules.float_broadcast)))
 as_is = tensors_only(rules.broadcast)
 real = tensors_only(supports(BOOL, INTEGER, FLOAT)(rules.broadcast))
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from . import rules
 from .define import binary
 from .numerics import polynomials
-from .pointwise import FLOAT, no_derivative, some_tensor, supports
+from .pointwise import FLOAT, no_derivative, single_or_double, some_tensor, supports
 
-_rule = some_tensor(supports(FLOAT)(rules.float_broadcast))
+_rule = some_tensor(single_or_double(supports(FLOAT)(rules.float_broadcast)))
 
 
 def _family(name: str, about: str, first: Callable, step: Callable, example: str, shifted: bool = False) -> Callable:

@@ -10,9 +10,10 @@ from .comparison import where
 from .define import binary, unary
 from .elementwise import add, exp, log, log1p, mul, neg, sub, true_divide
 from .numerics import gamma, normal
-from .pointwise import FLOAT, no_derivative, real_float, some_tensor, supports
+from .pointwise import FLOAT, no_derivative, real_float, single_or_double, some_tensor, supports, wide_float
 
 _two_floats = some_tensor(supports(FLOAT)(rules.float_broadcast))
+_two_wide = single_or_double(_two_floats)
 
 # ---- the normal distribution -----------------------------------------------------------------------------------------
 
@@ -21,7 +22,7 @@ def _erfcx_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     return mul(g, sub(mul(mul(x, out), 2), 2 / math.sqrt(math.pi)))
 
 
-@unary(shape=real_float, cost=40.0, vjp=(_erfcx_vjp,))
+@unary(shape=wide_float, cost=40.0, vjp=(_erfcx_vjp,))
 def erfcx(xp, x):
     """``exp(x**2) * erfc(x)`` (``torch.special.erfcx``).
 
@@ -47,7 +48,7 @@ def ndtr(xp, x):
     return normal.ndtr(xp, x)
 
 
-@unary(shape=real_float, cost=60.0, vjp=(lambda g, out: mul(g, _bell(out, math.sqrt(2 * math.pi), 0.5)),))
+@unary(shape=wide_float, cost=60.0, vjp=(lambda g, out: mul(g, _bell(out, math.sqrt(2 * math.pi), 0.5)),))
 def ndtri(xp, x):
     """The inverse of `ndtr` (``torch.special.ndtri``).
 
@@ -62,7 +63,7 @@ def _log_ndtr_vjp(g: Tensor, x: Tensor) -> Tensor:
     return true_divide(mul(g, math.sqrt(2 / math.pi)), erfcx(mul(x, -math.sqrt(0.5))))
 
 
-@unary(shape=real_float, cost=60.0, vjp=(_log_ndtr_vjp,))
+@unary(shape=wide_float, cost=60.0, vjp=(_log_ndtr_vjp,))
 def log_ndtr(xp, x):
     """The logarithm of `ndtr` (``torch.special.log_ndtr``).
 
@@ -109,7 +110,7 @@ def _zeta_y(g: Tensor, x: object, y: Tensor) -> Tensor:
     return neg(mul(g, mul(zeta(add(x, 1) if isinstance(x, Tensor) else x + 1, y), x)))
 
 
-@binary(shape=_two_floats, cost=150.0, vjp=(no_derivative("special_zeta"), _zeta_y))
+@binary(shape=_two_wide, cost=150.0, vjp=(no_derivative("special_zeta"), _zeta_y))
 def zeta(xp, x, y):
     """Hurwitz's zeta function: the sum of (y + k)**-x (``torch.special.zeta``).
 

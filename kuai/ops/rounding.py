@@ -21,6 +21,7 @@ from .pointwise import (
     first_tensor,
     need_tensor,
     no_derivative,
+    some_tensor,
     supports,
     tensors_only,
     truth,
@@ -176,8 +177,7 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
 # ---- whole quotients -------------------------------------------------------------------------------------------------
 
 
-def _divisible(op: Op, avals: Sequence) -> tuple:
-    return supports(INTEGER, FLOAT)(rules.broadcast)(op, avals)
+_divisible = supports(INTEGER, FLOAT)(rules.broadcast)
 
 
 @binary(shape=_divisible, name="div_floor", grad_name="DivBackward1", vjp=(zero, zero), cost=8.0)
@@ -227,7 +227,7 @@ def div(input: object, other: object, *, rounding_mode: str | None = None, out: 
     return made if out is None else write_out(out, made)
 
 
-@binary(shape=_divisible, name="remainder", cost=8.0,
+@binary(shape=some_tensor(_divisible), name="remainder", cost=8.0,
         vjp=(lambda g: g, lambda g, x, y: neg(mul(g, div(x, y, rounding_mode="floor")))))  # fmt: skip
 def _remainder(xp, x, y):
     return xp.remainder(x, y)
@@ -291,7 +291,7 @@ def lcm(xp, x, y):
     return xp.lcm(x, y)
 
 
-@binary(shape=tensors_only(supports(FLOAT)(rules.broadcast)), vjp=(no_derivative("nextafter"),) * 2, exact=True)
+@binary(shape=tensors_only(supports(FLOAT)(rules.broadcast)), vjp=(zero, zero), exact=True)
 def nextafter(xp, x, y):
     """The next number that the dtype has, towards the other (``torch.nextafter``).
 
@@ -336,6 +336,7 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([4.0000, 1.5000])
     """
     need_tensor("ldexp", input, "input", 1)
+    need_tensor("ldexp", other, "other", 2)
     made = mul(input, pow(2.0, other))
     return made if out is None else write_out(out, made)
 

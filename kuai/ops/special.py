@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import dtypes
 from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
 from .activation import sigmoid
 from .bessel import i1
 from .comparison import where
+from .conversion import assign
 from .define import binary, op, unary, write_out
 from .elementwise import add, conj, cos, exp, log, mul, neg, sin, sub, true_divide
 from .numerics import bessel, gamma, normal
@@ -106,6 +108,8 @@ def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.polygamma(1, torch.tensor([1., 2.]))
     tensor([1.6449, 0.6449])
     """
+    if isinstance(n, Tensor):
+        raise TypeError("polygamma(): argument 'n' (position 1) must be int, not Tensor")
     if n < 0:
         raise RuntimeError(f"polygamma(n, x) does not support negative n, got {n}.")
     made = digamma(input) if n == 0 else _polygamma(input, n=n)
@@ -119,6 +123,8 @@ def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
     >>> torch.mvlgamma(torch.tensor([2., 3.]), 2)
     tensor([0.4516, 1.5502])
     """
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("The input tensor may not be a boolean tensor.")
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
     made = add(lgamma(input), p * (p - 1) / 4 * math.log(math.pi))
@@ -295,4 +301,9 @@ def _polygamma_method(self: Tensor, n: int) -> Tensor:
     return polygamma(n, self)
 
 
-METHODS_EXTRA = {"polygamma": _polygamma_method}
+def _polygamma_(self: Tensor, n: int) -> Tensor:
+    """In-place form of `polygamma` (``torch.Tensor.polygamma_``)."""
+    return assign(self, polygamma(n, self), "polygamma_")
+
+
+METHODS_EXTRA = {"polygamma": _polygamma_method, "polygamma_": _polygamma_}

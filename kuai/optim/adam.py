@@ -157,7 +157,7 @@ class NAdam(_Moments):
     >>> import kuai as torch
     >>> w = torch.tensor([1.0], requires_grad=True); w.grad = torch.tensor([1.0])
     >>> torch.optim.NAdam([w], lr=0.1).step(); w
-    tensor([0.8934], requires_grad=True)
+    tensor([0.8944], requires_grad=True)
     """
 
     _update = Update(_nadam)

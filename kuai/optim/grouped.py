@@ -31,6 +31,12 @@ class GroupedOptimizer(Optimizer):
         """The states of a parameter before its first step."""
         raise NotImplementedError
 
+    def _new(self, group: dict, p: Tensor) -> dict:
+        state = self._begin(group, p)
+        if state:
+            self.state[p] = state
+        return state
+
     def _columns(self, group: dict) -> tuple[str, ...]:
         """The states that the rule takes and gives, by name."""
         raise NotImplementedError
@@ -69,9 +75,7 @@ class GroupedOptimizer(Optimizer):
         states, names = self.state, self._scalars
         for p in group["params"]:
             if p._grad is not None:
-                state = states[p]
-                if not state:
-                    state.update(self._begin(group, p))
+                state = states.get(p) or self._new(group, p)
                 aval = p._value.aval
                 key = (aval.dtype, aval.device, *[state[name]._read() for name in names])
                 rows = batches.get(key)

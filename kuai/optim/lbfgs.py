@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..autograd.modes import enable_grad, no_grad
+from ..ops.complex_numbers import view_as_complex, view_as_real
+from ..ops.joining import cat
 from ..tensor import Tensor
 from .optimizer import Optimizer
 from .update import number
@@ -105,8 +107,6 @@ class LBFGS(Optimizer):
 
     def _gradient(self) -> Tensor:
         """All gradients in one vector."""
-        from ..ops.joining import cat
-
         return cat([_flat(p.new_zeros(p.shape) if p._grad is None else p._grad) for p in self._params])
 
     def _place(self, here: list[Tensor], direction: Tensor, t: float) -> None:
@@ -114,13 +114,13 @@ class LBFGS(Optimizer):
         offset = 0
         for p, x in zip(self._params, here):
             size = p.numel() * (2 if p.is_complex() else 1)
-            part = direction[offset : offset + size]
-            p.copy_(x + t * (part.reshape(*p.shape, 2).view_as_complex() if p.is_complex() else part.reshape(p.shape)))
+            step = t * direction[offset : offset + size]
+            p.copy_(x + (view_as_complex(step.reshape(*p.shape, 2)) if p.is_complex() else step.reshape(p.shape)))
             offset += size
 
 
 def _flat(t: Tensor) -> Tensor:
-    return (t.view_as_real() if t.is_complex() else t).reshape(-1)
+    return (view_as_real(t) if t.is_complex() else t).reshape(-1)
 
 
 def _largest(t: Tensor) -> float:

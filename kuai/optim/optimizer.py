@@ -57,8 +57,8 @@ def _complete(step: Callable) -> Callable:
             for hook in (*self._step_post_hooks.values(), *_GLOBAL["post"].values()):
                 hook(self, args, kwargs)
         flush()
-        if not self._stepped:
-            self._stepped = True
+        if not self._opt_called:
+            self._opt_called = True
             warn_of_missing_gradients(self)
         return out
 
@@ -92,7 +92,7 @@ class Optimizer:
     tensor([0.5000], requires_grad=True)
     """
 
-    _stepped = False
+    _opt_called = False  # whether a step was made; schedules ask for it
 
     def __init_subclass__(cls, **kwargs: object):
         super().__init_subclass__(**kwargs)
@@ -288,11 +288,11 @@ class Optimizer:
         return _register(self._load_post_hooks, hook, prepend)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
-        return "\n".join([*lines, ")"])
+            lines = [f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params"]
+            text += f"\nParameter Group {i}\n{''.join(lines)}"
+        return text + ")"
 
 
 def _normalize(group: dict) -> None:

@@ -53,7 +53,7 @@ class SGD(GroupedOptimizer):
         super().__init__(params, defaults)
 
     def _begin(self, group: dict, p: Tensor) -> dict:
-        return {}
+        return {"momentum_buffer": None} if group["momentum"] else {}
 
     def _columns(self, group: dict) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
@@ -143,7 +143,7 @@ def _rprop(xp, p, g, state, numbers, *, maximize):  # type: ignore[no-untyped-de
     g = -g if maximize else g
     turn = xp.sign(g * before)
     size = xp.where(turn > 0, size * grow, xp.where(turn < 0, size * shrink, size))
-    size = xp.minimum(xp.maximum(size, smallest), largest)
+    size = xp.clip(size, smallest, largest)
     g = xp.where(turn < 0, xp.zeros_like(g), g)
     return p - xp.sign(g) * size, g, size
 

@@ -74,7 +74,7 @@ def _on_tensors() -> SimpleNamespace:
     """The functions that rules use, on tensors."""
     import kuai
 
-    names = ("sqrt", "sign", "abs", "maximum", "minimum", "where", "zeros_like")
+    names = ("sqrt", "sign", "abs", "maximum", "where", "zeros_like", "clip")
     return SimpleNamespace(**{n: getattr(kuai, n) for n in names})
 
 
@@ -148,3 +148,12 @@ def number(x: object) -> float:
     if type(x) is float:
         return x
     return x.item() if isinstance(x, Tensor) else float(x)  # type: ignore[arg-type, return-value]
+
+
+def set_number(t: Tensor, value: float) -> None:
+    """Write a number into a hyperparameter that is a tensor; computed already, as the next step reads it."""
+    aval = t._value.aval
+    if aval.device is cpu:
+        put(t, concrete(np.full(aval.shape, value, aval.dtype.numpy), aval))
+    else:
+        t.fill_(value)  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...ops import losses, rules
+from ...ops.losses import check_reduction
 from ...tensor import Tensor
 from .distance import pairwise_distance
 from .reductions import named_reduction, reduced
@@ -116,6 +117,7 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     tensor(0.3333)
     """
     reduction = named_reduction(size_average, reduce, reduction)
+    check_reduction(reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     rows = _rows_of_classes("multi_margin_loss", input)
@@ -153,6 +155,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: bool | N
     tensor(0.3333)
     """
     reduction = named_reduction(size_average, reduce, reduction)
+    check_reduction(reduction)
     rows = _rows_of_classes("multilabel_margin_loss", input)
     if target.numel() != input.numel() or (input.ndim and target.shape != input.shape):
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")

@@ -9,12 +9,20 @@ import math
 
 import numpy as np
 
-from .series import polynomial
+from .series import chebyshev, polynomial
 
 _SHIFT = 8  # the asymptotic series begin here
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798)  # B2, B4 …
 _STIRLING = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI, 1))
 _DIGAMMA = tuple(b / (2 * k) for k, b in enumerate(_BERNOULLI, 1))
+# log Gamma(x) / ((x - 1) (x - 2)) in t = 2 x - 3, for 1 <= x <= 2: it keeps its digits at the zeros.
+_LOG_GAMMA = (
+    0.49141539302938714, -0.07611416167043585, 0.008432324965932778, -0.001079493726328608, 0.00014900748003692963,
+    -2.1512399888556784e-05, 3.1979329860862186e-06, -4.851693012139927e-07, 7.47148782116316e-08,
+    -1.1638296700170518e-08, 1.829400437118668e-09, -2.8969180607129607e-10, 4.61570140620909e-11,
+    -7.392810230497983e-12, 1.1894280008333085e-12, -1.9212068676522805e-13, 3.113975526387164e-14,
+    -5.0628432984486114e-15, 8.254150281631144e-16, -1.3490578987574844e-16, 2.209876116782623e-17,
+)
 
 
 def _sin_pi(x: np.ndarray) -> np.ndarray:
@@ -22,8 +30,15 @@ def _sin_pi(x: np.ndarray) -> np.ndarray:
     return np.abs(np.sin(math.pi * (x - np.round(x))))
 
 
-def _log_gamma_right(x: np.ndarray) -> np.ndarray:
-    """For x >= 0.5: 6.1.41 from 8 on, and 6.1.15 to get there."""
+def _log_gamma_near(x: np.ndarray) -> np.ndarray:
+    """For 0.5 <= x <= 3, by one step of 6.1.15 to where the series is."""
+    y = np.where(x < 1, x + 1, np.where(x > 2, x - 1, x))
+    found = (y - 1) * (y - 2) * chebyshev(2 * y - 3, _LOG_GAMMA)
+    return found + np.where(x < 1, -np.log(x), np.where(x > 2, np.log(y), 0))
+
+
+def _log_gamma_far(x: np.ndarray) -> np.ndarray:
+    """6.1.41 from 8 on, and 6.1.15 to get there."""
     low = x < _SHIFT
     z = np.where(low, x + _SHIFT, x)
     steps = np.ones_like(x)
@@ -37,7 +52,8 @@ def lgamma(xp, x):
     """Left of 0.5 by reflection, 6.1.17."""
     x = x.astype(np.float64)
     left = x < 0.5
-    found = _log_gamma_right(np.where(left, 1 - x, x))
+    right = np.where(left, 1 - x, x)
+    found = np.where(right <= 3, _log_gamma_near(np.minimum(right, 3)), _log_gamma_far(right))
     found = np.where(left, math.log(math.pi) - np.log(_sin_pi(x)) - found, found)
     return np.where(np.isinf(x), np.inf, found)
 
