@@ -189,7 +189,8 @@ def running(xp, x, dim: int, greatest: bool = True):
     """The greatest (or least) element up to each one."""
     if xp is np:
         return (np.maximum if greatest else np.minimum).accumulate(x, axis=dim)
-    return (xp.lax.cummax if greatest else xp.lax.cummin)(x, axis=dim)
+    numbers = x.astype("uint8") if x.dtype == bool else x
+    return (xp.lax.cummax if greatest else xp.lax.cummin)(numbers, axis=dim).astype(x.dtype)
 
 
 def _running_extreme(name: str, greatest: bool) -> Callable:
