@@ -9,8 +9,10 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from struct import Struct
+from struct import error as StructError
 
 # If nobody used JAX before us, results are waited for at once: small steps are a third faster so.
 _FIRST = "jax" not in sys.modules
@@ -107,30 +109,45 @@ def _convert(x: object, target: dtype | None) -> object:
 
 
 class _Numbers:
-    """Python numbers of a program, packed into one vector a kind, as XLA's cost is for each array."""
+    """Python numbers of a program, packed into one vector of 8-byte words, as XLA's cost is for each array.
+
+    The vector of the last call is kept: a learning rate that stays the same is handed over once.
+    """
 
     def __init__(self, plan: Plan):
-        kinds: list[type] = []
-        for state in plan.end.path():
-            kinds += [a for a in state.args if isinstance(a, type)]
-        self.place: list[tuple[int, int]] = []
-        self.groups: tuple[list[int], list[int], list[int]] = ([], [], [])
-        for i, kind in enumerate(kinds):
-            group = {float: 0, complex: 2}.get(kind, 1)
-            self.place.append((group, len(self.groups[group])))
-            self.groups[group].append(i)
-        self.dtypes = (np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.complex128))
+        self.kinds = [a for state in plan.end.path() for a in state.args if isinstance(a, type)]
+        self.pack = Struct("=" + "".join({float: "d", complex: "dd"}.get(k, "q") for k in self.kinds)).pack
+        self.words = sum(2 if k is complex else 1 for k in self.kinds)
+        self.last: tuple[bytes, object] = (b"", None)
 
     def avals(self) -> list[tuple]:
-        return [((len(g),), d) for g, d in zip(self.groups, self.dtypes) if g]
+        return [((self.words,), np.dtype(np.int64))] if self.kinds else []
 
-    def pack(self, numbers: list) -> list[np.ndarray]:
-        return [np.array([numbers[i] for i in g], d) for g, d in zip(self.groups, self.dtypes) if g]
+    def vectors(self, numbers: list) -> list:
+        """The numbers as arguments of the executable; OverflowError for an int that 64 bits do not hold."""
+        if not self.kinds:
+            return []
+        if complex in self.kinds:
+            numbers = [x for n in numbers for x in ((n.real, n.imag) if type(n) is complex else (n,))]
+        try:
+            packed = self.pack(*numbers)
+        except StructError as e:
+            raise OverflowError(f"an int of {numbers} does not fit 64 bits") from e
+        if packed != self.last[0]:
+            self.last = packed, np.frombuffer(packed, np.int64)
+        elif type(self.last[1]) is np.ndarray:
+            self.last = packed, jax.device_put(self.last[1])
+        return [self.last[1]]
 
     def unpack(self, vectors: Sequence) -> list:
-        given = iter(vectors)
-        by_group = [next(given) if g else None for g in self.groups]
-        return [by_group[g][i] for g, i in self.place]  # type: ignore[index]
+        words = iter(vectors[0]) if self.kinds else iter(())
+        return [self._number(kind, words) for kind in self.kinds]
+
+    def _number(self, kind: type, words: Iterator) -> object:
+        if kind is complex:
+            return jax.lax.complex(self._number(float, words), self._number(float, words))
+        word = next(words)
+        return jax.lax.bitcast_convert_type(word, np.float64) if kind is float else word
 
 
 def _function(plan: Plan, numbers: _Numbers) -> Callable:
@@ -209,14 +226,14 @@ def _compile(plan: Plan, numbers: _Numbers, avals: dict[int, Aval], donated: lis
 
 
 def _caller(plan: Plan, numbers: _Numbers, executable: Callable) -> Callable:
-    inputs, outputs, pack = plan.inputs, plan.outputs, numbers.pack
+    inputs, outputs, vectors = plan.inputs, plan.outputs, numbers.vectors
     at_home = plan.device.type == "cpu"
     enable_x64 = jax.enable_x64
 
     def call(values: list[Value], given: list) -> None:
         arrays = [_array(values[slot], plan.device, at_home) for slot in inputs]
         with enable_x64(True):
-            results = executable(*pack(given), *arrays)
+            results = executable(*vectors(given), *arrays)
         for slot, result in zip(outputs, results):
             values[slot].data = result
 
@@ -227,7 +244,7 @@ def _array(value: Value, where: device, at_home: bool) -> object:
     """A value's data as the executable takes it; what is large is moved once."""
     data = value.data
     if type(data) is np.ndarray:
-        if data.nbytes < LARGE and at_home:
+        if data.nbytes < LARGE and at_home and _is_new(value):
             return data
         moved = transfer_in(data, where)
         if value.aval.device is where:
@@ -236,6 +253,12 @@ def _array(value: Value, where: device, at_home: bool) -> object:
     if value.aval.device is not where:  # a number on the CPU in a program of an accelerator
         return transfer_in(data, where)
     return data
+
+
+def _is_new(value: Value) -> bool:
+    """Whether a value is met for the first few times: moving it costs as much as five calls that take it as it is."""
+    value.uses = getattr(value, "uses", 0) + 1
+    return value.uses < 4
 
 
 def transfer_in(data: object, where: device) -> object:

@@ -6,7 +6,6 @@ No clock and no race enters here, so two runs of a script make the same choices 
 from __future__ import annotations
 
 import sys
-from collections.abc import MutableMapping
 from math import ceil
 
 from .. import config
@@ -24,7 +23,7 @@ DISPATCH = 1.2e4  # ns to call an executable, and …
 DISPATCH_ARRAY = 1.5e3  # … for each array that it takes or gives
 
 
-def execute(trace: Trace, alive: tuple, seen: MutableMapping) -> None:
+def execute(trace: Trace, alive: tuple, thread) -> None:  # type: ignore[no-untyped-def]
     """Run what a trace recorded and is still alive, and let go of the trace."""
     plans = trace.state.plans.get(alive)
     if plans is None:
@@ -35,11 +34,18 @@ def execute(trace: Trace, alive: tuple, seen: MutableMapping) -> None:
     counts["flushes"] += 1
     counts["instructions"] += trace.state.depth
     for plan in plans:
-        times = seen.get(plan, 0)
-        if times < plan.threshold:
-            seen[plan] = times + 1
-        _run(plan, trace, times >= plan.threshold)
+        _run(plan, trace, thread.token in plan.hot or _becomes_hot(plan, thread))
     trace.values = []
+
+
+def _becomes_hot(plan: Plan, thread) -> bool:  # type: ignore[no-untyped-def]
+    """Count one more meeting of a thread with a plan; whether it is the one that makes the plan hot."""
+    times = thread.seen.get(plan, 0)
+    thread.seen[plan] = times + 1
+    if times < plan.threshold:
+        return False
+    plan.hot.add(thread.token)
+    return True
 
 
 def _run(plan: Plan, trace: Trace, hot: bool) -> None:

@@ -21,11 +21,12 @@ from .program import Aval, Op, State
 class Value:
     """An immutable array, computed or pending. It has no constructor, as a call would cost a tenth of an op."""
 
-    __slots__ = ("aval", "data", "trace", "slot")
+    __slots__ = ("aval", "data", "trace", "slot", "uses")
     aval: Aval
     data: object  # None while pending
     trace: Trace | None
     slot: int  # its place in that trace
+    uses: int  # how often an executable took it, while its data is NumPy's; not there before the first time
 
 
 def make_value(aval: Aval, data: object, trace: Trace | None, slot: int) -> Value:
@@ -51,13 +52,15 @@ ROOT = State(None, None, ())
 class _Current(threading.local):
     """What belongs to a thread. All in one object, because looking a thread's object up has its price at every op.
 
-    ``seen`` counts how often the thread has met each plan, so that threads cannot change each other's policy;
+    ``seen`` counts how often the thread has met each plan, so that threads cannot change each other's policy; ``token``
+    stands for the thread in the plans that are hot for it;
     ``grad`` and ``inference`` are the modes of autograd, ``autocast`` is what `amp` casts now, or None.
     """
 
     def __init__(self) -> None:
         self.trace = Trace()
         self.seen: WeakKeyDictionary = WeakKeyDictionary()
+        self.token = object()
         self.grad = True
         self.inference = False
         self.autocast: Any = None
@@ -150,7 +153,7 @@ def flush() -> None:
     current.trace = Trace()
     alive = tuple([n > _LONELY for n in map(sys.getrefcount, trace.values)])
     try:
-        execute(trace, alive, current.seen)
+        execute(trace, alive, current)
     except BaseException:
         _rescue(trace)
         raise

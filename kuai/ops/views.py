@@ -290,21 +290,21 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 # ---- pieces ----------------------------------------------------------------------------------------------------------
 
 
-def piece(x: Tensor, dim: int, start: int, length: int, step: int = 1, *, shared: bool = True) -> Tensor:
-    """``length`` elements of a dimension (not negative, in bounds) from ``start`` on; as a view if ``shared``."""
+def piece_place(x: Tensor, dim: int, start: int, length: int, step: int = 1) -> tuple[int | None, Spec]:
+    """For `slicing`: where ``length`` elements of a dimension (from the front, in bounds) are."""
     spec = piece_spec(x.shape, dim, length, step)
-    take = slicing.view if shared else slicing.read
-    return take(x, start if spec[-1][2] else None, spec=spec)
+    return start if spec[-1][2] else None, spec
 
 
-def _row(x: Tensor, dim: int, index: int, shared: bool) -> Tensor:
+def row_place(x: Tensor, dim: int, index: int) -> tuple[int, Spec]:
+    """For `slicing`: where one place of a dimension is."""
     if not x.shape:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
-    dim, index, n = normalize_dim(dim, len(x.shape)), as_int(index), x.shape[dim]
+    dim, index = normalize_dim(dim, len(x.shape)), as_int(index)
+    n = x.shape[dim]
     if not -n <= index < n:
         raise IndexError(f"select(): index {index} out of range for tensor of size {list(x.shape)} at dimension {dim}")
-    take = slicing.view if shared else slicing.read
-    return take(x, index % n, spec=row_spec(x.shape, dim))
+    return index % n, row_spec(x.shape, dim)
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
@@ -314,7 +314,8 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, 0)
     tensor([1, 3])
     """
-    return _row(input, dim, index, True)
+    start, spec = row_place(input, dim, index)
+    return slicing.view(input, start, spec=spec)
 
 
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
@@ -324,10 +325,11 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     >>> torch.narrow(torch.tensor([1, 2, 3, 4]), 0, 1, 2)
     tensor([2, 3])
     """
-    return piece(input, *_narrowed(input, dim, start, length))
+    place, spec = piece_place(input, *narrowed(input, dim, start, length))
+    return slicing.view(input, place, spec=spec)
 
 
-def _narrowed(input: Tensor, dim: int, start: int | Tensor, length: int) -> tuple[int, int, int]:
+def narrowed(input: Tensor, dim: int, start: int | Tensor, length: int) -> tuple[int, int, int]:
     """Where narrow's piece is."""
     if not input.shape:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")

@@ -18,3 +18,4 @@ from .sgd import ASGD as ASGD
 from .sgd import SGD as SGD
 from .sgd import Rprop as Rprop
 from .sparse import SparseAdam as SparseAdam
+from .swap import swap_in_optimizer_params_and_state as swap_in_optimizer_params_and_state
