@@ -272,7 +272,9 @@ def _lengths(name: str, x: Tensor, given: object, dim: int) -> tuple[tuple[int, 
         return _even(n, as_int(given)), dim  # type: ignore[arg-type]
     found = tuple(map(as_int, given))
     if any(k < 0 for k in found):
-        raise RuntimeError(f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(found)}")
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(found)}"
+        )
     if sum(found) != n:
         raise RuntimeError(
             f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but got "

@@ -28,6 +28,7 @@ from .dimensions import (
 )  # fmt: skip
 from .geometry import OWN, geometry, is_contiguous, view_strides
 from .rules import normalize_dim
+from .slicing import Spec
 from .strided import bytes_view, diagonal_view, strided_view, window_view
 
 
@@ -355,8 +356,8 @@ def view_dtype(x: Tensor, d: dtype) -> Tensor:
     strides = geometry(x).strides
     if x.dtype.itemsize != d.itemsize and strides and strides[-1] != 1 and x.shape[-1] != 1:
         raise RuntimeError(
-            f"self.stride(-1) must be 1 to view {rules._cname(x.dtype)} as {rules._cname(d)} (different element sizes), but got "
-            f"{strides[-1]}"
+            f"self.stride(-1) must be 1 to view {rules._cname(x.dtype)} as {rules._cname(d)} (different element sizes), "
+            f"but got {strides[-1]}"
         )
     return bytes_view(x, dtype=d)
 
