@@ -80,6 +80,7 @@ _VIEWS = {"bfloat16": "i2", "float8_e4m3fn": "u1", "float8_e5m2": "u1", "float8_
 def to_numpy(t: torch.Tensor) -> np.ndarray:
     """The elements of PyTorch's tensor, the dtypes that NumPy lacks in those of ml_dtypes."""
     t = t.detach().resolve_conj().resolve_neg().cpu()
+    t = torch.zeros(t.shape, dtype=t.dtype) if t._is_zerotensor() else t
     name = str(t.dtype).removeprefix("torch.")
     if t.dtype is torch.complex32:
         t = t.to(torch.complex64)

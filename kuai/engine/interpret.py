@@ -62,7 +62,7 @@ def _converter(aval: object, target: object) -> Callable | None:
     numpy = target.numpy  # type: ignore[attr-defined]
     if not isinstance(aval, type):
         return lambda x: x.astype(numpy)
-    if aval is int and target.category == 1:  # type: ignore[attr-defined]
+    if target.category == 1:  # type: ignore[attr-defined]
         return lambda x: np.array(x).astype(numpy)  # wraps, as PyTorch does
     return numpy.type
 
