@@ -291,7 +291,7 @@ def lcm(xp, x, y):
     return xp.lcm(x, y)
 
 
-@binary(shape=tensors_only(supports(FLOAT)(rules.broadcast)), vjp=(zero, zero), exact=True)
+@binary(shape=tensors_only(supports(FLOAT)(rules.broadcast)), vjp=(lambda g, x, y: where(x == y, 0, g), zero), exact=True)
 def nextafter(xp, x, y):
     """The next number that the dtype has, towards the other (``torch.nextafter``).
 
