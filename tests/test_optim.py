@@ -360,8 +360,8 @@ def test_closure_and_hooks():
         told = []
         w = t.ones(1, requires_grad=True)
         optimizer = t.optim.SGD([w], lr=0.5)
-        first = optimizer.register_step_pre_hook(lambda o, args, kwargs: told.append("before"))
-        optimizer.register_step_post_hook(lambda o, args, kwargs: told.append("after"))
+        first = optimizer.register_step_pre_hook(lambda o, args, kwargs, told=told: told.append("before"))
+        optimizer.register_step_post_hook(lambda o, args, kwargs, told=told: told.append("after"))
 
         def closure(w=w, optimizer=optimizer):
             optimizer.zero_grad()
@@ -380,10 +380,10 @@ def test_hooks_of_checkpoints():
     for t in BOTH:
         optimizer = t.optim.SGD([leaf(t)], lr=0.1)
         told = []
-        optimizer.register_state_dict_pre_hook(lambda o: told.append("saving"))
+        optimizer.register_state_dict_pre_hook(lambda o, told=told: told.append("saving"))
         optimizer.register_state_dict_post_hook(lambda o, state: {**state, "more": 1})
-        optimizer.register_load_state_dict_pre_hook(lambda o, state: told.append(state["more"]))
-        optimizer.register_load_state_dict_post_hook(lambda o: told.append("loaded"))
+        optimizer.register_load_state_dict_pre_hook(lambda o, state, told=told: told.append(state["more"]))
+        optimizer.register_load_state_dict_post_hook(lambda o, told=told: told.append("loaded"))
         optimizer.load_state_dict(optimizer.state_dict())
         assert told == ["saving", 1, "loaded"]
 
@@ -391,7 +391,7 @@ def test_hooks_of_checkpoints():
 def test_hooks_of_all_optimizers():
     for t in BOTH:
         told = []
-        handle = base(t).register_optimizer_step_post_hook(lambda o, a, k: told.append(type(o).__name__))
+        handle = base(t).register_optimizer_step_post_hook(lambda o, a, k, told=told: told.append(type(o).__name__))
         for kind in ("SGD", "Adam"):
             getattr(t.optim, kind)([leaf(t)], lr=0.1).step()
         handle.remove()

@@ -23,7 +23,7 @@ def swap_in_optimizer_params_and_state(optimizer: Optimizer, swapin_parameters: 
     >>> w.grad = v.grad = torch.ones(1); optimizer.step()
     >>> with torch.optim.swap_in_optimizer_params_and_state(optimizer, {"v": v}, optimizer.state_dict()):
     ...     optimizer.step()
-    >>> w.item(), round(v.item(), 3)
+    >>> round(w.item(), 3), round(v.item(), 3)
     (0.5, -0.5)
     """
     if not optimizer.state:
