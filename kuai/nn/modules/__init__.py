@@ -1,0 +1,62 @@
+"""PyTorch's file names (``torch.nn.modules.batchnorm``), for programs that import by them."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from . import utils as utils
+
+# PyTorch's file: the files of kuai.nn that have its names.
+FILES = {
+    "activation": ("activations", "attention"),
+    "adaptive": ("adaptive",),
+    "batchnorm": ("normalization",),
+    "channelshuffle": ("shape",),
+    "container": ("containers", "module"),
+    "conv": ("conv",),
+    "distance": ("distance",),
+    "dropout": ("dropout",),
+    "flatten": ("shape",),
+    "fold": ("shape",),
+    "instancenorm": ("normalization",),
+    "lazy": ("lazy",),
+    "linear": ("linear",),
+    "loss": ("losses",),
+    "module": ("module", "module_hooks"),
+    "normalization": ("normalization",),
+    "padding": ("padding",),
+    "pixelshuffle": ("shape",),
+    "pooling": ("pooling",),
+    "rnn": ("rnn",),
+    "sparse": ("embedding",),
+    "transformer": ("transformer",),
+    "upsampling": ("upsampling",),
+}
+
+
+class _File(ModuleType):
+    """One of PyTorch's files: its names are looked up in those of kuai's that have them, then in kuai.nn."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for place in (*(f"kuai.nn.{f}" for f in FILES[self.__name__.rpartition(".")[2]]), "kuai.nn"):
+            try:
+                return getattr(import_module(place), name)
+            except (ModuleNotFoundError, AttributeError):
+                continue
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+
+for _name in FILES:
+    sys.modules[f"{__name__}.{_name}"] = globals()[_name] = _File(f"{__name__}.{_name}")
+
+
+def __getattr__(name: str) -> object:
+    from .. import __dict__ as names
+
+    if name in names:
+        return names[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
