@@ -13,7 +13,7 @@ import kuai
 from kuai.ops import norms
 from tests import oracle
 
-# x: floats, e: none of them, i: integers, b: bools, c: complex, z: a number, n: with nan, u: uint8
+# x: floats, e: none of them, i: integers, b: bools, c: complex, z: a number, n: with nan, s: in order, u: uint8
 SUMS = """x.sum() | x.sum(0) | x.sum(-1, True) | x.sum((0, 1)) | x.sum([1], keepdim=True) | x.sum(dim=()) | x.sum([]) | x.sum(5)
 x.sum((0, 0)) | x.sum((0, -2)) | x.sum(0.5) | x.sum('a') | x.sum(np.int64(1)) | z.sum(0) | z.sum(-1) | z.sum(1) | e.sum() | e.sum(0)
 e.sum(1) | i.sum() | b.sum() | u.sum(0) | i.sum(dtype=torch.float16) | x.sum(dtype=torch.int32) | c.sum(1) | x.sum(dtype=torch.bool)
@@ -127,7 +127,7 @@ def outcome(library, code):
     scope = {
         "torch": library, "np": np, "T": T, "nan": nan, "inf": float("inf"), "x": x, "i": T([[3, 0, 2], [-1, 5, 5]]),
         "b": x > 0.6, "c": T([[1 + 2j, 0.5j, -1], [2 - 1j, 3, 1j]]), "z": T(3.0), "e": T([]).reshape(0, 3),
-        "n": T([3.0, nan, 1.0, nan, 3.0, 1.0]), "u": T([[3, 0, 2], [1, 5, 5]]).to(library.uint8),
+        "n": T([3.0, nan, 1.0, nan, 3.0, 1.0]), "s": T([1.0, 3.0, 5.0]), "u": T([[3, 0, 2], [1, 5, 5]]).to(library.uint8),
     }  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -112,9 +112,11 @@ def _topk_xla(xp, x, *, k, dim, largest):
     if not x.ndim or not largest:
         return _topk.op.body(xp, x, k=k, dim=dim, largest=largest)
     x = xp.moveaxis(x, dim, -1)
-    if x.dtype.kind == "f":
-        x = xp.where(xp.isnan(x), xp.asarray(xp.nan, x.dtype), x)  # a negative nan would be the least
-    return tuple(xp.moveaxis(m, -1, dim) for m in xp.lax.top_k(x, k))
+    key = x
+    if x.dtype.kind == "f":  # top_k goes by the bits, where a negative nan is the least and a negative zero below zero
+        key = xp.where(x == 0, xp.zeros((), x.dtype), xp.where(x == x, x, xp.asarray(xp.nan, x.dtype)))
+    places = xp.lax.top_k(key, k)[1]
+    return xp.moveaxis(xp.take_along_axis(x, places, -1), -1, dim), xp.moveaxis(places, -1, dim)
 
 
 @op(shape=_topk_rule, vjp=_put_sorted, many=True, xla=_topk_xla, name="topk", cost=20.0)
@@ -122,7 +124,7 @@ def _topk(xp, x, *, k, dim, largest):
     if not x.ndim:
         return x, xp.zeros((), "int64")
     dim %= x.ndim
-    if xp is np and 0 < 4 * k < x.shape[dim] and not (x != x).any():
+    if xp is np and 0 < 4 * k < x.shape[dim] > 256 and not (x != x).any():
         return _select(np.moveaxis(x, dim, -1), k, dim, largest)
     return tuple(_first(m, k, dim) for m in ordered(xp, x, dim, descending=largest))
 

@@ -419,6 +419,8 @@ def histogramdd(input: Tensor, bins: object, *, range: Sequence[float] | None = 
     tensor([[1., 0.],
             [1., 1.]])
     """
+    if not input.ndim:
+        raise IndexError("torch.histogramdd: input has no dimensions, and its last one is needed")
     if input.ndim < 2:
         raise RuntimeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, but got {input.ndim}")
     d = input.shape[-1]
