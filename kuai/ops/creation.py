@@ -77,7 +77,8 @@ def available(where: device) -> device:
     return where
 
 
-def zeros(*size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, names=None) -> Tensor:
+def zeros(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False,
+          names=None) -> Tensor:  # fmt: skip
     """A tensor of zeros (``torch.zeros``).
 
     >>> import kuai as torch
@@ -85,24 +86,26 @@ def zeros(*size, out=None, dtype=None, layout=None, device=None, pin_memory=Fals
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _fill(_size(size, "zeros"), 0, *_options(dtype, device), requires_grad, out)
+    return _fill(asked(args, size, "zeros"), 0, *_options(dtype, device), requires_grad, out)
 
 
-def _size(size: tuple, name: str) -> tuple[int, ...]:
-    return shape_of(size, name)
+def asked(args: tuple, size: object, name: str) -> tuple[int, ...]:
+    """The shape of ``f(2, 3)``, ``f((2, 3))`` or ``f(size=(2, 3))``."""
+    return shape_of(args if size is None else (size,), name)
 
 
-def ones(*size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, names=None) -> Tensor:
+def ones(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False,
+         names=None) -> Tensor:  # fmt: skip
     """A tensor of ones (``torch.ones``).
 
     >>> import kuai as torch
     >>> torch.ones(2, dtype=torch.int64)
     tensor([1, 1])
     """
-    return _fill(_size(size, "ones"), 1, *_options(dtype, device), requires_grad, out)
+    return _fill(asked(args, size, "ones"), 1, *_options(dtype, device), requires_grad, out)
 
 
-def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
           memory_format=None, names=None) -> Tensor:  # fmt: skip
     """A tensor whose content is not specified (``torch.empty``); here it is zeros, in every run.
 
@@ -110,7 +113,7 @@ def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=F
     >>> torch.empty(2, 3).shape
     torch.Size([2, 3])
     """
-    return _fill(_size(size, "empty"), 0, *_options(dtype, device), requires_grad, out)
+    return _fill(asked(args, size, "empty"), 0, *_options(dtype, device), requires_grad, out)
 
 
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
@@ -509,19 +512,19 @@ def _new(self: Tensor, size: tuple, value: object, dtype: object, device: object
     return _fill(shape_of(size, name), value, d, where, requires_grad)
 
 
-def new_zeros(self, *size, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+def new_zeros(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
     """Zeros with this tensor's dtype and device (``torch.Tensor.new_zeros``)."""
-    return _new(self, size, 0, dtype, device, requires_grad, "new_zeros")
+    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, "new_zeros")
 
 
-def new_ones(self, *size, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+def new_ones(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
     """Ones with this tensor's dtype and device (``torch.Tensor.new_ones``)."""
-    return _new(self, size, 1, dtype, device, requires_grad, "new_ones")
+    return _new(self, args if size is None else (size,), 1, dtype, device, requires_grad, "new_ones")
 
 
-def new_empty(self, *size, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
     """A tensor with this one's dtype and device (``torch.Tensor.new_empty``)."""
-    return _new(self, size, 0, dtype, device, requires_grad, "new_empty")
+    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, "new_empty")
 
 
 def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:

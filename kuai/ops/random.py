@@ -18,7 +18,7 @@ from ..random import Generator, streams
 from ..random.seeding import accelerator_stream
 from ..tensor import Tensor, from_array, wrap
 from .conversion import assign
-from .creation import available, require_grad, shape_of
+from .creation import asked, available, require_grad, shape_of
 from .define import op, write_out
 
 
@@ -98,26 +98,26 @@ def _normal(shape: tuple, d: dtype, where: device, generator: Generator | None, 
     return draw("normal", shape, d, where, generator, mean, std, host)
 
 
-def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
-         names=None) -> Tensor:  # fmt: skip
+def rand(*args, size=None, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+         pin_memory=False, names=None) -> Tensor:  # fmt: skip
     """Uniform draws from [0, 1) (``torch.rand``).
 
     >>> import kuai as torch
     >>> _ = torch.manual_seed(0); torch.rand(2)
     tensor([0.4963, 0.7682])
     """
-    return _done(_uniform(shape_of(size, "rand"), *_options(dtype, device), generator), requires_grad, out)
+    return _done(_uniform(asked(args, size, "rand"), *_options(dtype, device), generator), requires_grad, out)
 
 
-def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
-          names=None) -> Tensor:  # fmt: skip
+def randn(*args, size=None, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+          pin_memory=False, names=None) -> Tensor:  # fmt: skip
     """Standard normal draws (``torch.randn``).
 
     >>> import kuai as torch
     >>> _ = torch.manual_seed(0); torch.randn(2)
     tensor([ 1.5410, -0.2934])
     """
-    return _done(_normal(shape_of(size, "randn"), *_options(dtype, device), generator), requires_grad, out)
+    return _done(_normal(asked(args, size, "randn"), *_options(dtype, device), generator), requires_grad, out)
 
 
 def randint(*args, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
