@@ -143,5 +143,5 @@ def _ctc_backward(xp, g, x, targets, lengths, ends, losses, alphas, *, blank):
     betas = _backward(xp, x, places, skips, lengths, ends)
     shares = xp.exp(alphas + betas - _emitted(xp, x, places) + losses[:, None])
     used = xp.einsum("tnl,nlc->tnc", shares, (places[..., None] == xp.arange(x.shape[2])).astype(x.dtype))
-    inside = (xp.arange(x.shape[0])[:, None] < lengths)[..., None]
-    return xp.where(inside, (xp.exp(x) - used) * g[:, None], 0)
+    counts = (xp.arange(x.shape[0])[:, None] < lengths) & (g != 0)  # an infinite loss that was made 0 has no gradient
+    return xp.where(counts[..., None], (xp.exp(x) - used) * g[:, None], 0)

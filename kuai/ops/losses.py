@@ -112,7 +112,8 @@ def shared_names() -> SimpleNamespace:
     """kuai's own functions under the names that slopes use, for derivatives that go on the graph."""
     from .activation import tanh
     from .comparison import clip, where
-    from .elementwise import abs, exp, log, log1p, sign
+    from .elementwise import abs, exp, log, log1p
+    from .rounding import sign
 
     return SimpleNamespace(abs=abs, clip=clip, exp=exp, log=log, log1p=log1p, sign=sign, tanh=tanh, where=where)
 
@@ -191,10 +192,6 @@ def _gain(y, pos_weight):
     return 1 if pos_weight is None else (pos_weight - 1) * y + 1
 
 
-def _logit_loss(xp, x, y, pos_weight):
-    return (1 - y) * x - _gain(y, pos_weight) * _log_sigmoid(xp, x)
-
-
 def _logit_slope(xp, x, y, w, p):
     return _weighted((1 - y) - _gain(y, p) * _sigmoid(xp, -x), w)
 
@@ -203,12 +200,9 @@ def _logit_target_slope(xp, x, y, w, p):
     return _weighted(-x if p is None else (1 - p) * _log_sigmoid(xp, x) - x, w)
 
 
-@elementwise_loss(_logit_slope, _logit_target_slope,
-                  lambda xp, x, y, w, p: _logit_loss(xp, x, y, p),
-                  lambda xp, x, y, w, p: _weighted(-y * _log_sigmoid(xp, x), w),
-                  cost=15.0)  # fmt: skip
+@elementwise_loss(_logit_slope, _logit_target_slope, None, None, cost=15.0)
 def binary_cross_entropy_with_logits(xp, x, y, w, p):
-    return _weighted(_logit_loss(xp, x, y, p), w)
+    return _weighted((1 - y) * x - _gain(y, p) * _log_sigmoid(xp, x), w)
 
 
 @elementwise_loss(lambda xp, x, y: -y, lambda xp, x, y: xp.log(y) + 1 - x, cost=10.0)

@@ -12,7 +12,7 @@ from ...dispatch import recorder
 from ...ops import class_losses, losses
 from ...ops.dense import linear
 from ...tensor import Tensor
-from .reductions import named_reduction, reduced
+from .reductions import named_reduction, need_constant, reduced
 
 # ---- classes -------------------------------------------------------------------------------------------------------------------
 
@@ -62,11 +62,8 @@ def _checked_target(input: Tensor, target: Tensor, weight: Tensor | None, ignore
     data = target._read().data
     if type(data) is np.ndarray and data.dtype.kind in "iu":
         class_losses.check_targets(data, shape[len(shape) > 1], ignore_index)
-    if weight is not None and weight.requires_grad:
-        raise RuntimeError(
-            "The function 'nll_loss_forward' is not differentiable with respect to argument 'weight'. This input cannot "
-            "have requires_grad True."
-        )
+    if weight is not None:
+        need_constant("nll_loss_forward", "weight", weight)
     return target
 
 
@@ -138,11 +135,15 @@ def _warn_of_broadcast(input: Tensor, target: Tensor) -> None:
         )
 
 
-def _with_weight(values: Tensor, weight: Tensor, reduction: str) -> Tensor:
-    """Elements' losses with a weight for each; the mean is that of the weights."""
+def _weighted(values: Tensor, weight: Tensor) -> Tensor:
     if values.shape != weight.shape:
         raise ValueError(f"Weights and input must have the same size, got {weight.shape} and {values.shape}")
-    weighted = values * weight
+    return values * weight
+
+
+def _with_weight(values: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """Elements' losses with a weight for each; the mean is that of the weights."""
+    weighted = _weighted(values, weight)
     return weighted.sum() / weight.sum() if reduction == "mean" else reduced(weighted, reduction)
 
 
@@ -207,7 +208,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta. (got {delta})")
     if weight is not None:
-        return _with_weight(losses.huber_loss(input, target, delta, reduction="none"), weight, reduction)
+        return reduced(_weighted(losses.huber_loss(input, target, delta, reduction="none"), weight), reduction)
     return losses.huber_loss(input, target, delta, reduction=reduction)
 
 
@@ -232,6 +233,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
         raise RuntimeError(f"binary_cross_entropy: Found dtype {target.dtype} but expected {input.dtype}")
     _check_unit_interval(input)
     if weight is not None:
+        need_constant("binary_cross_entropy", "weight", weight)
         weight = weight.expand(input.shape)
     return losses.binary_cross_entropy(input, target, weight, reduction=reduction)
 
@@ -255,6 +257,9 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
     reduction = named_reduction(size_average, reduce, reduction)
     if input.shape != target.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    for name, given in (("weight", weight), ("pos_weight", pos_weight)):
+        if given is not None:
+            need_constant("binary_cross_entropy_with_logits", name, given)
     return losses.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction=reduction)
 
 

@@ -8,7 +8,7 @@ from ...ops import losses, rules
 from ...ops.losses import check_reduction
 from ...tensor import Tensor
 from .distance import pairwise_distance
-from .reductions import named_reduction, reduced
+from .reductions import named_reduction, need_constant, reduced
 
 
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
@@ -49,6 +49,7 @@ def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = 
     >>> torch.nn.functional.soft_margin_loss(torch.tensor([0.]), torch.tensor([1.]))
     tensor(0.6931)
     """
+    need_constant("soft_margin_loss", "target", target)
     return losses.soft_margin_loss(input, target, reduction=named_reduction(size_average, reduce, reduction))
 
 

@@ -24,3 +24,12 @@ def reduced(values: Tensor, reduction: str) -> Tensor:
     """Losses of rows as the result."""
     check_reduction(reduction)
     return values if reduction == "none" else values.mean() if reduction == "mean" else values.sum()
+
+
+def need_constant(function: str, argument: str, given: Tensor) -> None:
+    """Refuse an argument that wants a gradient and can have none."""
+    if given.requires_grad:
+        raise RuntimeError(
+            f"The function '{function}' is not differentiable with respect to argument '{argument}'. This input cannot have "
+            "requires_grad True."
+        )
