@@ -122,7 +122,7 @@ class Tensor:
 
     def _refresh(self) -> Value:
         """Read through the storage, after it was written (or while NumPy may write to it)."""
-        storage, base = self._storage, self._base
+        storage, base = self._storage, self._root()
         if base is not None and base._rebound != self._rebound:
             fresh = walk(base, self._path[len(base._path) :])
             self._node, self._rebound = fresh._node, base._rebound
@@ -131,6 +131,13 @@ class Tensor:
             self._value = storage.read(self._path)
         self._seen = storage.version
         return self._value
+
+    def _root(self) -> Tensor | None:
+        """The base; if an edit of its own shape has made that a view too, then its base."""
+        base = self._base
+        if base is not None and base._base is not None:
+            base = self._base = base._root()
+        return base
 
     def _array(self) -> np.ndarray:
         """The tensor's elements for reading, as NumPy's; not to be written to."""
@@ -176,7 +183,7 @@ class Tensor:
 
     def _write(self, new: Tensor, tracked: bool) -> Tensor:
         """Rebind to a new content of the same aval; through the path, for a view, to all who share the memory."""
-        root = self._base if self._base is not None else self
+        root = self if self._base is None else self._root()
         content = write_through(root, self._path[len(root._path) :], new)
         if root._storage is None:
             root._value = content._read()

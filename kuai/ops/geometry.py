@@ -189,9 +189,9 @@ def _format(name: str) -> memory_format:
     return FORMATS[name]
 
 
-def check_format(x: Tensor, wanted: memory_format | None) -> None:
+def check_format(shape: Sequence[int], wanted: memory_format | None) -> None:
     """Raise what PyTorch raises for a format that a tensor of this rank cannot have."""
-    if wanted is not None and wanted.order and len(wanted.order) != len(x.shape):
+    if wanted is not None and wanted.order and len(wanted.order) != len(shape):
         raise RuntimeError(f"required rank {len(wanted.order)} tensor to use {wanted.name} format")
 
 
@@ -250,7 +250,7 @@ def contiguous(self: Tensor, memory_format: memory_format = contiguous_format) -
     >>> torch.zeros(2, 3).t().contiguous().stride()
     (2, 1)
     """
-    check_format(self, memory_format)  # type: ignore[arg-type]
+    check_format(self.shape, memory_format)  # type: ignore[arg-type]
     return self if is_contiguous(self) else self.clone()  # type: ignore[attr-defined]
 
 

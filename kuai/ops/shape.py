@@ -15,15 +15,15 @@ from ..devices import placement
 from ..dtypes import dtype, int64
 from ..engine.program import Aval, Op, Size
 from ..tensor import Tensor, from_array
-from . import rules, slicing
+from . import copies, memory, rules, slicing
 from .creation import available, zeros
 from .define import op, write_out
 from .dimensions import reshaped
 from .rules import normalize_dim
 from .slicing import pack
-from .strided import diagonal_of, diagonal_put, diagonal_shape, strided_put
+from .strided import diagonal_of, diagonal_put
 from .taking import take_at
-from .views import piece_place, row_place, sizes, strided_place
+from .views import sizes
 
 # ---- reversed and rolled -----------------------------------------------------------------------------------------------
 
@@ -395,80 +395,6 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(reshaped(input, (input._aval.size,)), offset)
 
 
-# ---- a part replaced ---------------------------------------------------------------------------------------------------
-
-
-def _check_part(src: Tensor, shape: Sequence[int]) -> None:
-    if tuple(src.shape) != tuple(shape):
-        raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(shape)}"
-        )
-
-
-def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """A copy with a diagonal replaced (``torch.diagonal_scatter``).
-
-    >>> import kuai as torch
-    >>> torch.diagonal_scatter(torch.zeros(2, 2), torch.ones(2))
-    tensor([[1., 0.],
-            [0., 1.]])
-    """
-    _check_part(src, diagonal_shape(input.shape, offset, dim1, dim2))
-    return diagonal_put(input, src, offset=offset, dim1=dim1, dim2=dim2, shape=input.shape)
-
-
-def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
-    """A copy with one place of a dimension replaced (``torch.select_scatter``).
-
-    >>> import kuai as torch
-    >>> torch.select_scatter(torch.zeros(2, 2), torch.ones(2), 0, 0)
-    tensor([[1., 1.],
-            [0., 0.]])
-    """
-    start, spec = row_place(input, dim, index)
-    dim = normalize_dim(dim, len(input.shape))
-    _check_part(src, (*input.shape[:dim], *input.shape[dim + 1 :]))
-    return slicing.write(input, src, start, spec=spec)
-
-
-def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None,
-                  step: int = 1) -> Tensor:  # fmt: skip
-    """A copy with a slice of a dimension replaced (``torch.slice_scatter``).
-
-    >>> import kuai as torch
-    >>> torch.slice_scatter(torch.zeros(3), torch.ones(2), start=1)
-    tensor([0., 1., 1.])
-    """
-    at, first, length = slice_bounds(input, dim, start, end, step)
-    _check_part(src, (*input.shape[:at], length, *input.shape[at + 1 :]))
-    place, spec = piece_place(input, at, first, length, step)
-    return slicing.write(input, src, place, spec=spec)
-
-
-def slice_bounds(x: Tensor, dim: int, start: int | None, end: int | None, step: int) -> tuple[int, int, int]:
-    """The dimension, the first place and the number of places that a slice takes."""
-    if not x.shape:
-        raise RuntimeError("slice() cannot be applied to a 0-dim tensor.")
-    if step <= 0:
-        raise RuntimeError("slice step must be positive")
-    at = normalize_dim(dim, len(x.shape))
-    first, last, _ = slice(start, end).indices(x.shape[at])
-    return at, first, max(0, -((first - last) // step))
-
-
-def as_strided_scatter(input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int],
-                       storage_offset: int | None = None) -> Tensor:  # fmt: skip
-    """A copy with the elements that `as_strided` would give replaced (``torch.as_strided_scatter``).
-
-    >>> import kuai as torch
-    >>> torch.as_strided_scatter(torch.zeros(4), torch.ones(2), (2,), (2,))
-    tensor([1., 0., 1., 0.])
-    """
-    _check_part(src, sizes((size,)))
-    base, offset, size, stride = strided_place(input.contiguous(), size, stride, storage_offset)  # type: ignore[attr-defined]
-    return strided_put(base, src, offset, size=size, stride=stride, shape=base.shape, add=False)
-
-
 # ---- broadcasting ------------------------------------------------------------------------------------------------------
 
 
@@ -664,7 +590,6 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 
 METHODS = (
     "fliplr", "flipud", "rot90", "roll", "repeat_interleave", "tril", "triu", "diag", "diag_embed", "diagflat",
-    "diagonal_scatter", "select_scatter", "slice_scatter", "as_strided_scatter",
 )  # fmt: skip
 INPLACE = ("tril", "triu")
-METHODS_EXTRA = {"flip": _flip_method, "repeat": _repeat_method, "tile": _tile_method}
+METHODS_EXTRA = {"flip": _flip_method, "repeat": _repeat_method, "tile": _tile_method, **copies.OWN, **memory.OWN}

@@ -1,0 +1,154 @@
+"""What views give in memory of its own (``…_copy``), and what writing through them gives (``…_scatter``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..tensor import Tensor, wrap
+from . import complex_numbers, joining, slicing, views
+from .define import write_out
+from .rules import normalize_dim
+from .strided import diagonal_put, diagonal_shape, strided_put
+from .views import piece_place, row_place, sizes, strided_place
+
+# ---- written through -----------------------------------------------------------------------------------------------------
+
+
+def _check_part(src: Tensor, shape: Sequence[int]) -> None:
+    if tuple(src.shape) != tuple(shape):
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(shape)}"
+        )
+
+
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A copy with a diagonal replaced (``torch.diagonal_scatter``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(2, 2).diagonal_scatter(torch.ones(2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    _check_part(src, diagonal_shape(input.shape, offset, dim1, dim2))
+    return diagonal_put(input, src, offset=offset, dim1=dim1, dim2=dim2, shape=input.shape)
+
+
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy with one place of a dimension replaced (``torch.select_scatter``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(2, 2).select_scatter(torch.ones(2), 0, 0)
+    tensor([[1., 1.],
+            [0., 0.]])
+    """
+    start, spec = row_place(input, dim, index)
+    dim = normalize_dim(dim, len(input.shape))
+    _check_part(src, (*input.shape[:dim], *input.shape[dim + 1 :]))
+    return slicing.write(input, src, start, spec=spec)
+
+
+def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None,
+                  step: int = 1) -> Tensor:  # fmt: skip
+    """A copy with a slice of a dimension replaced (``torch.slice_scatter``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(3).slice_scatter(torch.ones(2), start=1)
+    tensor([0., 1., 1.])
+    """
+    at, first, length = slice_bounds(input, dim, start, end, step)
+    _check_part(src, (*input.shape[:at], length, *input.shape[at + 1 :]))
+    place, spec = piece_place(input, at, first, length, step)
+    return slicing.write(input, src, place, spec=spec)
+
+
+def slice_bounds(x: Tensor, dim: int, start: int | None, end: int | None, step: int) -> tuple[int, int, int]:
+    """The dimension, the first place and the number of places that a slice takes."""
+    if not x.shape:
+        raise RuntimeError("slice() cannot be applied to a 0-dim tensor.")
+    if step <= 0:
+        raise RuntimeError("slice step must be positive")
+    at = normalize_dim(dim, len(x.shape))
+    first, last, _ = slice(start, end).indices(x.shape[at])
+    return at, first, max(0, -((first - last) // step))
+
+
+def as_strided_scatter(input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int],
+                       storage_offset: int | None = None) -> Tensor:  # fmt: skip
+    """A copy with the elements that `as_strided` would give replaced (``torch.as_strided_scatter``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(4).as_strided_scatter(torch.ones(2), (2,), (2,))
+    tensor([1., 0., 1., 0.])
+    """
+    _check_part(src, sizes((size,)))
+    base, offset, size, stride = strided_place(input.contiguous(), size, stride, storage_offset)  # type: ignore[attr-defined]
+    return strided_put(base, src, offset, size=size, stride=stride, shape=base.shape, add=False)
+
+
+
+# ---- read --------------------------------------------------------------------------------------------------------------
+
+
+def apart(x: Tensor) -> Tensor:
+    """A tensor with memory of its own, and the same place in the graph: values never change, so nothing is copied."""
+    return wrap(x._read(), x._node)
+
+
+def _copying(view: Callable, name: str) -> Callable:
+    def copy(input: Tensor, *args: object, out: Tensor | None = None, **kwargs: object) -> Tensor:
+        made = apart(view(input, *args, **kwargs))
+        return made if out is None else write_out(out, made)
+
+    copy.__name__ = copy.__qualname__ = name
+    copy.__doc__ = f"`{name.removesuffix('_copy')}` in memory of its own (``torch.{name}``)."
+    return copy
+
+
+def _copying_all(split: Callable, name: str) -> Callable:
+    def copy(input: Tensor, *args: object, out: Sequence[Tensor] | None = None, **kwargs: object) -> tuple[Tensor, ...] | None:
+        made = tuple(map(apart, split(input, *args, **kwargs)))
+        if out is None:
+            return made
+        for o, m in zip(out, made):
+            write_out(o, m)
+        return None
+
+    copy.__name__ = copy.__qualname__ = name
+    copy.__doc__ = f"`{name.removesuffix('_copy')}`, the results in memory of their own (``torch.{name}``)."
+    return copy
+
+
+def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
+    place, spec = piece_place(input, *slice_bounds(input, dim, start, end, step), step)
+    return slicing.view(input, place, spec=spec)
+
+
+def _itself(input: Tensor) -> Tensor:
+    return input
+
+
+as_strided_copy = _copying(views.as_strided, "as_strided_copy")
+alias_copy = _copying(_itself, "alias_copy")
+detach_copy = _copying(lambda input: input.detach(), "detach_copy")
+diagonal_copy = _copying(views.diagonal, "diagonal_copy")
+expand_copy = _copying(lambda input, size, *, implicit=False: input.expand(size), "expand_copy")
+narrow_copy = _copying(views.narrow, "narrow_copy")
+permute_copy = _copying(views.permute, "permute_copy")
+select_copy = _copying(views.select, "select_copy")
+slice_copy = _copying(_slice, "slice_copy")
+squeeze_copy = _copying(views.squeeze, "squeeze_copy")
+t_copy = _copying(views.t, "t_copy")
+transpose_copy = _copying(views.transpose, "transpose_copy")
+unfold_copy = _copying(lambda input, dimension, size, step: input.unfold(dimension, size, step), "unfold_copy")
+unsqueeze_copy = _copying(views.unsqueeze, "unsqueeze_copy")
+view_copy = _copying(views.view, "view_copy")
+view_as_real_copy = _copying(complex_numbers.view_as_real, "view_as_real_copy")
+view_as_complex_copy = _copying(complex_numbers.view_as_complex, "view_as_complex_copy")
+split_copy = _copying_all(joining.split, "split_copy")
+split_with_sizes_copy = _copying_all(joining.split_with_sizes, "split_with_sizes_copy")
+unbind_copy = _copying_all(joining.unbind, "unbind_copy")
+
+OWN = {
+    "diagonal_scatter": diagonal_scatter, "select_scatter": select_scatter, "slice_scatter": slice_scatter,
+    "as_strided_scatter": as_strided_scatter, "narrow_copy": narrow_copy,
+}  # fmt: skip

@@ -1,0 +1,275 @@
+"""A tensor's memory: what holds it, and changes of how the tensor itself looks at it (``resize_``, ``set_``, ``t_`` …)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+
+import numpy as np
+
+from ..devices import device
+from ..dtypes import dtype
+from ..engine.trace import current
+from ..tensor import Tensor, wrap
+from . import views
+from .conversion import _check_leaf
+from .creation import zeros
+from .geometry import check_format, contiguous_strides, geometry, memory_format
+from .joining import cat
+from .strided import strided_of, strided_view
+from .views import sizes, storage_root
+
+# ---- the tensor itself seen in another way -----------------------------------------------------------------------------
+
+
+def _become(self: Tensor, other: Tensor) -> Tensor:
+    """Take the place of a view of oneself, which nobody else holds."""
+    value, node = other._read(), other._node if current.grad else self._node
+    if self._storage is not None:
+        if self._base is None:
+            self._base = _before(self)
+        self._path, self._seen, self._rebound = other._path, other._seen, self._base._rebound
+    self._value, self._node = value, node
+    return self
+
+
+def _before(self: Tensor) -> Tensor:
+    """What a tensor was so far: it stays the base of the tensor's views, and becomes its own."""
+    base = wrap(self._value, self._node)
+    base._storage, base._path, base._seen, base._rebound = self._storage, self._path, self._seen, self._rebound
+    return base
+
+
+def _in_place(view: Callable, name: str) -> Callable:
+    """The in-place form of a view: only this tensor changes its shape, not the memory."""
+
+    def method(self: Tensor, *args: object, **kwargs: object) -> Tensor:
+        if current.grad:
+            _check_leaf(self)
+        source = self if self._storage is not None else wrap(self._value, self._node)
+        return _become(self, view(source, *args, **kwargs))
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"`{name[:-1]}` of this tensor itself (``torch.Tensor.{name}``)."
+    return method
+
+
+def resize_(self: Tensor, *size: object, memory_format: memory_format | None = None) -> Tensor:
+    """Another shape for this tensor, with more or less elements (``torch.Tensor.resize_``). New ones are zeros.
+
+    >>> import kuai as torch
+    >>> torch.tensor([1, 2, 3]).resize_(2, 2)
+    tensor([[1, 2],
+            [3, 0]])
+    """
+    shape = sizes(size)
+    if self._node is not None:
+        raise RuntimeError("cannot resize variables that require grad")
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"resize_: got a negative size in {list(shape)}")
+    check_format(shape, memory_format)
+    if shape == self.shape:
+        return self
+    if self._storage is None or not _holds(self, prod(shape)):
+        return _own_memory(self, _refilled(self, shape))
+    strides = contiguous_strides(shape)
+    return _become(self, strided_view(storage_root(self), geometry(self).offset, size=shape, stride=strides))
+
+
+def _holds(self: Tensor, n: int) -> bool:
+    """Whether the storage has n elements from this tensor's first on."""
+    return geometry(self).offset + n <= self._storage.value.aval.size  # type: ignore[union-attr]
+
+
+def _refilled(self: Tensor, shape: tuple[int, ...]) -> Tensor:
+    flat, n = wrap(self._read()).reshape(-1), prod(shape)  # type: ignore[attr-defined]
+    missing = n - self._aval.size
+    if missing > 0:
+        flat = cat([flat, zeros(missing, dtype=self.dtype, device=self.device)])
+    return strided_of(flat, 0, size=shape, stride=contiguous_strides(shape))
+
+
+def _own_memory(self: Tensor, content: Tensor) -> Tensor:
+    """Leave whatever memory was shared for a new content."""
+    self._value, self._storage, self._path, self._base, self._seen = content._value, None, (), None, 0
+    return self
+
+
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: memory_format | None = None) -> Tensor:
+    """`resize_` to another tensor's shape (``torch.Tensor.resize_as_``)."""
+    return resize_(self, the_template.shape, memory_format=memory_format)
+
+
+def set_(self: Tensor, source: object = None, storage_offset: int = 0, size: Sequence[int] | None = None,
+         stride: Sequence[int] | None = None) -> Tensor:  # fmt: skip
+    """Use another tensor's or storage's memory (``torch.Tensor.set_``).
+
+    >>> import kuai as torch
+    >>> x, y = torch.zeros(2), torch.ones(3)
+    >>> x.set_(y)[0] = 5
+    >>> y
+    tensor([5., 1., 1.])
+    """
+    if current.grad:
+        _check_leaf(self)
+    if source is None:
+        return _own_memory(self, zeros(0, dtype=self.dtype, device=self.device))
+    whole = source.tensor if isinstance(source, (UntypedStorage, TypedStorage)) else source
+    if whole.dtype is not self.dtype:  # type: ignore[union-attr]
+        raise RuntimeError(f"Could not set tensor of type {whole.dtype} to a tensor of type {self.dtype}")  # type: ignore[union-attr]
+    if size is not None:
+        stride = contiguous_strides(tuple(size)) if stride is None else stride
+        whole = views.as_strided(whole, size, stride, storage_offset)  # type: ignore[arg-type]
+    elif whole is not source:
+        whole = whole.reshape(-1)[storage_offset:]  # type: ignore[union-attr]
+    self._adopt(whole)  # type: ignore[arg-type]
+    return self
+
+
+# ---- storages ----------------------------------------------------------------------------------------------------------
+
+
+class UntypedStorage:
+    """The bytes that tensors share (``torch.UntypedStorage``), for looking at.
+
+    >>> import kuai as torch
+    >>> torch.zeros(2, 3).untyped_storage().nbytes()
+    24
+    """
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = tensor  # the whole of the memory
+        self.device: device = tensor.device
+
+    def data_ptr(self) -> int:
+        """A number that tensors on the same memory share."""
+        return self.tensor.data_ptr()  # type: ignore[attr-defined]
+
+    def nbytes(self) -> int:
+        """The length in bytes."""
+        return self.tensor._aval.nbytes
+
+    def size(self) -> int:
+        """The length in bytes."""
+        return self.nbytes()
+
+    def _bytes(self) -> np.ndarray:
+        return np.ascontiguousarray(self.tensor._array()).reshape(-1).view(np.uint8)
+
+    def tolist(self) -> list[int]:
+        """The bytes as Python numbers."""
+        return self._bytes().tolist()
+
+    def __getitem__(self, index: int | slice) -> object:
+        return self._bytes()[index].tolist()
+
+    def __len__(self) -> int:
+        return self.nbytes()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UntypedStorage) and self.data_ptr() == other.data_ptr()
+
+    def __hash__(self) -> int:
+        return hash(self.data_ptr())
+
+    _cdata = property(data_ptr)
+
+    def __repr__(self) -> str:
+        lines = "\n".join(f" {b}" for b in self.tolist())
+        return f"{lines}\n[torch.storage.UntypedStorage(device={self.device}) of size {self.nbytes()}]"
+
+
+class TypedStorage:
+    """The elements that tensors share, in order (``torch.TypedStorage``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2, 2).storage().tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = tensor
+        self.dtype: dtype = tensor.dtype
+        self.device: device = tensor.device
+
+    def untyped(self) -> UntypedStorage:
+        """The same memory as bytes."""
+        return UntypedStorage(self.tensor)
+
+    def data_ptr(self) -> int:
+        """A number that tensors on the same memory share."""
+        return self.untyped().data_ptr()
+
+    def nbytes(self) -> int:
+        """The length in bytes."""
+        return self.tensor._aval.nbytes
+
+    def size(self) -> int:
+        """The number of elements."""
+        return self.tensor._aval.size
+
+    def element_size(self) -> int:
+        """The bytes of an element."""
+        return self.dtype.itemsize
+
+    def tolist(self) -> list:
+        """The elements as Python numbers."""
+        return self.tensor._array().reshape(-1).tolist()
+
+    def __getitem__(self, index: int | slice) -> object:
+        return self.tolist()[index]
+
+    def __setitem__(self, index: int | slice, value: object) -> None:
+        self.tensor.reshape(-1)[index] = value  # type: ignore[attr-defined]
+
+    def __iter__(self) -> Iterator:
+        return iter(self.tolist())
+
+    def __len__(self) -> int:
+        return self.size()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TypedStorage) and self.data_ptr() == other.data_ptr()
+
+    def __hash__(self) -> int:
+        return hash(self.data_ptr())
+
+    def __repr__(self) -> str:
+        lines = "\n".join(f" {x}" for x in self.tolist())
+        return f"{lines}\n[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self.size()}]"
+
+
+def untyped_storage(self: Tensor) -> UntypedStorage:
+    """The bytes that this tensor is a view of (``torch.Tensor.untyped_storage``)."""
+    return UntypedStorage(storage_root(self.detach()))  # type: ignore[attr-defined]
+
+
+def storage(self: Tensor) -> TypedStorage:
+    """The elements that this tensor is a view of (``torch.Tensor.storage``)."""
+    return TypedStorage(storage_root(self.detach()))  # type: ignore[attr-defined]
+
+
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether two tensors are the same elements of the same memory (``torch.Tensor.is_set_to``).
+
+    >>> import kuai as torch
+    >>> x = torch.zeros(2, 2)
+    >>> x[0].is_set_to(x[0]), x[0].is_set_to(x[1])
+    (True, False)
+    """
+    if self is tensor:
+        return True
+    return self._storage is not None and self._storage is tensor._storage and geometry(self) == geometry(tensor)
+
+
+def _is_view(self: Tensor) -> bool:
+    """Whether this tensor is a differentiable view of another (``torch.Tensor._is_view``)."""
+    return self._base is not None
+
+
+OWN = {
+    **{f"{name}_": _in_place(getattr(views, name), f"{name}_")
+       for name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", "as_strided")},
+    "resize_": resize_, "resize_as_": resize_as_, "set_": set_, "untyped_storage": untyped_storage, "storage": storage,
+    "is_set_to": is_set_to, "_is_view": _is_view,
+}  # fmt: skip
