@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .. import dtypes, return_types
+from ..dispatch import recorder
 from ..dtypes import dtype
 from ..engine.program import Op
 from ..tensor import Tensor
@@ -35,6 +36,9 @@ def _cumsum(xp, x, *, dim, dtype, reverse):
     return _flipped(xp, _flipped(xp, x, dim, reverse).cumsum(axis=dim), dim, reverse)
 
 
+_record_cumsum = recorder(_cumsum.op)
+
+
 @numpy_names
 def cumsum(input: Tensor, dim: int, *, dtype: object = None, out: Tensor | None = None) -> Tensor:
     """Sums of all elements up to each one (``torch.cumsum``).
@@ -43,7 +47,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: object = None, out: Tensor | None 
     >>> torch.cumsum(torch.tensor([1, 2, 3]), dim=0)
     tensor([1, 3, 6])
     """
-    made = _cumsum(input, dim=dim_of(dim, "cumsum"), dtype=dtype and dtypes.as_dtype(dtype), reverse=False)
+    made = _record_cumsum((dim_of(dim, "cumsum"), dtype and dtypes.as_dtype(dtype), False), input)
     return made if out is None else write_out(out, made)
 
 
@@ -374,34 +378,26 @@ def _steps(x: Tensor, spacing: object, over: tuple, everywhere: bool) -> list:
 def _slope(x: Tensor, dim: int, step: object, edge_order: int) -> Tensor:
     """Three neighbours give the slope at the middle one; the edges take two, or three for the second order."""
     n = x.shape[dim]
-    gaps = _gaps(step, n, x.ndim, dim)
-    at = [x.narrow(dim, i, n - 2) for i in range(3)]
-    left, right = gaps(0, n - 2), gaps(1, n - 2)
+    first, middle, last = (x.narrow(dim, i, n - 2) for i in range(3))
     if isinstance(step, Tensor) and step.ndim:
-        middle = (at[2] * left / right - at[0] * right / left + at[1] * (right / left - left / right)) / (left + right)
+        gaps = _diff(step, dim=0).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
+        gap = [gaps.narrow(dim, i, 1) for i in range(n - 1)]
+        left, right = gaps.narrow(dim, 0, n - 2), gaps.narrow(dim, 1, n - 2)
+        inner = (last * left / right - first * right / left + middle * (right / left - left / right)) / (left + right)
     else:
-        middle = (at[2] - at[0]) / (step * 2)
-    ends = [_end(x, dim, gaps, edge_order, first) for first in (True, False)]
-    return cat([ends[0], middle, ends[1]], dim)
+        gap, inner = [step] * (n - 1), (last - first) / (step * 2)  # type: ignore[list-item, operator]
+    start = _end([x.narrow(dim, i, 1) for i in range(edge_order + 1)], gap)
+    end = _end([x.narrow(dim, n - 1 - i, 1) for i in range(edge_order + 1)], [-g for g in reversed(gap)])
+    return cat([start, inner, end], dim)
 
 
-def _gaps(step: object, n: int, rank: int, dim: int) -> Callable:
-    """Distances of neighbours, as a function (start, length)."""
-    if not isinstance(step, Tensor) or not step.ndim:
-        return lambda start, length: step
-    gaps = _diff(step, dim=0).reshape([-1 if i == dim else 1 for i in range(rank)])
-    return lambda start, length: gaps.narrow(dim, start, length)
-
-
-def _end(x: Tensor, dim: int, gaps: Callable, edge_order: int, first: bool) -> Tensor:
-    n = x.shape[dim]
-    at = [x.narrow(dim, i if first else n - 1 - i, 1) for i in range(edge_order + 1)]
-    near, sign = gaps(0 if first else n - 2, 1), 1 if first else -1
-    if edge_order == 1:
-        return (at[1] - at[0]) * sign / near
-    far = gaps(1 if first else n - 3, 1)
-    both = near + far
-    return (at[1] * (both / (near * far)) - at[0] * ((near + both) / (near * both)) - at[2] * (near / (far * both))) * sign
+def _end(at: list[Tensor], gap: list) -> Tensor:
+    """The slope at the first of two or three points, whose distances are given."""
+    near = gap[0]
+    if len(at) == 2:
+        return (at[1] - at[0]) / near
+    far, both = gap[1], gap[0] + gap[1]
+    return at[1] * (both / (near * far)) - at[0] * ((near + both) / (near * both)) - at[2] * (near / (far * both))
 
 
 METHODS = ("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "diff")

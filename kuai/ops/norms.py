@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from .. import dtypes
+from ..dispatch import recorder
 from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
@@ -91,17 +92,19 @@ def _vector_norm(xp, x, *, ord, dim, keepdim, dtype):
     return (x**ord).sum(**fold) ** (1 / ord)
 
 
+_record_vector_norm = recorder(_vector_norm.op)
+
+
 def vector_norm(x: Tensor, ord: object = 2, dim: object = None, keepdim: bool = False, *, dtype: object = None,
                 out: Tensor | None = None) -> Tensor:  # fmt: skip
     """The norm of vectors along some dimensions, or of all elements (``torch.linalg.vector_norm``).
 
     >>> import kuai as torch
-    >>> torch.linalg.vector_norm(torch.tensor([3., 4.]))
+    >>> vector_norm(torch.tensor([3., 4.]))
     tensor(5.)
     """
-    ord = _order(ord)
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
-    made = _vector_norm(x, ord=ord, dim=dims_of(dim, "linalg_vector_norm"), keepdim=keepdim, dtype=wanted)
+    made = _record_vector_norm((_order(ord), dims_of(dim, "linalg_vector_norm"), keepdim, wanted), x)
     return made if out is None else write_out(out, made)
 
 

@@ -84,7 +84,8 @@ def _extreme(name: str, method: str, grad_name: str) -> Callable:
     return extreme
 
 
-_amax, _amin = _extreme("amax", "max", "AmaxBackward0"), _extreme("amin", "min", "AminBackward0")
+_record_amax = recorder(_extreme("amax", "max", "AmaxBackward0").op)  # type: ignore[attr-defined]
+_record_amin = recorder(_extreme("amin", "min", "AminBackward0").op)  # type: ignore[attr-defined]
 _max_all, _min_all = _extreme("max", "max", "MaxBackward1"), _extreme("min", "min", "MinBackward1")
 
 
@@ -96,7 +97,7 @@ def amax(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tenso
     >>> torch.amax(torch.tensor([[1., 4.], [3., 2.]]), dim=0)
     tensor([3., 4.])
     """
-    made = _amax(input, dim=dims_of(dim, "amax"), keepdim=keepdim)
+    made = _record_amax((dims_of(dim, "amax"), keepdim), input)
     return made if out is None else write_out(out, made)
 
 
@@ -108,7 +109,7 @@ def amin(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tenso
     >>> torch.amin(torch.tensor([[1., 4.], [3., 2.]]), dim=0)
     tensor([1., 2.])
     """
-    made = _amin(input, dim=dims_of(dim, "amin"), keepdim=keepdim)
+    made = _record_amin((dims_of(dim, "amin"), keepdim), input)
     return made if out is None else write_out(out, made)
 
 

@@ -148,15 +148,18 @@ def _logsumexp(xp, x, *, dim, keepdim):
     return made if keepdim else made.squeeze(over)
 
 
+_record_logsumexp = recorder(_logsumexp.op)
+
+
 @numpy_names
 def logsumexp(input: Tensor, dim: object, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of the sum of exponentials over some dimensions (``torch.logsumexp``).
 
     >>> import kuai as torch
-    >>> torch.logsumexp(torch.tensor([1000., 1000.]), dim=0)
-    tensor(1000.6931)
+    >>> torch.logsumexp(torch.tensor([100., 100.]), dim=0)
+    tensor(100.6931)
     """
-    made = _logsumexp(input, dim=dims_of(dim, "logsumexp"), keepdim=keepdim)
+    made = _record_logsumexp((dims_of(dim, "logsumexp"), keepdim), input)
     return made if out is None else write_out(out, made)
 
 

@@ -9,6 +9,7 @@ from math import prod as product
 import numpy as np
 
 from .. import dtypes, return_types
+from ..dispatch import record_many, recorder
 from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules
@@ -117,7 +118,18 @@ def _std_mean(xp, x, *, dim, correction, keepdim):
     return xp.sqrt(variance), mean
 
 
-def _spread_of(made: Callable, name: str, input: Tensor, dim: object, unbiased: object, keepdim: bool, correction: object):
+_record_var, _record_std = recorder(_var.op), recorder(_std.op)
+
+
+def _record_var_mean(static: tuple, input: Tensor) -> tuple:
+    return record_many(_var_mean.op, static, input)
+
+
+def _record_std_mean(static: tuple, input: Tensor) -> tuple:
+    return record_many(_std_mean.op, static, input)
+
+
+def _spread_of(record: Callable, name: str, input: Tensor, dim: object, unbiased: object, keepdim: bool, correction: object):
     """var, std and those with the mean; ``unbiased`` and a bool in the place of dim say the correction the old way."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -125,7 +137,7 @@ def _spread_of(made: Callable, name: str, input: Tensor, dim: object, unbiased: 
         raise TypeError(f"{name}() takes unbiased or correction, not both")
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)  # type: ignore[call-overload]
-    return made(input, dim=dims_of(dim, name), correction=correction, keepdim=keepdim)
+    return record((dims_of(dim, name), correction, keepdim), input)
 
 
 @numpy_names
@@ -137,7 +149,7 @@ def var(input: Tensor, dim: object = None, unbiased: bool | None = None, keepdim
     >>> torch.var(torch.tensor([[1., 3.], [2., 6.]]), dim=1)
     tensor([2., 8.])
     """
-    made = _spread_of(_var, "var", input, dim, unbiased, keepdim, correction)
+    made = _spread_of(_record_var, "var", input, dim, unbiased, keepdim, correction)
     return made if out is None else write_out(out, made)
 
 
@@ -150,7 +162,7 @@ def std(input: Tensor, dim: object = None, unbiased: bool | None = None, keepdim
     >>> torch.std(torch.tensor([1., 3., 5.]))
     tensor(2.)
     """
-    made = _spread_of(_std, "std", input, dim, unbiased, keepdim, correction)
+    made = _spread_of(_record_std, "std", input, dim, unbiased, keepdim, correction)
     return made if out is None else write_out(out, made)
 
 
@@ -163,7 +175,7 @@ def var_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, ke
     >>> torch.var_mean(torch.tensor([1., 3., 5.]))
     (tensor(4.), tensor(3.))
     """
-    return write_outs(out, _spread_of(_var_mean, "var_mean", input, dim, unbiased, keepdim, correction))  # type: ignore[return-value]
+    return write_outs(out, _spread_of(_record_var_mean, "var_mean", input, dim, unbiased, keepdim, correction))  # type: ignore[return-value]
 
 
 @numpy_names
@@ -175,7 +187,7 @@ def std_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, ke
     >>> torch.std_mean(torch.tensor([1., 3., 5.]))
     (tensor(2.), tensor(3.))
     """
-    return write_outs(out, _spread_of(_std_mean, "std_mean", input, dim, unbiased, keepdim, correction))  # type: ignore[return-value]
+    return write_outs(out, _spread_of(_record_std_mean, "std_mean", input, dim, unbiased, keepdim, correction))  # type: ignore[return-value]
 
 
 # ---- quantiles ---------------------------------------------------------------------------------------------------------------
