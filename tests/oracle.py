@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
+from collections.abc import Callable
+from contextlib import suppress
+from types import CellType, FunctionType, ModuleType
 
 import ml_dtypes
 import numpy as np
@@ -26,7 +27,7 @@ class Unsupported(Exception):
     """Arguments that kuai has no counterpart of, such as sparse tensors."""
 
 
-# ---- arguments ---------------------------------------------------------------------------------------------------------------
+# ---- arguments -------------------------------------------------------------------------------------------------------
 
 
 class Converter:
@@ -95,7 +96,6 @@ def dtype_name(d: object) -> str:
     return str(d).removeprefix("torch.").replace("complex32", "complex64")
 
 
-_MODULES = {torch: kuai}
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.ndarray, np.generic, range, type)
 
 
@@ -131,9 +131,10 @@ def lookup(path: str) -> object:
     """What kuai has under a dotted name; NotImplementedError if it has nothing."""
     found: object = kuai
     for name in path.split("."):
-        found = getattr(found, name, None)
-        if found is None:
-            raise NotImplementedError(f"kuai.{path}: not written yet")
+        try:
+            found = getattr(found, name)
+        except (AttributeError, ImportError):
+            raise NotImplementedError(f"kuai.{path}: not written yet") from None
     return found
 
 
@@ -142,10 +143,8 @@ def rebind(fn: FunctionType) -> FunctionType:
     scope = dict(fn.__globals__)
     for name, value in scope.items():
         if isinstance(value, ModuleType) and value.__name__.split(".")[0] == "torch":
-            try:
-                scope[name] = lookup(value.__name__.removeprefix("torch").lstrip(".")) if value is not torch else kuai
-            except NotImplementedError:
-                pass
+            with suppress(NotImplementedError):
+                scope[name] = kuai if value is torch else lookup(value.__name__.removeprefix("torch."))
     scope["wrapper_set_seed"] = seeded
     made = FunctionType(fn.__code__, scope, fn.__name__, fn.__defaults__, _closure(fn))
     made.__kwdefaults__ = fn.__kwdefaults__
@@ -153,8 +152,6 @@ def rebind(fn: FunctionType) -> FunctionType:
 
 
 def _closure(fn: FunctionType) -> tuple | None:
-    from types import CellType
-
     if fn.__closure__ is None:
         return None
     cells = []
@@ -172,7 +169,7 @@ def seeded(fn: Callable, *args: object, **kwargs: object) -> object:
     return fn(*args, **kwargs)
 
 
-# ---- results -----------------------------------------------------------------------------------------------------------------
+# ---- results ---------------------------------------------------------------------------------------------------------
 
 
 def flatten(x: object) -> list:
@@ -239,29 +236,40 @@ def _close(a: np.ndarray, b: np.ndarray, relative: float, absolute: float) -> np
     return np.isclose(a, b, rtol=relative, atol=absolute * min(scale, 1e30), equal_nan=True)
 
 
-# ---- gradients and errors ------------------------------------------------------------------------------------------------------
+# ---- gradients and errors --------------------------------------------------------------------------------------------
 
 
-def gradients(ours: object, theirs: object, leaves: list[tuple]) -> Iterator[tuple]:
-    """Gradients of both results for each pair of leaves, from the same random cotangents; None becomes zeros."""
-    wanted = [isinstance(t, torch.Tensor) and t.requires_grad for t in flatten(theirs)]
-    outs = [t for t, w in zip(flatten(theirs), wanted) if w]
-    mine = [t for t, w in zip(flatten(ours), wanted) if w]
-    for t, m in zip(outs, mine):
-        assert m.requires_grad, "a result does not require grad, PyTorch's does"
-    cotangents = [torch.randn(t.shape, dtype=t.dtype) for t in outs]
-    theirs_g = torch.autograd.grad(outs, [t for t, _ in leaves], cotangents, allow_unused=True)
-    ours_g = kuai.autograd.grad(mine, [m for _, m in leaves], [to_kuai(c) for c in cotangents], allow_unused=True)
-    for (t, m), a, b in zip(leaves, ours_g, theirs_g):
-        yield kuai.zeros_like(m) if a is None else a, torch.zeros_like(t) if b is None else b
-
-
-def assert_same_gradients(ours: object, theirs: object, leaves: list[tuple], loose: float = 10.0) -> None:
-    """Compare the gradients of two results with respect to pairs of leaves."""
-    if not any(isinstance(t, torch.Tensor) and t.requires_grad for t in flatten(theirs)) or not leaves:
+def assert_same_gradients(ours: object, theirs: object, leaves: list[tuple], *, twice: bool = False) -> None:
+    """Compare the gradients of two results with respect to pairs of leaves; ``twice``: the second derivatives too."""
+    pairs = [(m, t) for m, t in zip(flatten(ours), flatten(theirs)) if _wants_gradient(t)]
+    for mine, _ in pairs:
+        assert mine.requires_grad, "a result does not require grad, PyTorch's does"
+    if not pairs or not leaves:
         return
-    for i, (a, b) in enumerate(gradients(ours, theirs, leaves)):
-        assert_same(a, b, f"gradient {i}", loose=loose)
+    given = _gradients(pairs, leaves, twice)
+    for i, (a, b) in enumerate(given):
+        assert_same(a, b, f"gradient {i}", loose=10.0)
+    if twice:
+        for i, (a, b) in enumerate(_gradients([g for g in given if _wants_gradient(g[1])], leaves, False)):
+            assert_same(a, b, f"second derivative {i}", loose=100.0)
+
+
+def _wants_gradient(x: object) -> bool:
+    return isinstance(x, torch.Tensor) and x.requires_grad
+
+
+def _gradients(pairs: list[tuple], leaves: list[tuple], create_graph: bool) -> list[tuple]:
+    """Gradients of pairs of results for each pair of leaves, from the same random cotangents; None becomes zeros."""
+    if not pairs:
+        return []
+    cotangents = [torch.randn(t.shape, dtype=t.dtype) for _, t in pairs]
+    options = {"allow_unused": True, "create_graph": create_graph}
+    theirs = torch.autograd.grad([t for _, t in pairs], [t for t, _ in leaves], cotangents, **options)
+    mine = kuai.autograd.grad([m for m, _ in pairs], [m for _, m in leaves], [to_kuai(c) for c in cotangents], **options)
+    return [
+        (kuai.zeros_like(m) if a is None else a, torch.zeros_like(t) if b is None else b)
+        for (t, m), a, b in zip(leaves, mine, theirs)
+    ]
 
 
 def assert_same_error(ours: Callable, theirs: Callable) -> None:
@@ -275,12 +283,34 @@ def assert_same_error(ours: Callable, theirs: Callable) -> None:
     assert_raises(ours, expected)
 
 
-def assert_raises(call: Callable, expected: type | tuple) -> None:
-    """The call raises an error of a class, and not because something is not written yet."""
+def assert_same_picks(ours: object, theirs: object, source: torch.Tensor) -> None:
+    """Indices of two results pick equal elements along some dimension: which of equal ones is nobody's promise."""
+    mine, their = torch.from_numpy(ours._array().copy()), theirs  # type: ignore[attr-defined]
+    for dim in range(source.ndim):
+        picked = [_picked(source, index, dim) for index in (mine, their)]
+        if all(p is not None for p in picked) and torch.equal(*map(torch.nan_to_num, picked)):
+            return
+    assert mine.tolist() == their.tolist(), "indices pick other elements"
+
+
+def _picked(source: torch.Tensor, index: torch.Tensor, dim: int) -> torch.Tensor | None:
+    index = index.unsqueeze(dim) if index.ndim < source.ndim else index
     try:
-        call()
-    except Exception as error:  # noqa: BLE001
-        same = isinstance(error, expected)
-        assert same, f"raises {type(error).__name__} ({error}), PyTorch {expected}"
+        return source.detach().gather(dim, index)
+    except RuntimeError:
+        return None
+
+
+def assert_raises(call: Callable, expected: type) -> None:
+    """The call, or reading what it gives, raises an error of a class, and not because something is not written yet."""
+    try:
+        for result in flatten(call()):
+            if isinstance(result, kuai.Tensor) and result.device.type == "cpu":
+                result._array()
+    except Exception as error:
+        if isinstance(error, NotImplementedError) and expected not in (NotImplementedError, Exception):
+            raise
+        same = isinstance(error, expected) or (expected is NotImplementedError and isinstance(error, RuntimeError))
+        assert same, f"raises {type(error).__name__} ({error}), PyTorch {expected.__name__}"
         return
-    raise AssertionError(f"raises nothing, PyTorch {expected}")
+    raise AssertionError(f"raises nothing, PyTorch {expected.__name__}")

@@ -4,6 +4,7 @@
     python -m tests.conformance --op softmax       entries whose name contains a word, with every reason
     python -m tests.conformance --write            and make gaps.txt what was found
     python -m tests.conformance --engine xla       compiled (the default is numpy)
+    python -m tests.conformance --brief            only the first sample of each entry
 
 KUAI_CONFORMANCE=full runs every dtype and up to a hundred samples of each.
 """
@@ -17,7 +18,7 @@ from collections import Counter
 import kuai
 from tests.conformance.verdict import Verdict, write_gaps
 
-TABLES = ("ops",)
+TABLES = ("ops", "modules", "optims")
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--op", default="", metavar="WORD", help="only entries whose name contains this")
     parser.add_argument("--exact", action="store_true", help="only entries whose name is this")
     parser.add_argument("--engine", default="numpy", choices=("auto", "numpy", "xla"))
+    parser.add_argument("--brief", action="store_true", help="only the first sample of each entry")
     parser.add_argument("--write", action="store_true", help="write what does not pass into gaps.txt")
     options = parser.parse_args()
     kuai.set_engine(options.engine)
@@ -41,7 +43,7 @@ def run_table(table: str, options: argparse.Namespace) -> None:
     for name in module.entries():
         short = name.partition("/")[2]
         if options.op in short and (not options.exact or short == options.op):
-            verdicts.append(module.run(name))
+            verdicts.append(module.run(name, options.brief))
             show(verdicts[-1])
     counts = Counter(v.status for v in verdicts)
     print(f"{table}: " + ", ".join(f"{counts[s]} {s}" for s in ("passed", "failed", "missing")), f"of {len(verdicts)}")
