@@ -69,7 +69,7 @@ class LBFGS(Optimizer):
             state["n_iter"] += 1
             first = state["n_iter"] == 1
             _remember(state, gradient, group["history_size"])
-            state["d"] = direction = _direction(state, gradient)
+            state["d"] = direction = _direction(state, gradient, group["history_size"])
             state["prev_flat_grad"], state["prev_loss"] = gradient, loss
             state["t"] = min(1.0, 1.0 / gradient.abs().sum().item()) * lr if first else lr
             slope = gradient.dot(direction).item()
@@ -141,13 +141,15 @@ def _remember(state: dict, gradient: Tensor, history: int) -> None:
     state["H_diag"] = curvature / change.dot(change)
 
 
-def _direction(state: dict, gradient: Tensor) -> Tensor:
+def _direction(state: dict, gradient: Tensor, history: int) -> Tensor:
     """The gradient times the inverse of the curvature, by the two loops over what is remembered."""
     d, weights = -gradient, []
     pairs = list(zip(state["old_dirs"], state["old_stps"], state["ro"]))
     for change, step, ro in reversed(pairs):
         weights.append(step.dot(d) * ro)
         d = d - weights[-1] * change
+    if state["n_iter"] > 1:
+        state["al"] = [*reversed(weights), *[None] * (history - len(weights))]
     d = d * state["H_diag"]
     for change, step, ro in pairs:
         d = d + (weights.pop() - change.dot(d) * ro) * step
