@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -83,12 +84,15 @@ def transfer(data: object, where: device) -> object:
         return jax.device_put(data, jax_device(where))
 
 
+_last: dict[device, weakref.ref] = {}  # the newest result on each device, which is done when all before it are
+
+
 def wait() -> None:
     """Block until the devices have done what they were given."""
-    for d in jax.local_devices():
-        if hasattr(d, "synchronize_all_activity"):
-            d.synchronize_all_activity()
-    jax.effects_barrier()
+    for reference in _last.values():
+        result = reference()
+        if result is not None and not result.is_deleted():
+            result.block_until_ready()
 
 
 def _apply(state: State, operands: Sequence) -> tuple:
@@ -236,6 +240,8 @@ def _caller(plan: Plan, numbers: _Numbers, executable: Callable) -> Callable:
             results = executable(*vectors(given), *arrays)
         for slot, result in zip(outputs, results):
             values[slot].data = result
+        if not at_home:
+            _last[plan.device] = weakref.ref(results[-1])
 
     return call
 
@@ -246,7 +252,7 @@ def _array(value: Value, where: device, at_home: bool) -> object:
     if type(data) is np.ndarray:
         if data.nbytes < LARGE and at_home and _is_new(value):
             return data
-        moved = transfer_in(data, where)
+        moved = transfer_in(data, where).block_until_ready()  # or what runs on it would run behind our back
         if value.aval.device is where:
             value.data = moved
         return moved
@@ -261,7 +267,7 @@ def _is_new(value: Value) -> bool:
     return value.uses < 4
 
 
-def transfer_in(data: object, where: device) -> object:
+def transfer_in(data: object, where: device) -> jax.Array:
     with jax.enable_x64(True):
         return jax.device_put(data, jax_device(where))
 
@@ -300,6 +306,7 @@ def run_stepwise(plan: Plan, values: list[Value], numbers: list) -> None:
             env.update(zip(range(state.slot, state.slots), _steppers.get(state)(*operands)))
     for slot in plan.outputs:
         values[slot].data = env[slot]
+        _last[plan.device] = weakref.ref(env[slot])
 
 
 def _scalar(x: object) -> np.generic:

@@ -139,7 +139,7 @@ def zeros_(tensor: Any) -> Any:
     return constant_(tensor, 0.0)
 
 
-# ---- matrices that keep what goes through --------------------------------------------------------------------------------------
+# ---- matrices that keep what goes through --------------------------------------------------------------------------------
 
 
 def eye_(tensor: Any) -> Any:
@@ -223,7 +223,7 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Generato
     return _fill_from(tensor, values)
 
 
-# ---- by the number of inputs and outputs ----------------------------------------------------------------------------------------
+# ---- by the number of inputs and outputs ---------------------------------------------------------------------------------
 
 
 def _calculate_fan_in_and_fan_out(tensor: Any) -> tuple[int, int]:

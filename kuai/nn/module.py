@@ -181,7 +181,9 @@ class Module(Hooked, Saved):
             self._parameters[name] = None
             return
         if not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)")
+            raise TypeError(
+                f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+            )
         if param.grad_fn is not None:  # type: ignore[attr-defined]
             raise ValueError(
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To express "
@@ -291,7 +293,8 @@ class Module(Hooked, Saved):
 
     # ---- walking -----------------------------------------------------------------------------------------------------
 
-    def named_modules(self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:  # fmt: skip
         """This module and all inside it, each with its path; one that is there twice comes once.
 
         >>> import kuai as torch
@@ -338,7 +341,8 @@ class Module(Hooked, Saved):
                     seen.add(member)
                 yield (f"{path}.{name}" if path else name), member
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:  # fmt: skip
         """The parameters with their paths; a tied one comes once.
 
         >>> import kuai as torch
@@ -348,16 +352,17 @@ class Module(Hooked, Saved):
         """
         return self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
 
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+    def parameters(self, recurse: bool = True) -> Iterator[Any]:
         """The parameters, as optimizers take them."""
         for _, param in self.named_parameters(recurse=recurse):
             yield param
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:  # fmt: skip
         """The buffers with their paths."""
         return self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
 
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+    def buffers(self, recurse: bool = True) -> Iterator[Any]:
         """The buffers."""
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
@@ -377,7 +382,7 @@ class Module(Hooked, Saved):
 
     # ---- dtype, device, mode -----------------------------------------------------------------------------------------
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Module:
+    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Module:
         """Replace what the parameters, their gradients and the buffers hold. The parameters stay the same objects."""
         if recurse:
             for module in self.children():
@@ -405,7 +410,7 @@ class Module(Hooked, Saved):
         device, dtype, _ = _target(args, given["device"], given["dtype"], given["copy"], given["other"])
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
-        return self._apply(lambda t: t.to(device=device, dtype=dtype if t.dtype.category > 1 else None))  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.to(device=device, dtype=dtype if t.dtype.category > 1 else None))
 
     def to_empty(self, *, device: object, recurse: bool = True) -> Module:
         """Move to a device without the values: their content there is not specified."""
@@ -413,35 +418,35 @@ class Module(Hooked, Saved):
 
     def cpu(self) -> Module:
         """Move to the host's memory."""
-        return self._apply(lambda t: t.cpu())  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.cpu())
 
     def cuda(self, device: object = None) -> Module:
         """Move to an NVIDIA GPU."""
-        return self._apply(lambda t: t.cuda(device))  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.cuda(device))
 
     def type(self, dst_type: object) -> Module:
         """Convert all parameters and buffers to a dtype."""
-        return self._apply(lambda t: t.type(dst_type))  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.type(dst_type))
 
     def float(self) -> Module:
         """Convert what is floating-point to float32."""
-        return self._apply(lambda t: t.float() if t.is_floating_point() else t)  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
 
     def double(self) -> Module:
         """Convert what is floating-point to float64."""
-        return self._apply(lambda t: t.double() if t.is_floating_point() else t)  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
 
     def half(self) -> Module:
         """Convert what is floating-point to float16."""
-        return self._apply(lambda t: t.half() if t.is_floating_point() else t)  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
 
     def bfloat16(self) -> Module:
         """Convert what is floating-point to bfloat16."""
-        return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
 
     def share_memory(self) -> Module:
         """Let other processes see the parameters."""
-        return self._apply(lambda t: t.share_memory_())  # type: ignore[attr-defined]
+        return self._apply(lambda t: t.share_memory_())
 
     def train(self, mode: bool = True) -> Module:
         """Set training mode, here and in all modules inside."""
@@ -459,7 +464,7 @@ class Module(Hooked, Saved):
     def requires_grad_(self, requires_grad: bool = True) -> Module:
         """Whether the parameters collect gradients: ``requires_grad_(False)`` freezes them."""
         for param in self.parameters():
-            param.requires_grad_(requires_grad)  # type: ignore[attr-defined]
+            param.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -470,8 +475,8 @@ class Module(Hooked, Saved):
             if set_to_none:
                 param._grad = None
             else:
-                param._grad = param._grad.detach()  # type: ignore[attr-defined]
-                param._grad.zero_()  # type: ignore[attr-defined]
+                param._grad = param._grad.detach()
+                param._grad.zero_()
 
     def compile(self, *args: object, **kwargs: object) -> Module:
         """The module itself: what is run often is compiled without being asked."""
@@ -495,7 +500,7 @@ class Module(Hooked, Saved):
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 
-def _replace_data(tensor: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
+def _replace_data(tensor: Any, fn: Callable[[Any], Any]) -> None:
     new = fn(tensor)
     if new is not tensor:
-        tensor.data = new  # type: ignore[attr-defined]
+        tensor.data = new

@@ -27,14 +27,14 @@ class Table:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, module: Module | None, owner: type) -> OrderedDict | Table:
+    def __get__(self, module: Any, owner: type) -> Any:
         if module is None:
             return self
         if self.name not in module.__dict__:
             self.__set__(module, OrderedDict())
         return module.__dict__[self.name]
 
-    def __set__(self, module: Module, table: OrderedDict) -> None:
+    def __set__(self, module: Any, table: OrderedDict) -> None:
         module.__dict__[self.name] = table
         if self.on_call:
             module.__dict__["_hooked"] = True
@@ -65,13 +65,13 @@ class Hooked:
 
     _hooked = False
     _is_full_backward_hook: bool | None = None
-    _forward_pre_hooks = Table(on_call=True)
-    _forward_pre_hooks_with_kwargs = Table()
-    _forward_hooks = Table(on_call=True)
-    _forward_hooks_with_kwargs = Table()
-    _forward_hooks_always_called = Table()
-    _backward_pre_hooks = Table(on_call=True)
-    _backward_hooks = Table(on_call=True)
+    _forward_pre_hooks: Any = Table(on_call=True)
+    _forward_pre_hooks_with_kwargs: Any = Table()
+    _forward_hooks: Any = Table(on_call=True)
+    _forward_hooks_with_kwargs: Any = Table()
+    _forward_hooks_always_called: Any = Table()
+    _backward_pre_hooks: Any = Table(on_call=True)
+    _backward_hooks: Any = Table(on_call=True)
 
     def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
         """Call ``hook(module, args)`` before forward; what it returns replaces the arguments.
@@ -83,7 +83,7 @@ class Hooked:
         tensor([1., 1.])
         """
         marks = (self._forward_pre_hooks_with_kwargs,) if with_kwargs else ()
-        return add(self._forward_pre_hooks, hook, prepend, marks)  # type: ignore[arg-type]
+        return add(self._forward_pre_hooks, hook, prepend, marks)
 
     def register_forward_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False,
                               always_call: bool = False) -> RemovableHandle:  # fmt: skip
@@ -96,12 +96,12 @@ class Hooked:
         tensor([2., 2.])
         """
         marks = (self._forward_hooks_with_kwargs,) if with_kwargs else ()
-        marks += (self._forward_hooks_always_called,) if always_call else ()  # type: ignore[assignment]
-        return add(self._forward_hooks, hook, prepend, marks)  # type: ignore[arg-type]
+        marks += (self._forward_hooks_always_called,) if always_call else ()
+        return add(self._forward_hooks, hook, prepend, marks)
 
     def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` before the module's backward; what it returns replaces grad_output."""
-        return add(self._backward_pre_hooks, hook, prepend)  # type: ignore[arg-type]
+        return add(self._backward_pre_hooks, hook, prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` after the module's backward; what it returns replaces grad_input.
@@ -113,17 +113,18 @@ class Hooked:
         tensor([10., 10.])
         """
         self._use_backward_hooks(full=True)
-        return add(self._backward_hooks, hook, prepend)  # type: ignore[arg-type]
+        return add(self._backward_hooks, hook, prepend)
 
     def register_backward_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` on the node of the output (use register_full_backward_hook)."""
         self._use_backward_hooks(full=False)
-        return add(self._backward_hooks, hook)  # type: ignore[arg-type]
+        return add(self._backward_hooks, hook)
 
     def _use_backward_hooks(self, full: bool) -> None:
         if self._is_full_backward_hook is (not full):
             raise RuntimeError(
-                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
+                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of "
+                "them."
             )
         self._is_full_backward_hook = full
 
@@ -176,7 +177,8 @@ def _use_global_backward_hooks(full: bool) -> None:
     global _global_is_full
     if _global_is_full is (not full):
         raise RuntimeError(
-            "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of them."
+            "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of "
+            "them."
         )
     _global_is_full = full
 
@@ -244,7 +246,9 @@ def _before(module: Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
             new = hook(module, args, kwargs)
             if new is not None:
                 if not isinstance(new, tuple) or len(new) != 2:
-                    raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {new}.")
+                    raise RuntimeError(
+                        f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {new}."
+                    )
                 args, kwargs = new
         else:
             new = hook(module, args)
@@ -362,7 +366,8 @@ class BackwardTaps:
             new = hook(self.module, (None,) * self.inputs, self.grad_output)
             if new is not None and not (isinstance(new, tuple) and all(g is None for g in new)):
                 raise RuntimeError(
-                    "Backward hook for Modules where no input requires gradient should always return None or None for all gradients."
+                    "Backward hook for Modules where no input requires gradient should always return None or None for all "
+                    "gradients."
                 )
 
     def _see_inputs(self, places: list[int], grads: tuple) -> tuple:
@@ -381,7 +386,10 @@ class BackwardTaps:
 
 
 def _differentiable(values: tuple) -> list[int]:
-    return [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad] if current.grad else []  # type: ignore[attr-defined]
+    """The places of the tensors that have a derivative."""
+    if not current.grad:
+        return []
+    return [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]  # type: ignore[attr-defined]
 
 
 def _tap(values: tuple, places: list[int], see: Callable) -> tuple:

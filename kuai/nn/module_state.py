@@ -38,8 +38,6 @@ class _IncompatibleKeys(NamedTuple):
             return "<All keys matched successfully>"
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
-    __str__ = __repr__
-
 
 class _Errors(list):
     """The messages of a load that is under way, and what it will write if there are none."""
@@ -53,10 +51,10 @@ class Saved:
     """What a module has of saving and loading."""
 
     _version = 1
-    _state_dict_hooks = Table()
-    _state_dict_pre_hooks = Table()
-    _load_state_dict_pre_hooks = Table()
-    _load_state_dict_post_hooks = Table()
+    _state_dict_hooks: Any = Table()
+    _state_dict_pre_hooks: Any = Table()
+    _load_state_dict_pre_hooks: Any = Table()
+    _load_state_dict_post_hooks: Any = Table()
     _parameters: dict
     _buffers: dict
     _modules: dict
@@ -64,7 +62,8 @@ class Saved:
 
     # ---- saving ------------------------------------------------------------------------------------------------------
 
-    def state_dict(self, *args: Any, destination: dict | None = None, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
+    def state_dict(self, *args: Any, destination: dict | None = None, prefix: str = "",
+                   keep_vars: bool = False) -> dict[str, Any]:  # fmt: skip
         """All parameters and persistent buffers by their paths; the tensors share memory with the module's.
 
         >>> import kuai as torch
@@ -79,7 +78,8 @@ class Saved:
                 FutureWarning,
                 stacklevel=2,
             )
-            destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            given: Any = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            destination, prefix, keep_vars = given
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()  # type: ignore[attr-defined]
@@ -130,26 +130,27 @@ class Saved:
 
     def register_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(module, prefix, keep_vars)`` before the module is saved."""
-        return add(self._state_dict_pre_hooks, hook)  # type: ignore[arg-type]
+        return add(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` after the module is saved; it may change state_dict."""
-        return add(self._state_dict_hooks, _InPlace(hook))  # type: ignore[arg-type]
+        return add(self._state_dict_hooks, _InPlace(hook))
 
     def _register_state_dict_hook(self, hook: Callable) -> RemovableHandle:
         """As register_state_dict_post_hook; what the hook returns takes the state_dict's place."""
-        return add(self._state_dict_hooks, hook)  # type: ignore[arg-type]
+        return add(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`` before loading."""
+        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)``
+        before loading."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(self, hook: Callable, with_module: bool = False) -> RemovableHandle:
-        return add(self._load_state_dict_pre_hooks, _LoadHook(hook, self if with_module else None))  # type: ignore[arg-type]
+        return add(self._load_state_dict_pre_hooks, _LoadHook(hook, self if with_module else None))
 
     def register_load_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(module, incompatible_keys)`` after loading; it may change the lists of keys."""
-        return add(self._load_state_dict_post_hooks, hook)  # type: ignore[arg-type]
+        return add(self._load_state_dict_post_hooks, hook)
 
     # ---- loading -----------------------------------------------------------------------------------------------------
 
@@ -199,7 +200,8 @@ class Saved:
         if not isinstance(error_msgs, _Errors):
             _run(writes)
 
-    def _load_extra_state(self, state_dict: dict, key: str, strict: bool, missing: list, unexpected: list, writes: list) -> None:
+    def _load_extra_state(self, state_dict: dict, key: str, strict: bool, missing: list, unexpected: list,
+                          writes: list) -> None:  # fmt: skip
         if type(self).set_extra_state is not Saved.set_extra_state:
             if key in state_dict:
                 writes.append(lambda: self.set_extra_state(state_dict[key]))
@@ -305,7 +307,7 @@ def _unexpected(state_dict: Mapping, prefix: str, own: dict, children: set[str])
     return found
 
 
-def _fitting(module: Any, name: str, old: Tensor, new: Any, key: str, local_metadata: dict) -> tuple[Callable[[], None], str]:
+def _fitting(module: Any, name: str, old: Any, new: Any, key: str, local_metadata: dict) -> tuple[Callable[[], None], str]:
     """How to write a value that fits, or what is wrong with it."""
     if not isinstance(new, Tensor):
         return _nothing, (
@@ -315,7 +317,7 @@ def _fitting(module: Any, name: str, old: Tensor, new: Any, key: str, local_meta
     if is_lazy(old):
         return lambda: _copy_to_lazy(old, new), ""
     if old.shape == () and new.shape == (1,):
-        new = new[0]  # type: ignore[index]  # scalars were saved as vectors once
+        new = new[0]  # scalars were saved as vectors once
     if new.shape != old.shape:
         return _nothing, (
             f"size mismatch for {key}: copying a param with shape {new.shape} from checkpoint, the shape in current model is "
@@ -330,19 +332,19 @@ def _nothing() -> None:
     raise AssertionError("what does not fit is not written")
 
 
-def _copy_to_lazy(old: Any, new: Tensor) -> None:
+def _copy_to_lazy(old: Any, new: Any) -> None:
     with no_grad():
         if not is_lazy(new):
             old.materialize(new.shape)
             old.copy_(new)
 
 
-def _copy(old: Any, new: Tensor, key: str) -> None:
+def _copy(old: Any, new: Any, key: str) -> None:
     if old.device.type == "meta" and new.device.type != "meta":
         warnings.warn(
-            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, which is "
-            "a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their corresponding key "
-            "in the module instead of copying them in place?)",
+            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, which "
+            "is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their corresponding "
+            "key in the module instead of copying them in place?)",
             stacklevel=5,
         )
         return

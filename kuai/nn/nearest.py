@@ -10,7 +10,8 @@ _MOST = 50  # keys that are given a neighbour
 
 def hints(module: Any, state_dict: Mapping, missing: list[str], unexpected: list[str]) -> list[str]:
     """Lines that name the nearest key for each one that is missing or not expected."""
-    lines = [f"All keys begin with {p!r}: the file holds a wrapped model; take that off the keys." for p in _prefix(missing, unexpected)]
+    wrapped = _prefix(missing, unexpected)
+    lines = [f"All keys begin with {p!r}: the file holds a wrapped model; take that off the keys." for p in wrapped]
     own = module.state_dict(keep_vars=True)
     pairs = [*_pairs(missing, unexpected, state_dict, "in the file"), *_pairs(unexpected, missing, own, "in the model")]
     if pairs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..devices import device, placement
 from ..dtypes import as_dtype, dtype, get_default_dtype
 from ..ops.creation import empty, require_grad
@@ -31,7 +33,7 @@ class Parameter(Tensor):
 
     def __deepcopy__(self, memo: dict) -> Parameter:
         if id(self) not in memo:
-            memo[id(self)] = type(self)(wrap(self._read()), self.requires_grad)
+            memo[id(self)] = type(self)(wrap(self._read()), self._node is not None)
         return memo[id(self)]
 
 
@@ -57,7 +59,7 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Tensor:  # type: ignore[misc]
         if data is None:
             data = empty(0)
-        made = require_grad(data.detach(), data.requires_grad)  # type: ignore[attr-defined]
+        made: Any = require_grad(data.detach(), data.requires_grad)  # type: ignore[attr-defined]
         made.persistent, made._is_buffer = persistent, True
         return made
 
@@ -73,11 +75,13 @@ class UninitializedTensorMixin:
     """A tensor whose shape is not known yet; it has a dtype and a device, and no value."""
 
     cls_to_become: type = Tensor
+    _node: Any
+    _storage: Any
     _dtype: dtype
     _device: device
 
     def _prepare(self, device: object, dtype: object) -> None:
-        self._node = self._storage = None  # type: ignore[assignment]
+        self._node = self._storage = None
         self._dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
         self._device = placement(device)
 
@@ -136,11 +140,13 @@ class UninitializedTensorMixin:
     __str__ = __repr__
 
     def __deepcopy__(self, memo: dict) -> object:
-        function, args = self.__reduce_ex__(4)
-        return memo.setdefault(id(self), function(*args))
+        return memo.setdefault(id(self), type(self)(*self._arguments()))
 
     def __reduce_ex__(self, protocol: object) -> tuple:
-        return type(self), (self.requires_grad, str(self._device), self._dtype)  # type: ignore[attr-defined]
+        return type(self), self._arguments()
+
+    def _arguments(self) -> tuple:
+        return self._node is not None, str(self._device), self._dtype
 
 
 def _of_empty(name: str) -> object:
@@ -156,7 +162,7 @@ for _name in ("to", "type", "cpu", "cuda", "half", "float", "double", "bfloat16"
     setattr(UninitializedTensorMixin, _name, _of_empty(_name))
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
     """A parameter whose shape is not known yet (``torch.nn.parameter.UninitializedParameter``).
 
     >>> import kuai as torch
@@ -174,7 +180,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         return made
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """A buffer whose shape is not known yet (``torch.nn.parameter.UninitializedBuffer``).
 
     >>> import kuai as torch
@@ -185,10 +191,10 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
 
     def __new__(cls, requires_grad: bool = False, device: object = None, dtype: object = None,
                 persistent: bool = True) -> UninitializedBuffer:  # fmt: skip
-        made = object.__new__(cls)
+        made: Any = object.__new__(cls)
         made._prepare(device, dtype)
         made.persistent, made._is_buffer = persistent, True
-        return require_grad(made, requires_grad)  # type: ignore[return-value]
+        return require_grad(made, requires_grad)
 
 
 def is_lazy(param: object) -> bool:

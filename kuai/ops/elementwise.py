@@ -716,6 +716,13 @@ def _float_power_(self: Tensor, exponent: object) -> Tensor:
     return assign(self, made, "float_power_")
 
 
+def _abs_(self: Tensor) -> Tensor:
+    """In-place form of `abs`, for real tensors (``torch.Tensor.abs_``)."""
+    if self.dtype.is_complex:
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+    return assign(self, abs(self), "abs_")
+
+
 def _divided_by(self: Tensor, other: object) -> Tensor:
     """``other / self``, under Python 2's name."""
     return true_divide(other, self)
@@ -723,4 +730,4 @@ def _divided_by(self: Tensor, other: object) -> Tensor:
 
 # TEMPORARY until kuai/__init__.py lists complex_numbers among the families.
 METHODS_EXTRA = {n: getattr(complex_numbers, n) for n in complex_numbers.METHODS} | complex_numbers.METHODS_EXTRA
-METHODS_EXTRA |= {"float_power_": _float_power_, "__rdiv__": _divided_by}
+METHODS_EXTRA |= {"float_power_": _float_power_, "__rdiv__": _divided_by, "abs_": _abs_, "absolute_": _abs_}

@@ -55,8 +55,7 @@ for _name in FILES:
 
 
 def __getattr__(name: str) -> object:
-    from .. import __dict__ as names
-
+    names = vars(sys.modules["kuai.nn"])
     if name in names:
         return names[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -74,7 +74,8 @@ def _by_device(tensors: Iterable[Any]) -> dict[Any, list[Any]]:
     return groups
 
 
-def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None) -> Tensor:
+def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False,
+                   foreach: bool | None = None) -> Tensor:  # fmt: skip
     """The norm of all elements of all tensors together (``torch.nn.utils.get_total_norm``).
 
     >>> import kuai as torch
@@ -85,8 +86,8 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
     groups = _by_device(_tensors(tensors))
     if not groups:
         return zeros(())
-    norms = [_total_norm(*map(_plain, group), ord=norm_type) for group in groups.values()]
-    total = norms[0] if len(norms) == 1 else vector_norm(stack([n.to(norms[0].device) for n in norms]), norm_type)
+    norms: list[Any] = [_total_norm(*map(_plain, group), ord=norm_type) for group in groups.values()]
+    total: Any = norms[0] if len(norms) == 1 else vector_norm(stack([n.to(norms[0].device) for n in norms]), norm_type)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. To "
@@ -108,7 +109,7 @@ def _rewrite(clip: Callable, tensors: list[Any], first: Any, second: Any) -> Non
 
 
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None) -> None:
-    """Scale the gradients, whose norm is given, so that it is at most ``max_norm`` (``torch.nn.utils.clip_grads_with_norm_``)."""
+    """Scale the gradients, whose norm together is given, so that it is at most ``max_norm``."""
     max_norm = max_norm if isinstance(max_norm, Tensor) else float(max_norm)
     _rewrite(_clip_by_norm, _gradients(_tensors(parameters)), _plain(total_norm), max_norm)
 

@@ -19,7 +19,7 @@ def parameters_to_vector(parameters: Iterable[Any]) -> Tensor:
     held = list(parameters)
     devices = {p.device for p in held}
     if len(devices) > 1:
-        raise TypeError(f"Found two parameters on different devices, this is currently not supported: {', '.join(map(str, devices))}")
+        raise TypeError(f"parameters_to_vector: parameters on different devices: {', '.join(sorted(map(str, devices)))}")
     return cat([p.reshape(-1) for p in held])
 
 

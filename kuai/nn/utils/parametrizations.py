@@ -97,7 +97,9 @@ class _Orthogonal(Module):
         """The free matrix of an orthogonal one; with a base, the base is set and the free matrix is neutral."""
         with no_grad():
             if Q.shape != self.shape:
-                raise ValueError(f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {Q.shape}.")
+                raise ValueError(
+                    f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {Q.shape}."
+                )
             q = Q.mT if Q.shape[-2] < Q.shape[-1] else Q
             if not hasattr(self, "base"):
                 return self._reflections(q, Q.shape[-2] < Q.shape[-1])
@@ -220,7 +222,8 @@ class _SpectralNorm(Module):
         return value
 
 
-def spectral_norm(module: Any, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None) -> Any:
+def spectral_norm(module: Any, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12,
+                  dim: int | None = None) -> Any:  # fmt: skip
     """Divide a weight by its largest singular value (``torch.nn.utils.parametrizations.spectral_norm``).
 
     >>> import kuai as torch

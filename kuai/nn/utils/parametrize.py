@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
@@ -12,6 +12,8 @@ from ...tensor import Tensor
 from ..containers import ModuleDict, ModuleList
 from ..module import Module
 from ..parameter import Parameter
+
+_CHANGED = "Registering a parametrization may not change the {} of the tensor, unless the `unsafe` flag is enabled."
 
 
 class _Cache:
@@ -96,10 +98,8 @@ class ParametrizationList(ModuleList):
         with no_grad():
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
-                    try:
+                    with suppress(NotImplementedError):
                         value = module.right_inverse(value)
-                    except NotImplementedError:
-                        pass
         if not isinstance(value, (Tensor, Sequence)):
             raise ValueError(
                 f"'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got {type(value).__name__}"
@@ -121,8 +121,7 @@ class ParametrizationList(ModuleList):
         if not isinstance(made, Tensor):
             raise ValueError(f"A parametrization must return a tensor. Got {type(made).__name__}.")
         for what in ("dtype", "shape"):
-            _same(what, ("unparametrized {}", "parametrized {}"), original, made,
-                  "Registering a parametrization may not change the {} of the tensor, unless `unsafe` flag is enabled.")  # fmt: skip
+            _same(what, ("unparametrized {}", "parametrized {}"), original, made, _CHANGED)
 
     def _originals(self) -> list[Any]:
         return [self.original] if self.is_tensor else [getattr(self, f"original{i}") for i in range(self.ntensors)]
@@ -149,9 +148,13 @@ class ParametrizationList(ModuleList):
 
     def _set(self, i: int, part: Any, original: Any) -> None:
         if not isinstance(part, Tensor):
-            raise ValueError(f"`right_inverse` must return a sequence of tensors. Got element {i} of type {type(part).__name__}")
+            raise ValueError(
+                f"`right_inverse` must return a sequence of tensors. Got element {i} of type {type(part).__name__}"
+            )
         if part.dtype is not original.dtype:
-            raise ValueError(f"Tensor {i} returned by `right_inverse` has dtype {part.dtype} while `original` has dtype {original.dtype}")
+            raise ValueError(
+                f"Tensor {i} returned by `right_inverse` has dtype {part.dtype} while `original` has dtype {original.dtype}"
+            )
         _set_data(original, part)
 
     def forward(self) -> Any:  # type: ignore[override]
@@ -175,8 +178,8 @@ def _getstate(self: Module) -> None:
 
 def _deepcopy(self: Module, memo: dict) -> Module:
     """A copy with a class of its own, so that what is done to one is not done to the other."""
-    base = type(self).__bases__[0]
-    made: Any = base.__new__(base)
+    base: Any = type(self).__bases__[0]
+    made = base.__new__(base)
     memo[id(self)] = made
     made.__dict__.update({name: deepcopy(value, memo) for name, value in self.__dict__.items()})
     _specialize(made)
@@ -248,8 +251,7 @@ def _append(module: Any, name: str, parametrization: Any, unsafe: bool) -> None:
         if not isinstance(new, Tensor):
             raise ValueError(f"A parametrization must return a tensor. Got {type(new).__name__}.")
         for what in ("dtype", "shape"):
-            _same(what, (f"module.{name}.{{}}", f"parametrization(module.{name}).{{}}"), old, new,
-                  "Registering a parametrization may not change the {} of the tensor, unless the `unsafe` flag is enabled.")  # fmt: skip
+            _same(what, (f"module.{name}.{{}}", f"parametrization(module.{name}).{{}}"), old, new, _CHANGED)
         if hasattr(parametrization, "right_inverse"):
             _check_inverse(name, old, parametrization.right_inverse(new))
     module.parametrizations[name].append(parametrization)
@@ -291,7 +293,8 @@ def remove_parametrizations(module: Any, tensor_name: str, leave_parametrized: b
     held = module.parametrizations[tensor_name]
     if not held.is_tensor and not leave_parametrized:
         raise ValueError(
-            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a sequence of tensors."
+            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a sequence "
+            "of tensors."
         )
     kept = _left(held, getattr(module, tensor_name) if leave_parametrized else None)
     delattr(type(module), tensor_name)

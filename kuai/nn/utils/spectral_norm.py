@@ -68,7 +68,8 @@ class SpectralNorm:
         setattr(module, self.name, self.compute_weight(module, module.training))
 
 
-def spectral_norm(module: Any, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None) -> Any:
+def spectral_norm(module: Any, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12,
+                  dim: int | None = None) -> Any:  # fmt: skip
     """Divide a weight by its largest singular value (``torch.nn.utils.spectral_norm``; parametrizations has a newer one).
 
     >>> import kuai as torch

@@ -30,7 +30,8 @@ def _with_ties(module: Module, given: Values) -> Values:
             continue
         if any(given[n] is not given[chosen[0]] for n in chosen):
             raise ValueError(
-                f"functional_call got multiple values for keys {sorted(chosen)}, which are tied. Consider using tie_weights=False"
+                f"functional_call got multiple values for keys {sorted(chosen)}, which are tied. Consider using "
+                "tie_weights=False"
             )
         spread.update((n, given[chosen[0]]) for n in names)
     return spread

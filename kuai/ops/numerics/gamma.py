@@ -121,7 +121,7 @@ def polygamma(xp, x, *, n):
     cotangent = 1 / xp.tan(math.pi * (x - xp.round(x)))
     mirrored = -sign * found - math.pi ** (n + 1) * polynomial(cotangent, _cotangent_derivative(n))
     pole = (x <= 0) & (x == xp.round(x))
-    return xp.where(pole, sign * xp.inf if n % 2 else xp.nan, xp.where(left, mirrored, found))
+    return xp.where(pole, sign * xp.inf, xp.where(left, mirrored, found))
 
 
 def _cotangent_derivative(n: int) -> tuple[float, ...]:
