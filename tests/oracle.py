@@ -265,7 +265,8 @@ def _gradients(pairs: list[tuple], leaves: list[tuple], create_graph: bool) -> l
     cotangents = [torch.randn(t.shape, dtype=t.dtype) for _, t in pairs]
     options = {"allow_unused": True, "create_graph": create_graph}
     theirs = torch.autograd.grad([t for _, t in pairs], [t for t, _ in leaves], cotangents, **options)
-    mine = kuai.autograd.grad([m for m, _ in pairs], [m for _, m in leaves], [to_kuai(c) for c in cotangents], **options)
+    outs = [m if m.requires_grad else m.detach().requires_grad_() for m, _ in pairs]  # a first derivative that is constant
+    mine = kuai.autograd.grad(outs, [m for _, m in leaves], [to_kuai(c) for c in cotangents], **options)
     return [
         (kuai.zeros_like(m) if a is None else a, torch.zeros_like(t) if b is None else b)
         for (t, m), a, b in zip(leaves, mine, theirs)
