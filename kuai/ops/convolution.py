@@ -365,8 +365,8 @@ def _transpose(xp, x, w, b, *, size, at):
 
 
 @op(shape=_weight_rule, xla=_weight_xla, name="convolution_weight", cost=_cost,
-    vjp=(lambda g, y, avals, at: _transpose(y, conj(g), None, size=avals[0].shape[2:], at=at),
-         lambda g, x, at: _convolve(x, g, None, at=at)))  # fmt: skip
+    vjp=(lambda g, y, avals, at: _transpose(conj(y), g, None, size=avals[0].shape[2:], at=at),
+         lambda g, x, at: _convolve(conj(x), g, None, at=at)))  # fmt: skip
 def _weight(xp, x, y, *, kernel, at):
     """What w gets back: the products of x's windows and of y, summed over positions and samples."""
     return _weight_numpy(x, y, kernel, at)

@@ -48,7 +48,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
 
 
 def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None,
-                  step: int = 1) -> Tensor:  # fmt: skip
+                  step: int = 1, *, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """A copy with a slice of a dimension replaced (``torch.slice_scatter``).
 
     >>> import kuai as torch
@@ -58,7 +58,8 @@ def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = 
     at, first, length = slice_bounds(input, dim, start, end, step)
     _check_part(src, (*input.shape[:at], length, *input.shape[at + 1 :]))
     place, spec = piece_place(input, at, first, length, step)
-    return slicing.write(input, src, place, spec=spec)
+    made = slicing.write(input, src, place, spec=spec)
+    return made if out is None else write_out(out, made)
 
 
 def slice_bounds(x: Tensor, dim: int, start: int | None, end: int | None, step: int) -> tuple[int, int, int]:

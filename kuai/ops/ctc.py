@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..engine.program import Aval, Op
-from ..engine.trace import current
 from ..tensor import Tensor
 from . import rules
 from .define import op
@@ -102,10 +101,8 @@ def _total(xp, last, ends, lengths):
 
 
 def _ctc_vjp(g: tuple, x: Tensor, targets: Tensor, lengths: Tensor, ends: Tensor, out: tuple, blank: int) -> tuple:
-    if current.grad:
-        raise NotImplementedError("the second derivative of ctc_loss is missing")
-    nothing = (None,) * 3
-    return (None if g[0] is None else _ctc_backward(g[0], x, targets, lengths, ends, *out, blank=blank), *nothing)
+    found = None if g[0] is None else _ctc_backward(g[0], x, targets, lengths, ends, *out, blank=blank)
+    return found, None, None, None
 
 
 @op(shape=_rule, vjp=_ctc_vjp, many=True, name="ctc_loss", grad_name="CtcLossBackward0", cost=50.0)
@@ -136,7 +133,11 @@ def _backward_rule(op: Op, avals: Sequence, *, blank: int) -> tuple:
     return avals[1], None
 
 
-@op(shape=_backward_rule, vjp=None, name="ctc_loss_backward", cost=80.0)
+def _no_second_derivative(g: Tensor) -> tuple:
+    raise NotImplementedError("the second derivative of ctc_loss is missing")
+
+
+@op(shape=_backward_rule, vjp=_no_second_derivative, name="ctc_loss_backward", cost=80.0)
 def _ctc_backward(xp, g, x, targets, lengths, ends, losses, alphas, *, blank):
     """What each log-probability is above the share of all paths that use it: the derivative where they sum to one."""
     places, skips = _layout(xp, targets, blank)

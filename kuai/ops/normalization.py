@@ -120,7 +120,7 @@ def _norm_vjp(g, x, w, b, how):  # type: ignore[no-untyped-def]
         return _spread_out(_backward(g, x, w, b, how=how), x, w, b)
     if not x.dtype.is_complex:
         return _cotangents(g, x, w, b, how)
-    return tuple(a and a.conj() for a in _cotangents(g.conj(), x, w, b, how))
+    return tuple(a if a is None else a.conj() for a in _cotangents(g.conj(), x, w, b, how))
 
 
 def _define(name: str, grad_name: str) -> Callable:
@@ -379,12 +379,12 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
         raise ValueError(f"Expected more than 1 value per channel when training, got input size torch.Size({list(shape)})")
     _check_pair(running_mean, running_var)
     _check_statistics(shape, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    if not training:
-        if running_mean is None:
-            raise RuntimeError("batch_norm: running_mean must be defined in evaluation mode")
-        return _with_running(input, weight, bias, running_mean, running_var, eps)
+    if not training and running_mean is None:
+        raise RuntimeError("batch_norm: running_mean must be defined in evaluation mode")
     if len(shape) < 2:  # of no channels
         return input.clone()
+    if not training:
+        return _with_running(input, weight, bias, running_mean, running_var, eps)
     how = _over_batch(shape, eps, False)
     if running_mean is None:
         return _record_batch(how, input, weight, bias)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf
 
 from .. import dtypes
@@ -120,10 +120,12 @@ def _order(ord: object) -> float:
 
 
 def matrix_norm(A: Tensor, ord: object = "fro", dim: object = (-2, -1), keepdim: bool = False, *, dtype: object = None,
-                singular_values: Callable | None = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
+                out: Tensor | None = None) -> Tensor:  # fmt: skip
     """The norm of matrices (``torch.linalg.matrix_norm``): 'fro', 'nuc', 1, 2, inf and the negatives.
 
-    ``singular_values`` is the function for those that are made of them: 'nuc', 2 and -2.
+    >>> import kuai as torch
+    >>> torch.linalg.matrix_norm(torch.tensor([[3., 0.], [0., 4.]]), "nuc")
+    tensor(7.)
     """
     over = _matrix_dims(A, dim)
     if ord == "fro":
@@ -131,7 +133,7 @@ def matrix_norm(A: Tensor, ord: object = "fro", dim: object = (-2, -1), keepdim:
     elif ord in (1, -1, inf, -inf):
         made = _of_sums(A, float(ord), over, keepdim, dtype)  # type: ignore[arg-type]
     elif ord in ("nuc", 2, -2):
-        made = _of_singular_values(A, ord, over, keepdim, dtype, singular_values)
+        made = _of_singular_values(A, ord, over, keepdim, dtype)
     else:
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     return made if out is None else write_out(out, made)
@@ -158,11 +160,10 @@ def _of_sums(A: Tensor, ord: float, over: tuple[int, int], keepdim: bool, dtype:
     return made if keepdim else made.squeeze(over)
 
 
-def _of_singular_values(A: Tensor, ord: object, over: tuple[int, int], keepdim: bool, dtype: object,
-                        singular_values: Callable | None) -> Tensor:  # fmt: skip
-    if singular_values is None:
-        raise NotImplementedError(f"matrix norm of order {ord}: singular values are not there yet")
+def _of_singular_values(A: Tensor, ord: object, over: tuple[int, int], keepdim: bool, dtype: object) -> Tensor:
+    from .factorizations import svdvals
+
     A = A if dtype is None else A.to(dtype)
-    values = singular_values(A.movedim(over, (-2, -1)))
+    values = svdvals(A.movedim(over, (-2, -1)))
     made = values.sum(-1) if ord == "nuc" else values.amax(-1) if ord == 2 else values.amin(-1)
     return made.unsqueeze(min(over)).unsqueeze(max(over)) if keepdim else made

@@ -23,7 +23,7 @@ from .rules import normalize_dim
 from .slicing import pack
 from .strided import diagonal_of, diagonal_put
 from .taking import take_at
-from .views import sizes
+from .views import sizes, spread
 
 # ---- reversed and rolled -----------------------------------------------------------------------------------------------
 
@@ -56,13 +56,6 @@ def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
             [4, 3]])
     """
     return _flip(input, dims=sizes((dims,)))
-
-
-def _flip_method(self: Tensor, *dims: object) -> Tensor:
-    """The elements of some dimensions in reverse (``torch.Tensor.flip``)."""
-    if not dims:
-        raise TypeError('flip() missing 1 required positional argument: "dims"')
-    return _flip(self, dims=sizes(dims))
 
 
 def fliplr(input: Tensor) -> Tensor:
@@ -114,13 +107,15 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 
 
 def _roll_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
+    if not avals[0].shape:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     normalize_dim(dim, len(avals[0].shape))
     return avals[0], (avals[0].dtype, int64)
 
 
 @op(shape=_roll_rule, vjp=(lambda g, shift, dim: _roll(g, -shift, dim=dim), None), name="roll", exact=True)
 def _roll(xp, x, shift, *, dim):
-    return xp.roll(x, shift, dim) if x.ndim else x
+    return xp.roll(x, shift, dim)
 
 
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Tensor:
@@ -179,7 +174,7 @@ def _repeat(xp, x, *, repeats):
     return wide.reshape([n * r for n, r in zip(shape, repeats)])
 
 
-def _repeat_method(self: Tensor, *repeats: object) -> Tensor:
+def _repeat_all(self: Tensor, repeats: object) -> Tensor:
     """Copies of the tensor side by side, so many along each dimension (``torch.Tensor.repeat``).
 
     >>> import kuai as torch
@@ -187,9 +182,7 @@ def _repeat_method(self: Tensor, *repeats: object) -> Tensor:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    if not repeats:
-        raise TypeError('repeat() missing 1 required positional argument: "repeats"')
-    return _repeat(self, repeats=sizes(repeats))
+    return _repeat(self, repeats=sizes((repeats,)))
 
 
 def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
@@ -201,11 +194,6 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
             [2, 2]])
     """
     return _repeat(input, repeats=_padded(sizes((dims,)), len(input.shape)))
-
-
-def _tile_method(self: Tensor, *dims: object) -> Tensor:
-    """`Tensor.repeat`, which may name only the last dimensions (``torch.Tensor.tile``)."""
-    return tile(self, sizes(dims))
 
 
 def repeat_interleave(input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *,
@@ -443,7 +431,6 @@ def meshgrid(*tensors: Tensor, indexing: str | None = None) -> tuple[Tensor, ...
     shape = tuple([t._aval.size for t in given])
     grids = [t.view(_along(d, t._aval.size, len(given))).expand(shape) for d, t in enumerate(given)]  # type: ignore[attr-defined]
     if swap:
-        grids = [g.transpose(0, 1) for g in grids]
         grids[:2] = grids[1::-1]
     return tuple(grids)
 
@@ -592,4 +579,7 @@ METHODS = (
     "fliplr", "flipud", "rot90", "roll", "repeat_interleave", "tril", "triu", "diag", "diag_embed", "diagflat",
 )  # fmt: skip
 INPLACE = ("tril", "triu")
-METHODS_EXTRA = {"flip": _flip_method, "repeat": _repeat_method, "tile": _tile_method, **copies.OWN, **memory.OWN}
+METHODS_EXTRA = {
+    "flip": spread(flip, "dims"), "repeat": spread(_repeat_all, "repeats"), "tile": spread(tile, "dims"),
+    **copies.OWN, **memory.OWN,
+}  # fmt: skip

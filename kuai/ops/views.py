@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
 from operator import index as as_int
@@ -30,6 +30,21 @@ from .geometry import OWN, geometry, is_contiguous, view_strides
 from .rules import normalize_dim
 from .slicing import Spec
 from .strided import bytes_view, diagonal_view, strided_view, window_view
+
+
+def spread(fn: Callable, name: str) -> Callable:
+    """The method of a function of sizes or dimensions: they come one by one, as one sequence, or by their name."""
+
+    def method(self: Tensor, *given: object, **named: object) -> Tensor:
+        if named and not given and named.keys() == {name}:
+            given = (named[name],)
+        elif named or not given:
+            raise TypeError(f"{fn.__name__}() takes '{name}' and nothing else, got {given} and {named}")
+        return fn(self, given[0] if len(given) == 1 else given)
+
+    method.__name__ = method.__qualname__ = fn.__name__
+    method.__doc__ = fn.__doc__
+    return method
 
 
 def sizes(given: Sequence) -> tuple[int, ...]:
@@ -64,11 +79,6 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
             [3, 4, 5]])
     """
     return _as_shape(input, sizes((shape,)))
-
-
-def _reshape_method(self: Tensor, *shape: object) -> Tensor:
-    """The elements in another shape (``torch.Tensor.reshape``)."""
-    return _as_shape(self, sizes(shape))
 
 
 def view(self: Tensor, *shape: object, dtype: dtype | None = None, size: Sequence[int] | None = None) -> Tensor:
@@ -160,11 +170,6 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     torch.Size([4, 2, 3])
     """
     return permute_view(input, dims=sizes((dims,)))
-
-
-def _permute_method(self: Tensor, *dims: object) -> Tensor:
-    """A view with the dimensions in another order (``torch.Tensor.permute``)."""
-    return permute_view(self, dims=sizes(dims))
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -496,4 +501,4 @@ METHODS = (
     "adjoint",
 )  # fmt: skip
 INPLACE = ()
-METHODS_EXTRA = {"reshape": _reshape_method, "permute": _permute_method, "unfold": _unfold_method, **OWN}
+METHODS_EXTRA = {"reshape": spread(reshape, "shape"), "permute": spread(permute, "dims"), "unfold": _unfold_method, **OWN}
