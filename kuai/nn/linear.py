@@ -128,9 +128,10 @@ class LazyLinear(LazyModuleMixin, Linear):
 
     def initialize_parameters(self, input: Tensor) -> None:
         """Give weight and bias the shapes that an input asks for, and their first values."""
-        if not self.has_uninitialized_params():
+        loaded = not self.has_uninitialized_params()
+        self.in_features = self.weight.shape[1] if loaded else input.shape[-1]
+        if loaded:
             return
-        self.in_features = input.shape[-1]
         self.weight.materialize((self.out_features, self.in_features))
         if self.bias is not None:
             self.bias.materialize((self.out_features,))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..autograd.function import Function
 from ..autograd.hooks import RemovableHandle
+from ..engine.program import Aval
 from ..engine.trace import current
 from ..tensor import Tensor
 
@@ -313,7 +314,6 @@ class Tap(Function):
     @staticmethod
     def forward(ctx, see, *tensors):  # type: ignore[no-untyped-def, override]
         ctx.see = see
-        ctx.set_materialize_grads(False)
         return tensors
 
     @staticmethod
@@ -326,16 +326,15 @@ class BackwardTaps:
 
     def __init__(self, module: Module, hooks: list[Callable], pre_hooks: list[Callable]):
         self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
-        self.inputs = 0
-        self.tapped = False  # whether any input leads further back
+        self.args: tuple = ()
+        self.places: list[int] = []  # of the inputs that lead further back
         self.grad_output: tuple | None = None
 
     def on_inputs(self, args: tuple) -> tuple:
         """The arguments, those that have a derivative tapped."""
-        self.inputs = len(args)
-        places = _differentiable(args)
-        self.tapped = bool(places)
-        return _tap(args, places, lambda grads: self._see_inputs(places, grads))
+        self.args = tuple(a._aval if isinstance(a, Tensor) else None for a in args)
+        self.places = _differentiable(args)
+        return _tap(args, self.places, self._see_inputs)
 
     def on_outputs(self, result: object) -> object:
         """The output, those tensors in it that have a derivative tapped."""
@@ -356,22 +355,29 @@ class BackwardTaps:
         for hook in self.pre_hooks:
             grad_output = _replaced(hook(self.module, grad_output), grad_output, "Backward pre hook", "grad_output")
         self.grad_output = grad_output
-        if not self.tapped:
+        if not self.places:
             self._see_nothing()
         return tuple(grad_output[i] for i in places)
 
     def _see_nothing(self) -> None:
         """No input has a derivative: the hooks see the output's alone, and have nothing to replace."""
+        if self.hooks:
+            warnings.warn(
+                "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs "
+                "require gradients.",
+                stacklevel=2,
+            )
         for hook in self.hooks:
-            new = hook(self.module, (None,) * self.inputs, self.grad_output)
+            new = hook(self.module, (None,) * len(self.args), self.grad_output)
             if new is not None and not (isinstance(new, tuple) and all(g is None for g in new)):
                 raise RuntimeError(
                     "Backward hook for Modules where no input requires gradient should always return None or None for all "
                     "gradients."
                 )
 
-    def _see_inputs(self, places: list[int], grads: tuple) -> tuple:
-        grad_input = _spread(places, grads, self.inputs)
+    def _see_inputs(self, grads: tuple) -> tuple:
+        there = dict(zip(self.places, grads))
+        grad_input = tuple(there[i] if i in there else _zeros(aval, grads[0]) for i, aval in enumerate(self.args))
         if self.grad_output is None:
             raise RuntimeError(
                 "Module backward hook for grad_input is called before the grad_output one. This happens because the gradient "
@@ -382,7 +388,7 @@ class BackwardTaps:
             new = hook(self.module, grad_input, self.grad_output)
             grad_input = _replaced(new, grad_input, "Backward hook", "grad_input")
         self.grad_output = None
-        return tuple(grad_input[i] for i in places)
+        return tuple(grad_input[i] for i in self.places)
 
 
 def _differentiable(values: tuple) -> list[int]:
@@ -397,6 +403,11 @@ def _tap(values: tuple, places: list[int], see: Callable) -> tuple:
         return values
     tapped = dict(zip(places, Tap.apply(see, *[values[i] for i in places])))  # type: ignore[call-overload]
     return tuple(tapped.get(i, v) for i, v in enumerate(values))
+
+
+def _zeros(aval: Aval | None, like: Any) -> Any:
+    """What stands for the cotangent of an input without one: zeros for a tensor."""
+    return None if aval is None else like.new_zeros(aval.shape, dtype=aval.dtype, device=aval.device)
 
 
 def _spread(places: list[int], grads: tuple, n: int) -> tuple:
