@@ -1,0 +1,598 @@
+"""Factorizations of matrices: Cholesky, QR, singular values, eigenvalues. The derivatives are those of the literature
+(Giles 2008; Walter and Lehmann 2010; Seeger and others 2017), written with ops, so that they can be differentiated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import dtypes, return_types
+from ..engine.program import Aval, Op
+from ..tensor import Tensor
+from .define import op, write_out
+from .joining import cat
+from .matrices import (
+    LinAlgError,
+    adjoint,
+    conj,
+    conjugated,
+    cubic_cost,
+    diagonal,
+    identity,
+    need_floating,
+    need_matrices,
+    need_square,
+    raising,
+    square,
+)
+from .solvers import each_matrix, triangular
+
+
+def _given(out: tuple | None, made: tuple) -> tuple:
+    return made if out is None else tuple(map(write_out, out, made))
+
+
+# ---- Cholesky ----------------------------------------------------------------------------------------------------------------
+
+NOT_POSITIVE = "The factorization could not be completed because the input is not positive-definite"
+
+
+@op(shape=square, vjp=(lambda g: _half_lower(g),), name="half_lower")
+def _half_lower(xp, x):
+    """The lower triangle with half the diagonal."""
+    return xp.tril(x, -1) + xp.tril(xp.triu(x)) / 2
+
+
+def _cholesky_cotangent(g: Tensor, L: Tensor) -> Tensor:
+    inner = _half_lower(adjoint(L) @ g)
+    half = triangular(L, inner, upper=False, adjoint=True)
+    full = adjoint(triangular(L, adjoint(half), upper=False, adjoint=True))
+    return (full + adjoint(full)) / 2
+
+
+@op(shape=square, vjp=(lambda g, out: _cholesky_cotangent(g, out),), name="linalg.cholesky", cost=cubic_cost(0.4),
+    grad_name="LinalgCholeskyExBackward0", xla=lambda xp, a: xp.tril(xp.lax.linalg.cholesky(a, symmetrize_input=False)))  # fmt: skip
+@raising(f"linalg.cholesky: {NOT_POSITIVE}")
+def _cholesky(xp, a):
+    return np.linalg.cholesky(a)
+
+
+def _with_info(op: Op, avals: Sequence) -> tuple:
+    a, d = square(op, avals)
+    return (a, Aval(a.shape[:-2], dtypes.int32, a.device)), d
+
+
+def _cholesky_or_info(a: np.ndarray) -> tuple:
+    """The factor of one matrix, as far as it goes, and the order of the first leading minor that is not positive."""
+    for n in range(len(a), -1, -1):
+        try:
+            factor = np.linalg.cholesky(a[:n, :n])
+        except np.linalg.LinAlgError:
+            continue
+        out = np.tril(a)
+        out[:n, :n] = factor
+        return out, np.int32(0 if n == len(a) else n + 1)
+    raise AssertionError("a matrix of no rows has a factor")
+
+
+def _cholesky_ex_xla(xp, a):
+    factor = xp.tril(xp.lax.linalg.cholesky(a, symmetrize_input=False))
+    failed = xp.isnan(factor.real if factor.dtype.kind == "c" else factor).any((-2, -1))
+    return factor, failed.astype("int32") * a.shape[-1]
+
+
+@op(shape=_with_info, many=True, name="linalg.cholesky_ex", cost=cubic_cost(0.4), xla=_cholesky_ex_xla,
+    vjp=lambda g, out: (None if g[0] is None else _cholesky_cotangent(g[0], out[0]),))  # fmt: skip
+def _cholesky_ex(xp, a):
+    try:
+        return np.linalg.cholesky(a), np.zeros(a.shape[:-2], np.int32)
+    except np.linalg.LinAlgError:
+        return each_matrix(_cholesky_or_info, a)
+
+
+def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
+    """L, lower triangular, with A = L L^H for positive-definite A (``torch.linalg.cholesky``).
+
+    >>> import kuai as torch
+    >>> torch.linalg.cholesky(torch.tensor([[4., 2.], [2., 2.]]))
+    tensor([[2., 0.],
+            [1., 1.]])
+    """
+    need_square("linalg.cholesky", A)
+    made = adjoint(_cholesky(adjoint(A))) if upper else _cholesky(A)
+    return made if out is None else write_out(out, made)
+
+
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: tuple | None = None) -> tuple:
+    """The Cholesky factor, and for each matrix 0 or the order of the minor that is not positive-definite, which XLA does
+    not find out and gives as the matrix's own (``torch.linalg.cholesky_ex``).
+
+    >>> import kuai as torch
+    >>> torch.linalg.cholesky_ex(torch.tensor([[1., 2.], [2., 1.]])).info
+    tensor(2, dtype=torch.int32)
+    """
+    need_square("linalg.cholesky_ex", A)
+    L, info = _cholesky_ex(adjoint(A) if upper else A)
+    if check_errors:
+        _raise_not_positive(info)
+    return return_types.linalg_cholesky_ex(_given(out, (adjoint(L) if upper else L, info)))
+
+
+def _raise_not_positive(info: Tensor) -> None:
+    array = info._array()
+    wrong = np.flatnonzero(array)
+    if wrong.size:
+        batch = f"(Batch element {wrong[0]}): " if array.ndim else ""
+        minor = array.flat[wrong[0]]
+        raise LinAlgError(
+            f"linalg.cholesky_ex: {batch}{NOT_POSITIVE} (the leading minor of order {minor} is not positive-definite)."
+        )
+
+
+# ---- QR ------------------------------------------------------------------------------------------------------------------------
+
+
+def _qr_rule(op: Op, avals: Sequence, *, mode: str) -> tuple:
+    a = avals[0]
+    need_matrices(op.name, a)
+    need_floating(op.name, a.dtype)
+    *batch, m, n = a.shape
+    k = m if mode == "complete" else min(m, n)
+    q = a.with_((0,) if mode == "r" else (*batch, m, k))
+    return (q, a.with_((*batch, k, n))), a.dtype
+
+
+def _add(x: Tensor | None, y: Tensor | None) -> Tensor | None:
+    return y if x is None else x if y is None else x + y
+
+
+def _qr_vjp(g: tuple, out: tuple, mode: str) -> tuple:
+    gq, gr = g
+    q, r = out
+    m, n = q.shape[-2] if mode != "r" else r.shape[-2], r.shape[-1]
+    if mode == "r":
+        raise RuntimeError("linalg_qr_backward: The derivative of linalg.qr depends on Q, which is not computed when mode='r'")
+    if mode == "complete" and m > n:
+        raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols")
+    return (_qr_tall(gq, gr, q, r) if m >= n else _qr_wide(gq, gr, q, r),)
+
+
+def _qr_tall(gq: Tensor | None, gr: Tensor | None, q: Tensor, r: Tensor) -> Tensor:
+    inner = _add(None if gr is None else gr @ adjoint(r), None if gq is None else -(adjoint(q) @ gq))
+    back = q @ _hermitian_from_upper(inner)
+    back = back if gq is None else gq + back
+    return adjoint(triangular(r, adjoint(back), upper=True))
+
+
+def _hermitian_from_upper(x: Tensor) -> Tensor:
+    """The upper triangle mirrored below; the real part of the diagonal."""
+    x = _half_lower(adjoint(x))
+    return x + adjoint(x)
+
+
+def _qr_wide(gq: Tensor | None, gr: Tensor | None, q: Tensor, r: Tensor) -> Tensor:
+    """A = (X | Y) with X square: X has the factorization Q U, and Y is Q V, where R = (U | V)."""
+    m = q.shape[-1]
+    left, right = r[..., :m], r[..., m:]
+    if gr is None:
+        gr = r.new_zeros(r.shape)
+    gq = _add(gq, q @ right @ adjoint(gr[..., m:]))
+    return cat([_qr_tall(gq, gr[..., :m], q, left), q @ gr[..., m:]], -1)
+
+
+@op(shape=_qr_rule, vjp=_qr_vjp, many=True, name="linalg.qr", cost=cubic_cost(3.0))
+def _qr(xp, a, *, mode):
+    if mode == "r":
+        return xp.zeros((0,), a.dtype), xp.linalg.qr(a, mode="r")
+    return tuple(xp.linalg.qr(a, mode=mode))
+
+
+def qr(A: Tensor, mode: str = "reduced", *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
+    """Q with orthonormal columns and R upper triangular, with A = Q R (``torch.linalg.qr``).
+
+    >>> import kuai as torch
+    >>> Q, R = torch.linalg.qr(torch.tensor([[3., 1.], [4., 2.]]))
+    >>> torch.allclose(Q @ R, torch.tensor([[3., 1.], [4., 2.]]))
+    True
+    """
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+    return return_types.linalg_qr(_given(out, _qr(A, mode=mode)))
+
+
+# ---- singular values -----------------------------------------------------------------------------------------------------------
+
+
+def _svd_rule(op: Op, avals: Sequence, *, full: bool) -> tuple:
+    a = avals[0]
+    need_matrices(op.name, a)
+    need_floating(op.name, a.dtype)
+    *batch, m, n = a.shape
+    k = min(m, n)
+    u, v = (m, n) if full else (k, k)
+    shapes = (*batch, m, u), (*batch, k), (*batch, v, n)
+    return tuple(a.with_(s, d) for s, d in zip(shapes, (a.dtype, a.dtype.to_real(), a.dtype))), a.dtype
+
+
+def _skew(x: Tensor) -> Tensor:
+    return x - adjoint(x)
+
+
+def _differences(x: Tensor) -> Tensor:
+    """x[j] - x[i] for all pairs, and ones on the diagonal."""
+    return x.unsqueeze(-2) - x.unsqueeze(-1) + identity(x, x.shape[-1])
+
+
+def _svd_vjp(g: tuple, out: tuple) -> tuple:
+    gu, gs, gvh = g
+    u, s, vh = out
+    k = s.shape[-1]
+    u, vh = u[..., :k], vh[..., :k, :]
+    if gu is None and gvh is None:
+        return (None if gs is None else u @ (gs.unsqueeze(-1) * vh),)
+    gu = None if gu is None else gu[..., :k]
+    gv = None if gvh is None else adjoint(gvh[..., :k, :])
+    v = adjoint(vh)
+    inner = _svd_inner(u, s, v, gu, gs, gv)
+    back = inner @ vh if gv is None else inner @ vh + _outside(v, gv, s, adjoint=True)
+    back = u @ back if gv is None else u @ back
+    return (back if gu is None else back + _outside(u, gu, s) @ vh,)
+
+
+def _svd_inner(u: Tensor, s: Tensor, v: Tensor, gu: Tensor | None, gs: Tensor | None, gv: Tensor | None) -> Tensor:
+    """The cotangent in the coordinates of U and V: turning within their spans, and the singular values."""
+    across = _differences(s * s)
+    to_u = None if gu is None else adjoint(u) @ gu
+    to_v = None if gv is None else adjoint(v) @ gv
+    inner = None if to_u is None else _skew(to_u) / across * s.unsqueeze(-2)
+    inner = _add(inner, None if to_v is None else s.unsqueeze(-1) * (_skew(to_v) / across))
+    if u.dtype.is_complex and to_u is not None:  # the skew part's diagonal is a common phase of u and v
+        phase = diagonal(to_u) - diagonal(to_u).conj()
+        inner = inner - (diagonal(inner) - phase / (2 * s)).diag_embed()
+    return inner if gs is None else inner + gs.diag_embed().to(u.dtype)
+
+
+def _outside(q: Tensor, g: Tensor, s: Tensor, adjoint: bool = False) -> Tensor:
+    """What moves the singular vectors out of their span, (I - Q Q^H) g / s."""
+    from .matrices import adjoint as h
+
+    scaled = g / s.unsqueeze(-2)
+    scaled = scaled - q @ (h(q) @ scaled)
+    return h(scaled) if adjoint else scaled
+
+
+@op(shape=_svd_rule, vjp=_svd_vjp, many=True, name="linalg.svd", cost=cubic_cost(15.0))
+@raising("linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values.")
+def _svd(xp, a, *, full):
+    return tuple(xp.linalg.svd(a, full_matrices=full))
+
+
+def _values_rule(op: Op, avals: Sequence) -> tuple:
+    a = avals[0]
+    need_matrices(op.name, a)
+    need_floating(op.name, a.dtype)
+    return a.with_((*a.shape[:-2], min(a.shape[-2:])), a.dtype.to_real()), a.dtype
+
+
+def _svdvals_vjp(g: Tensor, a: Tensor) -> Tensor:
+    u, _, vh = _svd(a, full=False)
+    return u @ (g.unsqueeze(-1) * vh)
+
+
+@op(shape=_values_rule, vjp=(_svdvals_vjp,), name="linalg.svdvals", cost=cubic_cost(5.0))
+@raising("linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values.")
+def _svdvals(xp, a):
+    return xp.linalg.svd(a, compute_uv=False)
+
+
+def _need_default_driver(name: str, driver: str | None) -> None:
+    if driver is not None:
+        raise RuntimeError(f"torch.{name}: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
+
+
+def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out: tuple | None = None) -> tuple:
+    """U, S and Vh with A = U diag(S) Vh, the singular values from the largest on (``torch.linalg.svd``).
+
+    >>> import kuai as torch
+    >>> torch.linalg.svd(torch.tensor([[0., 3.], [2., 0.]])).S
+    tensor([3., 2.])
+    """
+    _need_default_driver("linalg.svd", driver)
+    return return_types.linalg_svd(_given(out, _svd(A, full=full_matrices)))
+
+
+def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) -> Tensor:
+    """The singular values, from the largest on (``torch.linalg.svdvals``).
+
+    >>> import kuai as torch
+    >>> torch.linalg.svdvals(torch.tensor([[0., 3.], [2., 0.]]))
+    tensor([3., 2.])
+    """
+    _need_default_driver("linalg.svdvals", driver)
+    made = _svdvals(A)
+    return made if out is None else write_out(out, made)
+
+
+# ---- eigenvalues of Hermitian matrices ---------------------------------------------------------------------------------------------
+
+
+def _eigh_rule(op: Op, avals: Sequence, *, lower: bool) -> tuple:
+    a, d = square(op, avals)
+    return (a.with_(a.shape[:-1], d.to_real()), a), d
+
+
+def _eigh_vjp(g: tuple, out: tuple) -> tuple:
+    gl, gv = g
+    values, vectors = out
+    if gv is None:
+        return (None if gl is None else (vectors * gl.unsqueeze(-2)) @ adjoint(vectors),)
+    turn = adjoint(vectors) @ gv / _differences(values)
+    inner = turn - diagonal(turn).diag_embed()
+    inner = inner if gl is None else inner + gl.diag_embed().to(vectors.dtype)
+    return (vectors @ inner @ adjoint(vectors),)
+
+
+@op(shape=_eigh_rule, vjp=_eigh_vjp, many=True, name="linalg.eigh", cost=cubic_cost(10.0),
+    xla=lambda xp, a, *, lower: tuple(xp.linalg.eigh(a, UPLO="L" if lower else "U", symmetrize_input=False)))  # fmt: skip
+@raising("linalg.eigh: The algorithm failed to converge because the input matrix is ill-conditioned or not finite")
+def _eigh(xp, a, *, lower):
+    return tuple(np.linalg.eigh(a, UPLO="L" if lower else "U"))
+
+
+def _eigvalsh_rule(op: Op, avals: Sequence, *, lower: bool) -> tuple:
+    a, d = square(op, avals)
+    return a.with_(a.shape[:-1], d.to_real()), d
+
+
+def _eigvalsh_vjp(g: Tensor, a: Tensor, lower: bool) -> Tensor:
+    vectors = _eigh(a, lower=lower)[1]
+    return (vectors * g.unsqueeze(-2)) @ adjoint(vectors)
+
+
+@op(shape=_eigvalsh_rule, vjp=(_eigvalsh_vjp,), name="linalg.eigvalsh", cost=cubic_cost(4.0),
+    xla=lambda xp, a, *, lower: xp.linalg.eigh(a, UPLO="L" if lower else "U", symmetrize_input=False)[0])  # fmt: skip
+@raising("linalg.eigvalsh: The algorithm failed to converge because the input matrix is ill-conditioned or not finite")
+def _eigvalsh(xp, a, *, lower):
+    return np.linalg.eigvalsh(a, UPLO="L" if lower else "U")
+
+
+def _is_lower(UPLO: str) -> bool:
+    if UPLO.upper() not in ("L", "U"):
+        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+    return UPLO.upper() == "L"
+
+
+def eigh(A: Tensor, UPLO: str = "L", *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, from the least on, and eigenvectors of Hermitian matrices (``torch.linalg.eigh``).
+
+    >>> import kuai as torch
+    >>> torch.linalg.eigh(torch.tensor([[2., 0.], [0., 1.]])).eigenvalues
+    tensor([1., 2.])
+    """
+    return return_types.linalg_eigh(_given(out, _eigh(A, lower=_is_lower(UPLO))))
+
+
+def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
+    """Eigenvalues of Hermitian matrices, from the least on (``torch.linalg.eigvalsh``).
+
+    >>> import kuai as torch
+    >>> torch.linalg.eigvalsh(torch.tensor([[2., 0.], [0., 1.]]))
+    tensor([1., 2.])
+    """
+    made = _eigvalsh(A, lower=_is_lower(UPLO))
+    return made if out is None else write_out(out, made)
+
+
+# ---- eigenvalues -------------------------------------------------------------------------------------------------------------------
+
+
+def _eig_rule(op: Op, avals: Sequence) -> tuple:
+    a, d = square(op, avals)
+    c = d.to_complex()
+    return (a.with_(a.shape[:-1], c), a.with_(dtype=c)), d
+
+
+def _eig_vjp(g: tuple, out: tuple) -> tuple:
+    gl, gv = g
+    values, vectors = out
+    vh = adjoint(vectors)
+    if gv is None:
+        return (None if gl is None else _solved(vh, gl.unsqueeze(-1) * vh),)
+    turn = vh @ gv
+    turn = turn - (vh @ vectors) * diagonal(turn).real.unsqueeze(-2)  # eigenvectors keep their length
+    inner = turn / _differences(values).conj()
+    inner = inner - diagonal(inner).diag_embed()
+    inner = inner if gl is None else inner + gl.diag_embed()
+    return (_solved(vh, inner @ vh),)
+
+
+def _solved(a: Tensor, b: Tensor) -> Tensor:
+    from .solvers import solve
+
+    return solve(a, b)
+
+
+def _need_finite(a: np.ndarray) -> None:
+    if not np.isfinite(a).all():
+        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+
+
+@op(shape=_eig_rule, vjp=_eig_vjp, many=True, name="linalg.eig", cost=cubic_cost(25.0))
+@raising("linalg.eig: The algorithm failed to converge")
+def _eig(xp, a):
+    if xp is np:
+        _need_finite(a)
+    return tuple(xp.linalg.eig(a))
+
+
+def eig(A: Tensor, *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors, always complex (``torch.linalg.eig``).
+
+    >>> import kuai as torch
+    >>> torch.linalg.eig(torch.tensor([[0., -1.], [1., 0.]])).eigenvalues
+    tensor([0.+1.j, 0.-1.j])
+    """
+    return return_types.linalg_eig(_given(out, _eig(A)))
+
+
+def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Eigenvalues, always complex (``torch.linalg.eigvals``).
+
+    >>> import kuai as torch
+    >>> torch.linalg.eigvals(torch.tensor([[0., -1.], [1., 0.]]))
+    tensor([0.+1.j, 0.-1.j])
+    """
+    made = _eig(A)[0]
+    return made if out is None else write_out(out, made)
+
+
+# ---- Householder reflections -------------------------------------------------------------------------------------------------------
+
+
+def _geqrf_rule(op: Op, avals: Sequence) -> tuple:
+    a = avals[0]
+    need_matrices(op.name, a, "input")
+    need_floating(op.name, a.dtype)
+    return (a, a.with_((*a.shape[:-2], min(a.shape[-2:])))), a.dtype
+
+
+def _geqrf_xla(xp, a):
+    """The reflections one after the other, as LAPACK chooses them."""
+    m, n = a.shape[-2:]
+    taus = []
+    for i in range(min(m, n)):
+        a, tau = _reflect_column(xp, a, i)
+        taus.append(tau)
+    return a, xp.stack(taus, -1) if taus else xp.zeros((*a.shape[:-2], 0), a.dtype)
+
+
+def _reflect_column(xp, a, i: int):  # type: ignore[no-untyped-def]
+    """Clear what is below the diagonal in column i, and keep the reflection there."""
+    first, below = a[..., i, i], a[..., i + 1 :, i]
+    tail = xp.sqrt((xp.abs(below) ** 2).sum(-1))
+    beta = -xp.copysign(xp.sqrt(xp.abs(first) ** 2 + tail**2), first.real).astype(a.dtype)
+    idle = (tail == 0) & (first.imag == 0)
+    tau = xp.where(idle, 0, (beta - first) / xp.where(idle, 1, beta))
+    vector = below / xp.where(idle, 1, first - beta)[..., None]
+    full = xp.concatenate([xp.ones_like(first)[..., None], vector], -1)
+    right = a[..., i:, i + 1 :]
+    turned = right - xp.conj(tau)[..., None, None] * full[..., None] * (xp.conj(full)[..., None, :] @ right)
+    a = a.at[..., i:, i + 1 :].set(turned)
+    return a.at[..., i, i].set(xp.where(idle, first, beta)).at[..., i + 1 :, i].set(vector), tau
+
+
+@op(shape=_geqrf_rule, vjp=None, many=True, xla=_geqrf_xla, name="geqrf", cost=cubic_cost(2.0))
+def _geqrf(xp, a):
+    if not a.size:
+        return a, np.zeros((*a.shape[:-2], min(a.shape[-2:])), a.dtype)
+    h, tau = np.linalg.qr(a, mode="raw")
+    return np.swapaxes(h, -1, -2), tau
+
+
+def geqrf(input: Tensor, *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
+    """R, and below it the reflections that make Q, with their factors (``torch.geqrf``).
+
+    >>> import kuai as torch
+    >>> a, tau = torch.geqrf(torch.tensor([[3., 1.], [4., 2.]]))
+    >>> a.triu()
+    tensor([[-5.0000, -2.2000],
+            [ 0.0000,  0.4000]])
+    """
+    return return_types.geqrf(_given(out, _geqrf(input)))
+
+
+def _reflected(x: Tensor, A: Tensor, tau: Tensor, i: int, adjoint: bool = False) -> Tensor:
+    """The i-th reflection, or its adjoint, applied to the columns of x."""
+    m = A.shape[-2]
+    vector = A[..., i].unsqueeze(-1) * _below(A, i, m) + _unit(A, i, m)
+    factor = conj(tau[..., i]) if adjoint else tau[..., i]
+    from .matrices import adjoint as h
+
+    return x - factor.unsqueeze(-1).unsqueeze(-1) * (vector @ (h(vector) @ x))
+
+
+def _below(like: Tensor, i: int, m: int) -> Tensor:
+    from .creation import tensor
+
+    return tensor(np.arange(m)[:, None] > i).to(dtype=like.dtype, device=like.device)
+
+
+def _unit(like: Tensor, i: int, m: int) -> Tensor:
+    from .creation import tensor
+
+    return tensor(np.arange(m)[:, None] == i).to(dtype=like.dtype, device=like.device)
+
+
+def _check_reflections(name: str, A: Tensor, tau: Tensor) -> None:
+    need_matrices(name, A, "input")
+    m, n = A.shape[-2:]
+    if m < n:
+        raise RuntimeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]")
+    if n < tau.shape[-1]:
+        raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
+    if A.ndim - tau.ndim != 1:
+        raise RuntimeError(
+            f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to {tau.ndim} and input.ndim "
+            f"is equal to {A.ndim}"
+        )
+    if A.shape[:-2] != tau.shape[:-1]:
+        raise RuntimeError(
+            f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got {list(tau.shape[:-1])}"
+        )
+    if A.dtype is not tau.dtype:
+        raise RuntimeError(f"{name}: tau dtype {tau.dtype} does not match input dtype {A.dtype}")
+
+
+def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The first columns of a product of Householder reflections (``torch.linalg.householder_product``).
+
+    >>> import kuai as torch
+    >>> a, tau = torch.geqrf(torch.tensor([[3., 1.], [4., 2.]]))
+    >>> torch.linalg.householder_product(a, tau)
+    tensor([[-0.6000, -0.8000],
+            [-0.8000,  0.6000]])
+    """
+    _check_reflections("torch.linalg.householder_product", A, tau)
+    m, n = A.shape[-2:]
+    made = identity(A, m)[:, :n].expand(A.shape)
+    for i in reversed(range(tau.shape[-1])):
+        made = _reflected(made, A, tau, i)
+    return made if out is None else write_out(out, made)
+
+
+def orgqr(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The same as `torch.linalg.householder_product` (``torch.orgqr``).
+
+    >>> import kuai as torch
+    >>> torch.orgqr(torch.zeros(2, 1), torch.zeros(1))
+    tensor([[1.],
+            [0.]])
+    """
+    return householder_product(input, tau, out=out)
+
+
+def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *,
+          out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """A matrix times a product of Householder reflections, or its adjoint (``torch.ormqr``).
+
+    >>> import kuai as torch
+    >>> torch.ormqr(torch.zeros(2, 1), torch.zeros(1), torch.ones(2, 1))
+    tensor([[1.],
+            [1.]])
+    """
+    for x, what in ((input, "input"), (other, "other")):
+        need_matrices("torch.ormqr", x, what)
+    side = -2 if left else -1
+    if other.shape[side] != input.shape[-2]:
+        raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")
+    if tau.shape[-1] > other.shape[side]:
+        raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
+    made = other if left else adjoint(other)
+    backwards = left is not transpose  # H_1 H_2 … x begins with the last reflection
+    order = range(tau.shape[-1])
+    for i in reversed(order) if backwards else order:
+        made = _reflected(made, input, tau, i, adjoint=not backwards)
+    made = made if left else adjoint(made)
+    return made if out is None else write_out(out, made)
