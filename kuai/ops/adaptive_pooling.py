@@ -257,7 +257,7 @@ def _fractional(rank: int, input: Tensor, kernel_size: object, output_size: obje
     batch = (1,) * (rank + 2 - input.ndim) + tuple(input.shape[: -rank])
     if samples is None:
         samples = rand(*batch, rank, dtype=input.dtype, device=input.device)
-    samples = samples.reshape(*input.shape[:-rank], rank)
+    samples = samples if input.ndim == rank + 2 else samples[0]
     made = _fractional_max(input, samples, kernel=kernel, wanted=wanted)
     return made if return_indices else made[0]
 

@@ -352,6 +352,8 @@ def _check_pair(mean: Tensor | None, var: Tensor | None) -> None:
 
 def _track(input, weight, bias, mean, var, momentum, how):  # type: ignore[no-untyped-def]
     """Normalize with the input's own statistics, which are mixed into the running ones in place."""
+    if not input._value.aval.size:
+        return _with_running(input, weight, bias, mean, var, how[0].eps)
     y, new_mean, new_var = _batch_norm_tracked(input, weight, bias, mean, var, momentum, how=how[0])
     assign(mean, new_mean.detach(), "running_mean")
     assign(var, new_var.detach(), "running_var")
