@@ -134,11 +134,14 @@ PROGRAMS = {
         m.to('cpu', torch.float32); print(w.dtype)
         m.to(torch.ones(1, dtype=torch.float64)); print(w.dtype)
         m.to(dtype=torch.float32, device='cpu', non_blocking=True); print(w.dtype)
-        m.to(device='meta'); print(w.device, m[0].bias.device, m[1].running_mean.device)
+        m.to(device='meta'); print(m[0].bias.device, m[1].running_mean.device)
+        w = m[0].weight
         attempt(m.to, torch.int64)
         attempt(m.to, 'foo')
         attempt(m.to, 'cpu')
-        m.to_empty(device='cpu'); print(w.device, w.shape, w.requires_grad)
+        m.to_empty(device='cpu')
+        w = m[0].weight
+        print(w.device, w.shape, w.requires_grad)
         m.type(torch.float64); print(w.dtype, m[1].num_batches_tracked.dtype)
         print(m.cpu() is m, m.share_memory() is m)
         print(m.train(False) is m, m.training, m[1].training, m.eval().training, m.train()[0].training)

@@ -66,9 +66,11 @@ def _transfer(input: Tensor, where: device):  # type: ignore[no-untyped-def]
     aval = Aval(input.shape, input.dtype, where)
     if where.type == "meta":
         return concrete(None, aval)  # type: ignore[arg-type]
+    if input.device.type == "meta":
+        raise NotImplementedError(
+            "Cannot copy out of meta tensor; no data! Use torch.empty_like(t, device=...), or Module.to_empty(), instead"
+        )
     data = materialize(input._read())
-    if data is None:
-        raise NotImplementedError("Cannot copy out of meta tensor; no data! Use torch.empty_like(t, device=...) instead")
     if where.type == "cpu":
         return concrete(np.asarray(data), aval)
     from ..engine.compile import transfer
