@@ -289,7 +289,7 @@ def _visit(node: Node, pending: dict, wanted: set, targets: dict, keep: bool, cr
         if not any(e in wanted for e in node.edges):
             return
     if type(node) is OutputNode:
-        pending.setdefault(node.edges[0], {})[node.index] = g
+        _deposit(pending.setdefault(node.edges[0], {}), node.index, g)  # a saved output that is restored has a node of its own
         return
     cotangents = node.backward(g, create_graph, keep)
     if hooks is not None:
@@ -300,6 +300,6 @@ def _visit(node: Node, pending: dict, wanted: set, targets: dict, keep: bool, cr
             pending[edge] = c if there is None else there + c
 
 
-def _deposit(pending: dict, node: Node, g: Tensor) -> None:
+def _deposit(pending: dict, node: object, g: Tensor) -> None:
     there = pending.get(node)
     pending[node] = g if there is None else there + g
