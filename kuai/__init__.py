@@ -1,84 +1,506 @@
-"""kuai: reads like PyTorch, starts like NumPy, ends like XLA.
+"""kuai: reads like PyTorch, starts like NumPy and ends like XLA.
 
 >>> import kuai as torch
 >>> from kuai import nn
+>>> nn.Linear(20, 10)(torch.ones(2, 20)).shape
+torch.Size([2, 10])
 """
 
-import importlib
-import importlib.util
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 
 __version__ = "0.1.0"
 
 from . import autograd as autograd
 from . import cuda as cuda
 from . import methods as _methods
-from . import tensor as _tensor
+from . import ops as _ops
+from . import random as random
+from . import return_types as return_types
+from . import typed as _typed
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .autograd.modes import is_grad_enabled as is_grad_enabled
 from .autograd.modes import is_inference_mode_enabled as is_inference_mode_enabled
+from .config import get_float32_matmul_precision as get_float32_matmul_precision
 from .config import set_engine as set_engine
+from .config import set_float32_matmul_precision as set_float32_matmul_precision
 from .devices import device as device
 from .devices import get_default_device as get_default_device
 from .devices import set_default_device as set_default_device
-from .dtypes import *  # noqa: F403 (temporary)
-from .dtypes import bool_ as bool
+from .dtypes import (
+    bfloat16,
+    bool_,
+    can_cast,
+    complex64,
+    complex128,
+    dtype,
+    finfo,
+    float8_e4m3fn,
+    float8_e4m3fnuz,
+    float8_e5m2,
+    float8_e5m2fnuz,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    set_default_dtype,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
 from .engine import Size as Size
 from .engine import explain as explain
 from .engine import synchronize as synchronize
-from .ops import creation as _creation
-from .ops import matrix as _matrix
-from .ops.conversion import clone as clone
-from .ops.creation import *  # noqa: F403 (temporary)
+from .layouts import layout, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided
+from .ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, sigmoid, tanh, threshold
+from .ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_max_pool1d
+from .ops.comparison import (
+    allclose,
+    bitwise_and,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    clamp,
+    clamp_max,
+    clamp_min,
+    clip,
+    eq,
+    equal,
+    fmax,
+    fmin,
+    ge,
+    greater,
+    greater_equal,
+    gt,
+    isclose,
+    isfinite,
+    isin,
+    isinf,
+    isnan,
+    isneginf,
+    isposinf,
+    le,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    maximum,
+    minimum,
+    ne,
+    not_equal,
+    where,
+)
+from .ops.complex_numbers import (
+    angle,
+    conj,
+    conj_physical,
+    imag,
+    is_conj,
+    is_neg,
+    isreal,
+    polar,
+    real,
+    resolve_conj,
+    resolve_neg,
+    sgn,
+    view_as_complex,
+    view_as_real,
+)
+from .ops.conversion import clone, detach
+from .ops.convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from .ops.copies import (
+    alias_copy,
+    as_strided_copy,
+    as_strided_scatter,
+    detach_copy,
+    diagonal_copy,
+    diagonal_scatter,
+    expand_copy,
+    narrow_copy,
+    permute_copy,
+    select_copy,
+    select_scatter,
+    slice_copy,
+    slice_scatter,
+    split_copy,
+    split_with_sizes_copy,
+    squeeze_copy,
+    t_copy,
+    transpose_copy,
+    unbind_copy,
+    unfold_copy,
+    unsqueeze_copy,
+    view_as_complex_copy,
+    view_as_real_copy,
+    view_copy,
+)
+from .ops.creation import (
+    arange,
+    as_tensor,
+    asarray,
+    empty,
+    empty_like,
+    eye,
+    from_dlpack,
+    from_numpy,
+    frombuffer,
+    full,
+    full_like,
+    linspace,
+    logspace,
+    ones,
+    ones_like,
+    scalar_tensor,
+    tensor,
+    zeros,
+    zeros_like,
+)
 from .ops.creation import complex_ as complex
-from .ops.matrix import *  # noqa: F403 (temporary)
-from .random import Generator as Generator
-from .random import default_generator as default_generator
-from .random import get_rng_state as get_rng_state
-from .random import initial_seed as initial_seed
-from .random import manual_seed as manual_seed
-from .random import seed as seed
-from .random import set_rng_state as set_rng_state
+from .ops.cumulative import (
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    cumulative_trapezoid,
+    diff,
+    gradient,
+    logcumsumexp,
+    trapezoid,
+    trapz,
+)
+from .ops.dense import bilinear as bilinear
+from .ops.dropout import alpha_dropout, dropout, feature_alpha_dropout, feature_dropout
+from .ops.elementwise import (
+    abs,
+    absolute,
+    acos,
+    acosh,
+    add,
+    addcdiv,
+    addcmul,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    cos,
+    cosh,
+    deg2rad,
+    exp,
+    exp2,
+    expm1,
+    float_power,
+    hypot,
+    lerp,
+    log,
+    log1p,
+    log2,
+    log10,
+    mul,
+    multiply,
+    neg,
+    negative,
+    positive,
+    pow,
+    rad2deg,
+    reciprocal,
+    rsqrt,
+    rsub,
+    sin,
+    sinh,
+    sqrt,
+    square,
+    sub,
+    subtract,
+    tan,
+    true_divide,
+)
+from .ops.factorizations import cholesky, eig, geqrf, orgqr, ormqr, qr, svd
+from .ops.geometry import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
+from .ops.indexing import (
+    argwhere,
+    index_add,
+    index_copy,
+    index_fill,
+    index_put,
+    index_select,
+    masked_fill,
+    masked_scatter,
+    masked_select,
+    nonzero,
+    put,
+    take,
+)
+from .ops.joining import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    cat,
+    chunk,
+    column_stack,
+    concat,
+    concatenate,
+    dsplit,
+    dstack,
+    hsplit,
+    hstack,
+    row_stack,
+    split,
+    split_with_sizes,
+    stack,
+    tensor_split,
+    unbind,
+    unsafe_chunk,
+    unsafe_split,
+    unsafe_split_with_sizes,
+    vsplit,
+    vstack,
+)
+from .ops.losses import binary_cross_entropy_with_logits, hinge_embedding_loss, kl_div, margin_ranking_loss, poisson_nll_loss
+from .ops.lu import lu, lu_solve, lu_unpack
+from .ops.matrix import (
+    addbmm,
+    addmm,
+    addmv,
+    addr,
+    baddbmm,
+    bmm,
+    chain_matmul,
+    dot,
+    einsum,
+    ger,
+    inner,
+    kron,
+    matmul,
+    mm,
+    mv,
+    outer,
+    tensordot,
+    vdot,
+)
+from .ops.memory import storage as storage
+from .ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .ops.padding import constant_pad_nd as constant_pad_nd
+from .ops.pooling import avg_pool1d, max_pool1d, max_pool1d_with_indices, max_pool2d, max_pool3d
+from .ops.queries import (
+    empty_permuted,
+    empty_strided,
+    get_device,
+    is_complex,
+    is_floating_point,
+    is_inference,
+    is_nonzero,
+    is_same_size,
+    is_signed,
+    is_storage,
+    is_tensor,
+    numel,
+    range,
+    result_type,
+    typename,
+)
+from .ops.random import (
+    bernoulli,
+    multinomial,
+    normal,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+)
+from .ops.reduction import (
+    all,
+    any,
+    cdist,
+    cosine_similarity,
+    count_nonzero,
+    dist,
+    mean,
+    nanmean,
+    nansum,
+    norm,
+    pairwise_distance,
+    pdist,
+    prod,
+    renorm,
+    sum,
+)
+from .ops.rounding import (
+    ceil,
+    copysign,
+    div,
+    divide,
+    fix,
+    floor,
+    floor_divide,
+    fmod,
+    frac,
+    frexp,
+    gcd,
+    heaviside,
+    lcm,
+    ldexp,
+    nan_to_num,
+    nextafter,
+    remainder,
+    round,
+    sign,
+    signbit,
+    trunc,
+)
+from .ops.scatter import gather, index_reduce, scatter, scatter_add, scatter_reduce, take_along_dim
+from .ops.searching import amax, amin, aminmax, argmax, argmin, bucketize, max, min, searchsorted
+from .ops.shape import (
+    block_diag,
+    broadcast_shapes,
+    broadcast_tensors,
+    cartesian_prod,
+    combinations,
+    diag,
+    diag_embed,
+    diagflat,
+    flip,
+    fliplr,
+    flipud,
+    meshgrid,
+    repeat_interleave,
+    roll,
+    rot90,
+    tile,
+    tril,
+    tril_indices,
+    triu,
+    triu_indices,
+    vander,
+)
+from .ops.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from .ops.softmax import log_softmax, logsumexp, softmax
+from .ops.solvers import cholesky_inverse, cholesky_solve, inverse, lstsq, matrix_rank, pinverse, solve, triangular_solve
+from .ops.sorting import argsort, kthvalue, median, mode, msort, nanmedian, sort, topk, unique, unique_consecutive
+from .ops.special import (
+    digamma,
+    erf,
+    erfc,
+    erfinv,
+    i0,
+    igamma,
+    igammac,
+    lgamma,
+    logaddexp,
+    logaddexp2,
+    logit,
+    mvlgamma,
+    polygamma,
+    sinc,
+    xlogy,
+)
+from .ops.statistics import (
+    bincount,
+    corrcoef,
+    cov,
+    histc,
+    histogram,
+    histogramdd,
+    nanquantile,
+    quantile,
+    std,
+    std_mean,
+    var,
+    var_mean,
+)
+from .ops.views import (
+    adjoint,
+    as_strided,
+    broadcast_to,
+    diagonal,
+    flatten,
+    moveaxis,
+    movedim,
+    narrow,
+    permute,
+    ravel,
+    reshape,
+    select,
+    squeeze,
+    swapaxes,
+    swapdims,
+    t,
+    transpose,
+    unflatten,
+    unsqueeze,
+)
+from .printing import set_printoptions as set_printoptions
+from .random import (
+    Generator,
+    default_generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from .settings import (
+    are_deterministic_algorithms_enabled,
+    get_deterministic_debug_mode,
+    get_num_interop_threads,
+    get_num_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled,
+    set_default_tensor_type,
+    set_deterministic_debug_mode,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_num_threads,
+    set_warn_always,
+    use_deterministic_algorithms,
+)
 from .tensor import Tensor as Tensor
 
-# TEMPORARY while the families are being written: whatever file is there is taken.
-_families = [_matrix]
-for _name in ("elementwise", "comparison", "rounding", "special", "activation", "softmax", "reduction", "cumulative", "statistics",
-              "sorting", "searching", "shape", "views", "joining", "indexing", "scatter", "random"):
-    if importlib.util.find_spec(f"kuai.ops.{_name}"):
-        try:
-            _m = importlib.import_module(f"kuai.ops.{_name}")
-        except Exception as _e:
-            import sys, traceback
-            print(f"kuai.ops.{_name} does not import:", file=sys.stderr)
-            traceback.print_exc()
-            continue
-        if hasattr(_m, "METHODS"):
-            _families.append(_m)
-        for _k in dir(_m):
-            if not _k.startswith("_") and callable(getattr(_m, _k)) and getattr(getattr(_m, _k), "__module__", "") == _m.__name__:
-                globals().setdefault(_k, getattr(_m, _k))
+# Names that Python has too: dtypes here, as in PyTorch.
+bool, float, int = bool_, float32, int32
+half, double, cfloat, cdouble = float16, float64, complex64, complex128
+short, long = int16, int64
+newaxis = None
+
+_methods.install_methods(_ops.families(), globals())
+globals().update(_typed.make())
+for _name, _type in _typed.make("cuda").items():
+    setattr(cuda, _name, _type)
+
+from . import nn as nn  # noqa: E402 (stands on the complete Tensor)
+from . import optim as optim  # noqa: E402
+from .exports import attribute as _attribute  # noqa: E402
 
 
-class _Lookup(dict):
-    def __missing__(self, key):
-        def missing(*a, **k):
-            raise NotImplementedError(f"{key}: not written yet")
-        return missing
-
-
-_methods.install_methods(_families, _Lookup(globals()))
-import pathlib as _p
-_here = _p.Path(__file__).parent
-if (_here / "nn" / "__init__.py").exists():
-    from . import nn as nn
-if (_here / "optim" / "__init__.py").exists():
-    from . import optim as optim
-
-
-def __getattr__(name):
-    if name in ("utils", "func", "amp", "backends", "accelerator", "compiler", "jit", "hub", "version", "linalg", "fft", "special"):
-        return importlib.import_module(f"kuai.{name}")
-    raise AttributeError(f"module 'kuai' has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    """Modules that are imported when they are asked for, in-place functions, and errors that name the nearest name."""
+    return _attribute(name)

@@ -11,6 +11,7 @@ from .autograd import api
 from .autograd.graph import AccumulateGrad
 from .autograd.hooks import RemovableHandle
 from .dispatch import view_step
+from .layouts import strided
 from .ops import conversion, creation
 from .ops.conversion import assign
 from .tensor import Tensor, install
@@ -133,6 +134,7 @@ def install_properties() -> None:
         "is_cuda": lambda self: self.device.type == "cuda",
         "is_cpu": lambda self: self.device.type == "cpu",
         "is_meta": lambda self: self.device.type == "meta",
+        "layout": lambda self: strided,
         "is_quantized": lambda self: False,
         "is_sparse": lambda self: False,
         "is_mps": lambda self: self.device.type == "mps",

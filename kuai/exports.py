@@ -1,0 +1,63 @@
+"""What ``kuai.name`` finds beyond the names that `import kuai` brings: modules imported late, and functions from them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+# Modules that few programs need: their import waits until they are asked for.
+MODULES = frozenset(
+    "accelerator amp backends compiler distributions fft func hub jit linalg multiprocessing serialization special testing "
+    "types utils version signal distributed".split()
+)
+
+# Functions and classes by the module that has them.
+FUNCTIONS = {
+    **dict.fromkeys(("save", "load"), "files"),
+    **dict.fromkeys(("compile",), "compiler"),
+    **dict.fromkeys(("vmap",), "func"),
+    **dict.fromkeys(("stft", "istft"), "ops.spectra"),
+    **dict.fromkeys(
+        "autocast is_autocast_enabled is_autocast_cpu_enabled get_autocast_dtype get_autocast_gpu_dtype get_autocast_cpu_dtype "
+        "set_autocast_enabled set_autocast_dtype".split(),
+        "amp.autocast",
+    ),
+}
+
+# In-place methods that PyTorch has as functions too.
+INPLACE = frozenset(
+    "abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_ atanh_ as_strided_ "
+    "ceil_ clamp_ clamp_max_ clamp_min_ clip_ conj_physical_ cos_ cosh_ deg2rad_ detach_ erf_ erfc_ exp2_ exp_ expm1_ "
+    "fill_ fix_ floor_ frac_ gcd_ i0_ index_put_ lcm_ ldexp_ log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ "
+    "rad2deg_ reciprocal_ relu_ resize_as_ round_ rsqrt_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ xlogy_ "
+    "zero_".split()
+)
+
+
+def attribute(name: str) -> object:
+    """An attribute of the package that is not there yet; AttributeError naming the nearest one if there is none."""
+    import kuai
+
+    if name in MODULES:
+        found: object = import_module(f"kuai.{name}")
+    elif name in FUNCTIONS:
+        found = getattr(import_module(f"kuai.{FUNCTIONS[name]}"), name)
+    elif name in INPLACE:
+        found = getattr(kuai.Tensor, name)
+    elif name.startswith("__"):
+        raise AttributeError(f"module 'kuai' has no attribute {name!r}")
+    else:
+        raise AttributeError(missing(name))
+    setattr(kuai, name, found)
+    return found
+
+
+def missing(name: str) -> str:
+    """That a name of PyTorch's is not there, and which one is nearest."""
+    from difflib import get_close_matches
+
+    import kuai
+
+    known = [n for n in (*vars(kuai), *MODULES, *FUNCTIONS) if not n.startswith("_")]
+    near = get_close_matches(name, known, 1)
+    hint = f"; the nearest name that is there is {near[0]!r}" if near else ""
+    return f"module 'kuai' has no attribute {name!r}{hint}"

@@ -1,0 +1,31 @@
+"""How a tensor's elements lie in memory (``torch.layout``). Tensors here are strided; the other names are for comparing."""
+
+from __future__ import annotations
+
+
+class layout:
+    """A layout; there is one object for each.
+
+    >>> import kuai as torch
+    >>> torch.strided
+    torch.strided
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+strided = layout("strided")
+sparse_coo = layout("sparse_coo")
+sparse_csr = layout("sparse_csr")
+sparse_csc = layout("sparse_csc")
+sparse_bsr = layout("sparse_bsr")
+sparse_bsc = layout("sparse_bsc")

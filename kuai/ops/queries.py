@@ -1,0 +1,143 @@
+"""Questions about tensors and dtypes as functions: PyTorch has them beside the methods."""
+
+from __future__ import annotations
+
+import builtins
+
+from .. import dtypes
+from ..dtypes import dtype
+from ..tensor import Tensor
+from . import rules
+from .creation import arange, empty
+
+
+def is_tensor(obj: object) -> bool:
+    """Whether something is a tensor (``torch.is_tensor``).
+
+    >>> import kuai as torch
+    >>> torch.is_tensor(torch.ones(1)), torch.is_tensor([1])
+    (True, False)
+    """
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: object) -> bool:
+    """Whether something is a storage (``torch.is_storage``)."""
+    from .memory import TypedStorage, UntypedStorage
+
+    return isinstance(obj, (TypedStorage, UntypedStorage))
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements (``torch.numel``)."""
+    return input.numel()  # type: ignore[attr-defined]
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is a floating-point one (``torch.is_floating_point``)."""
+    return input.dtype.is_floating_point
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether the dtype is complex (``torch.is_complex``)."""
+    return input.dtype.is_complex
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype has a sign (``torch.is_signed``)."""
+    return input.dtype.is_signed
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Whether a tensor of one element is not zero (``torch.is_nonzero``).
+
+    >>> import kuai as torch
+    >>> torch.is_nonzero(torch.tensor([2.]))
+    True
+    """
+    n = input.numel()  # type: ignore[attr-defined]
+    if n != 1:
+        raise RuntimeError(f"Boolean value of Tensor with {'no values' if n == 0 else 'more than one value'} is ambiguous")
+    return bool(input)
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape (``torch.is_same_size``)."""
+    return input.shape == other.shape
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether the tensor was made in inference mode (``torch.is_inference``)."""
+    return input._is_inference
+
+
+def get_device(input: Tensor) -> int:
+    """The accelerator's index, -1 on the CPU (``torch.get_device``)."""
+    return input.get_device()  # type: ignore[attr-defined]
+
+
+def typename(obj: object) -> str:
+    """The name of an object's type, of a tensor its type (``torch.typename``).
+
+    >>> import kuai as torch
+    >>> torch.typename(torch.ones(1))
+    'torch.FloatTensor'
+    """
+    if isinstance(obj, Tensor):
+        return obj.type()  # type: ignore[attr-defined]
+    cls = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(cls, "__module__", "") or ""
+    name = cls.__qualname__  # type: ignore[union-attr]
+    return name if module in ("", "builtins") else f"{module}.{name}"
+
+
+def result_type(tensor1: object, tensor2: object) -> dtype:
+    """The dtype of an operation on two tensors or numbers (``torch.result_type``).
+
+    >>> import kuai as torch
+    >>> torch.result_type(torch.tensor([1, 2]), 1.0)
+    torch.float32
+    """
+    return rules.result_dtype([x._value.aval if isinstance(x, Tensor) else type(x) for x in (tensor1, tensor2)])
+
+
+def range(start: float = 0, end: float | None = None, step: float = 1, *, out: Tensor | None = None, dtype: object = None,
+          layout: object = None, device: object = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Numbers from start to end, with the end (``torch.range``, deprecated there: use arange)."""
+    import warnings
+
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
+        "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
+        UserWarning,
+        stacklevel=2,
+    )
+    if end is None:
+        start, end = 0, start
+    if step == 0 or (end - start) * step < 0:
+        raise RuntimeError("range: step must be nonzero and lead from start to end")
+    count = int((end - start) / step) + 1
+    d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    made = (arange(count, dtype=d, device=device) * step + start).to(d)  # type: ignore[attr-defined]
+    if out is not None:
+        return out._set_out(made)  # type: ignore[attr-defined]
+    return made.requires_grad_() if requires_grad else made
+
+
+def empty_strided(size: tuple, stride: tuple, *, dtype: object = None, layout: object = None, device: object = None,
+                  requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of a shape with given strides over memory of its own (``torch.empty_strided``)."""
+    needed = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride))
+    made = empty(needed, dtype=dtype, device=device).as_strided(size, stride)  # type: ignore[attr-defined]
+    return made.requires_grad_() if requires_grad else made
+
+
+def empty_permuted(size: tuple, physical_layout: tuple, *, dtype: object = None, layout: object = None, device: object = None,
+                   requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor whose dimensions lie in memory in another order (``torch.empty_permuted``)."""
+    if sorted(physical_layout) != list(builtins.range(len(size))):
+        raise RuntimeError(f"Number of dimensions in size and physical_layout do not match: {size} and {physical_layout}")
+    laid = empty([size[d] for d in physical_layout], dtype=dtype, device=device)
+    made = laid.permute([physical_layout.index(d) for d in builtins.range(len(size))])  # type: ignore[attr-defined]
+    return made.requires_grad_() if requires_grad else made
+
