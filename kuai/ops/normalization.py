@@ -377,6 +377,8 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     tensor([0.2000])
     """
     shape = input._value.aval.shape
+    if eps <= 0:
+        raise ValueError(f"batch_norm eps must be positive, but got {eps}")
     if training and len(shape) > 1 and shape[0] * prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size torch.Size({list(shape)})")
     _check_pair(running_mean, running_var)
