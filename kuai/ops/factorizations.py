@@ -39,27 +39,26 @@ def _given(out: tuple | None, made: tuple) -> tuple:
 NOT_POSITIVE = "The factorization could not be completed because the input is not positive-definite"
 
 
-@op(shape=square, vjp=(lambda g: _half_lower(g),), name="half_lower")
-def _half_lower(xp, x):
-    """The lower triangle with half the diagonal."""
-    return xp.tril(x, -1) + xp.tril(xp.triu(x)) / 2
-
-
 def _cholesky_cotangent(g: Tensor, L: Tensor) -> Tensor:
-    inner = _half_lower(adjoint(L) @ g)
+    turn = adjoint(L) @ g
+    inner = (turn.tril() + adjoint(turn.tril(-1))) / 2
     half = triangular(L, inner, upper=False, adjoint=True)
-    full = adjoint(triangular(L, adjoint(half), upper=False, adjoint=True))
-    return (full + adjoint(full)) / 2
+    return adjoint(triangular(L, adjoint(half), upper=False, adjoint=True))
 
 
-@op(shape=square, vjp=(lambda g, out: _cholesky_cotangent(g, out),), name="linalg.cholesky", cost=cubic_cost(0.4),
-    grad_name="LinalgCholeskyExBackward0", xla=lambda xp, a: xp.tril(xp.lax.linalg.cholesky(a, symmetrize_input=False)))  # fmt: skip
+def _cholesky_xla(xp, a, *, upper):
+    return xp.tril(xp.lax.linalg.cholesky(conjugated(xp, a) if upper else a, symmetrize_input=False))
+
+
+@op(shape=square, vjp=(lambda g, out: _cholesky_cotangent(g, out),), xla=_cholesky_xla, name="linalg.cholesky",
+    cost=cubic_cost(0.4), grad_name="LinalgCholeskyExBackward0")  # fmt: skip
 @raising(f"linalg.cholesky: {NOT_POSITIVE}")
-def _cholesky(xp, a):
-    return np.linalg.cholesky(a)
+def _cholesky(xp, a, *, upper):
+    """L, from the lower or the upper triangle of A."""
+    return np.linalg.cholesky(conjugated(np, a) if upper else a)
 
 
-def _with_info(op: Op, avals: Sequence) -> tuple:
+def _with_info(op: Op, avals: Sequence, *, upper: bool) -> tuple:
     a, d = square(op, avals)
     return (a, Aval(a.shape[:-2], dtypes.int32, a.device)), d
 
@@ -77,15 +76,16 @@ def _cholesky_or_info(a: np.ndarray) -> tuple:
     raise AssertionError("a matrix of no rows has a factor")
 
 
-def _cholesky_ex_xla(xp, a):
-    factor = xp.tril(xp.lax.linalg.cholesky(a, symmetrize_input=False))
+def _cholesky_ex_xla(xp, a, *, upper):
+    factor = _cholesky_xla(xp, a, upper=upper)
     failed = xp.isnan(factor.real if factor.dtype.kind == "c" else factor).any((-2, -1))
     return factor, failed.astype("int32") * a.shape[-1]
 
 
 @op(shape=_with_info, many=True, name="linalg.cholesky_ex", cost=cubic_cost(0.4), xla=_cholesky_ex_xla,
     vjp=lambda g, out: (None if g[0] is None else _cholesky_cotangent(g[0], out[0]),))  # fmt: skip
-def _cholesky_ex(xp, a):
+def _cholesky_ex(xp, a, *, upper):
+    a = conjugated(np, a) if upper else a
     try:
         return np.linalg.cholesky(a), np.zeros(a.shape[:-2], np.int32)
     except np.linalg.LinAlgError:
@@ -101,7 +101,8 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Te
             [1., 1.]])
     """
     need_square("linalg.cholesky", A)
-    made = adjoint(_cholesky(adjoint(A))) if upper else _cholesky(A)
+    made = _cholesky(A, upper=upper)
+    made = adjoint(made) if upper else made
     return made if out is None else write_out(out, made)
 
 
@@ -114,7 +115,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
     tensor(2, dtype=torch.int32)
     """
     need_square("linalg.cholesky_ex", A)
-    L, info = _cholesky_ex(adjoint(A) if upper else A)
+    L, info = _cholesky_ex(A, upper=upper)
     if check_errors:
         _raise_not_positive(info)
     return return_types.linalg_cholesky_ex(_given(out, (adjoint(L) if upper else L, info)))
@@ -168,8 +169,7 @@ def _qr_tall(gq: Tensor | None, gr: Tensor | None, q: Tensor, r: Tensor) -> Tens
 
 def _hermitian_from_upper(x: Tensor) -> Tensor:
     """The upper triangle mirrored below; the real part of the diagonal."""
-    x = _half_lower(adjoint(x))
-    return x + adjoint(x)
+    return x.triu() + adjoint(x.triu()) - diagonal(x).real.to(x.dtype).diag_embed()
 
 
 def _qr_wide(gq: Tensor | None, gr: Tensor | None, q: Tensor, r: Tensor) -> Tensor:
@@ -329,7 +329,8 @@ def _eigh_vjp(g: tuple, out: tuple) -> tuple:
     if gv is None:
         return (None if gl is None else (vectors * gl.unsqueeze(-2)) @ adjoint(vectors),)
     turn = adjoint(vectors) @ gv / _differences(values)
-    inner = turn - diagonal(turn).diag_embed()
+    turn = turn - diagonal(turn).diag_embed()
+    inner = (turn + adjoint(turn)) / 2
     inner = inner if gl is None else inner + gl.diag_embed().to(vectors.dtype)
     return (vectors @ inner @ adjoint(vectors),)
 
@@ -557,6 +558,8 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
     _check_reflections("torch.linalg.householder_product", A, tau)
     m, n = A.shape[-2:]
     made = identity(A, m)[:, :n].expand(A.shape)
+    if not tau.shape[-1]:
+        made = A.masked_fill(A.new_ones((), dtype=dtypes.bool_), 0) + made
     for i in reversed(range(tau.shape[-1])):
         made = _reflected(made, A, tau, i)
     return made if out is None else write_out(out, made)
@@ -587,7 +590,7 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     side = -2 if left else -1
     if other.shape[side] != input.shape[-2]:
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")
-    if tau.shape[-1] > other.shape[side]:
+    if tau.shape[-1] > min(other.shape[side], input.shape[-1]):
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
     made = other if left else adjoint(other)
     backwards = left is not transpose  # H_1 H_2 … x begins with the last reflection

@@ -10,6 +10,7 @@ from math import inf, prod
 import numpy as np
 
 from .. import return_types
+from ..dtypes import bool_
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import factorizations, lu as _lu, matrix, norms, rules, solvers
@@ -199,7 +200,7 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
 
 def _power(A: Tensor, n: int) -> Tensor:
     if n == 0:
-        return identity(A, A.shape[-1]).expand(A.shape).clone()
+        return A.masked_fill(A.new_ones((), dtype=bool_), 0) + identity(A, A.shape[-1])
     made = None
     while True:
         if n & 1:
@@ -368,7 +369,8 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     """
     if x.dtype.category == 0:
         raise RuntimeError("linalg.vander does not support bool inputs")
-    n = N if N is not None else x.shape[-1] if x.ndim else 1
+    x = x if x.ndim else x.unsqueeze(0)
+    n = x.shape[-1] if N is None else N
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
     column = x.unsqueeze(-1)

@@ -38,7 +38,9 @@ def factor(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _eliminate(lu: np.ndarray, pivots: np.ndarray, j: int, stop: int) -> None:
     """Exchange for the largest element of column j, and clear what is below it, in the columns before ``stop``."""
-    best = np.abs(lu[..., j:, j]).argmax(-1) + j
+    column = lu[..., j:, j]
+    size = np.abs(column.real) + np.abs(column.imag) if column.dtype.kind == "c" else np.abs(column)  # LAPACK's measure
+    best = size.argmax(-1) + j
     pivots[..., j] = best
     batch = np.indices(best.shape, sparse=True)
     row = lu[(*batch, best)].copy() if best.ndim else lu[best].copy()

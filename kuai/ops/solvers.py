@@ -310,6 +310,24 @@ def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool =
 # ---- with a Cholesky factor --------------------------------------------------------------------------------------------------------------
 
 
+def _cholesky_solved_l(g: Tensor, l: Tensor, out: Tensor, upper: bool) -> Tensor:
+    common = _cholesky_solve(g, l, upper=upper) @ _h(out)
+    common = common + _h(common)
+    return -(l @ common if upper else common @ l)
+
+
+def _cholesky_xla(xp, b, l, *, upper):
+    half = _triangular_xla(xp, l, b, upper=upper, unit=False, adjoint=upper)
+    return _triangular_xla(xp, l, half, upper=upper, unit=False, adjoint=not upper)
+
+
+@op(shape=lambda op, avals, *, upper: _solve_rule(op, avals[::-1], adjoint=False), xla=_cholesky_xla, name="cholesky_solve",
+    vjp=(lambda g, l, upper: _cholesky_solve(g, l, upper=upper), _cholesky_solved_l), cost=cubic_cost(1.0))  # fmt: skip
+def _cholesky_solve(xp, b, l, *, upper):
+    lower = conjugated(np, l) if upper else l
+    return substitute(conjugated(np, lower), substitute(lower, b, False, False), True, False)
+
+
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """X with A X = B, from the Cholesky factor of A (``torch.cholesky_solve``).
 
@@ -328,8 +346,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
             f"{B.shape[-2]} by {B.shape[-1]}"
         )
     need_same_dtype("cholesky_solve", L, B)
-    half = triangular(L, B, upper=upper, adjoint=upper)
-    made = triangular(L, half, upper=upper, adjoint=not upper)
+    made = _cholesky_solve(B, L, upper=upper)
     return made if out is None else write_out(out, made)
 
 
@@ -472,7 +489,7 @@ def matrix_rank(A: Tensor, tol: object = None, hermitian: bool = False, *, atol:
 DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
-def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> tuple:
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None, out: tuple | None = None) -> tuple:
     """The X that minimizes ‖A X - B‖, the shortest one if there are many (``torch.linalg.lstsq``).
 
     >>> import kuai as torch
@@ -491,8 +508,9 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     rank = matrix_rank(A, rtol=rcond) if driver != "gels" else empty.to(dtypes.int64)
     values = _singular_values(A) if driver in ("gelsd", "gelss") else empty
     full = m > n and (driver == "gels" or (driver != "gelsy" and bool((rank == n).all().item())))
-    residuals = (A @ solution - B).abs().square().sum(-2) if full else empty
-    return return_types.linalg_lstsq((solution.squeeze(-1) if vector else solution, residuals, rank, values))
+    residuals = (A @ solution - B).abs().square().sum(-2) if full else solution.abs().reshape(-1)[:0]
+    made = (solution.squeeze(-1) if vector else solution, residuals, rank, values)
+    return return_types.linalg_lstsq(made if out is None else tuple(map(write_out, out, made)))
 
 
 def _singular_values(A: Tensor) -> Tensor:
