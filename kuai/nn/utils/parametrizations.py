@@ -121,7 +121,9 @@ class _Orthogonal(Module):
                 "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
                 "use_trivialization=False."
             )
-        a, tau = _linalg().geqrf(q)
+        from ...ops.factorizations import geqrf
+
+        a, tau = geqrf(q)
         diagonal = a.diagonal(dim1=-2, dim2=-1)
         diagonal.sign_()
         diagonal[tau == 0.0] *= -1
@@ -206,7 +208,7 @@ class _SpectralNorm(Module):
                 u, v = (unit(weight.new_empty(size).normal_(0, 1), eps) for size in matrix.shape)
                 self.register_buffer("_u", u)
                 self.register_buffer("_v", v)
-                iterate(matrix, self._u, self._v, 15, eps)
+                iterate(matrix.mH, self._v, self._u, 15, eps)
 
     def forward(self, weight: Any) -> Any:
         """The weight, divided."""
@@ -214,7 +216,7 @@ class _SpectralNorm(Module):
             return unit(weight, self.eps)
         matrix = as_matrix(weight, self.dim)
         if self.training:
-            iterate(matrix, self._u, self._v, self.n_power_iterations, self.eps)
+            iterate(matrix.mH, self._v, self._u, self.n_power_iterations, self.eps)
         return weight / largest(matrix, self._u.clone(), self._v.clone())
 
     def right_inverse(self, value: Any) -> Any:

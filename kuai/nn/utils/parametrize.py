@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from ...autograd.modes import no_grad
-from ...tensor import Tensor
+from ...tensor import Tensor, wrap
 from ..containers import ModuleDict, ModuleList
 from ..module import Module
 from ..parameter import Parameter
@@ -84,14 +84,19 @@ class ParametrizationList(ModuleList):
         new = self._originals_of(original)
         self.is_tensor = isinstance(new, Tensor)
         self.ntensors = 1 if self.is_tensor else len(new)
+        before = wrap(original._read())
         if self.is_tensor:
+            if new.dtype is not original.dtype:  # type: ignore[attr-defined]
+                raise ValueError(
+                    f"When `right_inverse` outputs one tensor, it may not change the dtype: {original.dtype} became {new.dtype}."  # type: ignore[attr-defined]
+                )
             _set_data(original, new)
             _register(self, "original", original)
         else:
             for i, part in enumerate(new):
                 self._register_part(i, part, original)
         if not unsafe:
-            self._check(original)
+            self._check(original, before)
 
     def _originals_of(self, value: Any) -> Any:
         """What the parametrizations give this value for, as far as they can tell."""
@@ -116,12 +121,17 @@ class ParametrizationList(ModuleList):
             part = Parameter(part, original.requires_grad)  # type: ignore[attr-defined]
         _register(self, f"original{i}", part.requires_grad_(original.requires_grad))  # type: ignore[attr-defined]
 
-    def _check(self, original: Any) -> None:
-        made = self()
-        if not isinstance(made, Tensor):
-            raise ValueError(f"A parametrization must return a tensor. Got {type(made).__name__}.")
-        for what in ("dtype", "shape"):
-            _same(what, ("unparametrized {}", "parametrized {}"), original, made, _CHANGED)
+    def _check(self, original: Any, before: Any) -> None:
+        """That the form is kept; else the original is what it was, and an error says why."""
+        try:
+            made = self()
+            if not isinstance(made, Tensor):
+                raise ValueError(f"A parametrization must return a tensor. Got {type(made).__name__}.")
+            for what in ("dtype", "shape"):
+                _same(what, ("unparametrized {}", "parametrized {}"), before, made, _CHANGED)
+        except BaseException:
+            original.data = before
+            raise
 
     def _originals(self) -> list[Any]:
         return [self.original] if self.is_tensor else [getattr(self, f"original{i}") for i in range(self.ntensors)]

@@ -24,7 +24,7 @@ def unit(x: Any, eps: float) -> Any:
 
 
 def iterate(matrix: Any, u: Any, v: Any, steps: int, eps: float) -> None:
-    """Bring two vectors nearer to the first singular vectors, in place."""
+    """Bring two vectors nearer to the first singular vectors, in place: first v, then u."""
     with no_grad():
         matrix = matrix.detach()
         back = matrix.mH
