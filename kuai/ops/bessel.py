@@ -30,7 +30,7 @@ def i0e(xp, x):
 
 def _quotient(out: Tensor, x: Tensor) -> Tensor:
     """i1(x) / x, which is 1/2 at 0."""
-    return where(x == 0, 0.5, true_divide(out, x))
+    return where(x == 0, 0.5, true_divide(out, where(x == 0, 1, x)))
 
 
 def _i1_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from .conversion import copy_
 from .creation import complex_
 from .define import op, unary, write_out
 from .pointwise import conj as _conjugate
-from .pointwise import tensors_only, zero
+from .pointwise import signs, tensors_only, zero
 
 
 def conj(input: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ def sgn(xp, x):
     if x.dtype.kind == "b":
         return x
     if x.dtype.kind != "c":
-        return xp.sign(x)
+        return signs(xp, x)
     size = xp.abs(x)
     return xp.where(size == 0, 0, x / xp.where(size == 0, 1, size))
 

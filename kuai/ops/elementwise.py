@@ -11,12 +11,28 @@ from .. import dtypes
 from ..engine.program import Op
 from ..tensor import Tensor
 from . import complex_numbers, rules
+from .comparison import where
 from .complex_numbers import conj, sgn
-from .conversion import assign
+from .conversion import assign, to_dtype
+from .creation import scalar_tensor
 from .define import binary, op, unary, write_out
-from .pointwise import COMPLEX, FLOAT, INTEGER, any_float, need_tensor, real_float, some_tensor, supports, tensors_only
+from .pointwise import (
+    COMPLEX,
+    FLOAT,
+    INTEGER,
+    any_float,
+    need_tensor,
+    operands,
+    real_float,
+    some_tensor,
+    supports,
+    tensors_only,
+)
 
 # ---- sums and products -----------------------------------------------------------------------------------------------
+
+
+_numbers_too = operands(rules.broadcast)
 
 
 def _scale(g: Tensor, alpha: object) -> Tensor:
@@ -57,7 +73,7 @@ def _subtractable(op: Op, avals: Sequence) -> tuple:
     return rules.broadcast(op, avals)
 
 
-@binary(name="add", vjp=(lambda g: g, lambda g: g))
+@binary(name="add", shape=_numbers_too, vjp=(lambda g: g, lambda g: g))
 def _add(xp, x, y):
     return xp.add(x, y)
 
@@ -79,7 +95,7 @@ def add(input: object, other: object, *, alpha: object = 1, out: Tensor | None =
     return made if out is None else write_out(out, made)
 
 
-@binary(name="sub", shape=_subtractable, vjp=(lambda g: g, lambda g: neg(g)))
+@binary(name="sub", shape=operands(_subtractable), vjp=(lambda g: g, lambda g: neg(g)))
 def _sub(xp, x, y):
     return xp.subtract(x, y)
 
@@ -112,7 +128,7 @@ def rsub(input: Tensor, other: object, *, alpha: object = 1) -> Tensor:
     return sub(other, input, alpha=alpha)
 
 
-@binary(vjp=(lambda g, y: mul(g, conj(y)), lambda g, x: mul(g, conj(x))))
+@binary(shape=_numbers_too, vjp=(lambda g, y: mul(g, conj(y)), lambda g, x: mul(g, conj(x))))
 def mul(xp, x, y):
     """The product (``torch.mul``).
 
@@ -123,7 +139,7 @@ def mul(xp, x, y):
     return xp.multiply(x, y)
 
 
-@binary(shape=rules.float_broadcast, name="div",
+@binary(shape=operands(rules.float_broadcast), name="div",
         vjp=(lambda g, y: true_divide(g, conj(y)), lambda g, out, y: neg(true_divide(mul(g, conj(out)), conj(y)))))  # fmt: skip
 def true_divide(xp, x, y):
     """The quotient in floating point (``torch.true_divide``).
@@ -329,20 +345,13 @@ def _pow_rule(op: Op, avals: Sequence) -> tuple:
 def _pow_base(g: Tensor, x: object, y: object) -> Tensor:
     slope = mul(pow(x, sub(y, 1) if isinstance(y, Tensor) else y - 1), y)
     if isinstance(y, Tensor):
-        from .comparison import where
-
         slope = where(y == 0, 0, slope)
     return mul(g, conj(slope))
 
 
 def _pow_exponent(g: Tensor, out: Tensor, x: object, y: Tensor) -> Tensor:
     """Where 0 is raised to what is not negative, the exponent does not matter."""
-    from .comparison import where
-
-    if not isinstance(x, Tensor):
-        from .creation import scalar_tensor
-
-        x = scalar_tensor(x, dtype=out.dtype, device=out.device)
+    x = to_dtype(x, out.dtype) if isinstance(x, Tensor) else scalar_tensor(x, dtype=out.dtype, device=out.device)
     still = (x == 0) & ((y.real if y.dtype.is_complex else y) >= 0)
     return mul(g, conj(where(still, 0, mul(out, log(x)))))
 

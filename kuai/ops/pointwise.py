@@ -15,13 +15,11 @@ Rule = Callable[..., tuple]
 BOOL, INTEGER, FLOAT, COMPLEX = range(4)
 
 
-def tensors_only(rule: Rule) -> Rule:
-    """The rule for operands of which none may be a Python number."""
+def _operands(rule: Rule, check: Callable[[Op, Sequence], None]) -> Rule:
+    """A rule with a check of its operands' kinds before it."""
 
     def checked(op: Op, avals: Sequence, **static: object) -> tuple:
-        for i, a in enumerate(avals):
-            if type(a) is not Aval:
-                need_tensor(op.name, a, ("input", "other")[i], i + 1)
+        check(op, avals)
         return rule(op, avals, **static)
 
     return checked
@@ -34,27 +32,38 @@ def need_tensor(name: str, given: object, argument: str, position: int) -> None:
         raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {kind.__name__}")
 
 
+def _need(op: Op, avals: Sequence, tensors: int) -> None:
+    """Tensors for so many of the first operands; for the others numbers will do."""
+    for i, a in enumerate(avals):
+        if a is None or (i < tensors and type(a) is not Aval):
+            need_tensor(op.name, a, ("input", "other")[i], i + 1)
+
+
+def operands(rule: Rule) -> Rule:
+    """The rule for operands of which each is a tensor or a number."""
+    return _operands(rule, lambda op, avals: _need(op, avals, 0))
+
+
 def first_tensor(rule: Rule) -> Rule:
     """The rule for operands of which the first must be a tensor and the others may be numbers."""
+    return _operands(rule, lambda op, avals: _need(op, avals, 1))
 
-    def checked(op: Op, avals: Sequence, **static: object) -> tuple:
-        if type(avals[0]) is not Aval:
-            need_tensor(op.name, avals[0], "input", 1)
-        return rule(op, avals, **static)
 
-    return checked
+def tensors_only(rule: Rule) -> Rule:
+    """The rule for operands of which none may be a Python number."""
+    return _operands(rule, lambda op, avals: _need(op, avals, 2))
+
+
+def _need_one(op: Op, avals: Sequence) -> None:
+    _need(op, avals, 0)
+    if not any(type(a) is Aval for a in avals):
+        got = ", ".join(a.__name__ for a in avals)
+        raise TypeError(f"{op.name}() received an invalid combination of arguments - got ({got}), needs a Tensor")
 
 
 def some_tensor(rule: Rule) -> Rule:
     """The rule for operands of which at least one must be a tensor."""
-
-    def checked(op: Op, avals: Sequence, **static: object) -> tuple:
-        if not any(type(a) is Aval for a in avals):
-            got = ", ".join(a.__name__ for a in avals if a is not None)
-            raise TypeError(f"{op.name}() received an invalid combination of arguments - got ({got}), needs a Tensor")
-        return rule(op, avals, **static)
-
-    return checked
+    return _operands(rule, _need_one)
 
 
 def supports(*categories: int, otherwise: str | None = None) -> Callable[[Rule], Rule]:
@@ -74,7 +83,7 @@ def supports(*categories: int, otherwise: str | None = None) -> Callable[[Rule],
 
 
 def truth(op: Op, avals: Sequence, **static: object) -> tuple:
-    """Answers with bools about elements as they are: nothing is promoted."""
+    """Answer with bools about elements as they are: nothing is promoted."""
     shape = rules.broadcast_shapes(op.name, *(a.shape for a in rules.tensors(avals)))
     out = Aval(shape, dtypes.bool_, rules.common_device(op, avals))
     return out, tuple(a.dtype if type(a) is Aval else dtypes.default_for(a) for a in avals)
@@ -115,6 +124,11 @@ def conj(x: object) -> object:
     if isinstance(x, Tensor):
         return _conj(x) if x._value.aval.dtype.is_complex else x
     return x.conjugate() if type(x) is complex else x
+
+
+def signs(xp, x):
+    """-1, 0 or 1, and 0 for nan, of real numbers."""
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
 
 
 def zero(g: Tensor) -> Tensor:

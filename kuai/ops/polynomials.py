@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..tensor import Tensor
 from . import rules
-from .define import binary
+from .define import op, write_out
 from .numerics import polynomials
 from .pointwise import FLOAT, no_derivative, single_or_double, some_tensor, supports
 
@@ -15,17 +16,24 @@ _rule = some_tensor(single_or_double(supports(FLOAT)(rules.float_broadcast)))
 def _family(name: str, about: str, first: Callable, step: Callable, example: str, shifted: bool = False) -> Callable:
     """The function of a family of polynomials; the example is what the one of degree 3 has at 0.25."""
 
-    def body(xp, input, n):
+    missing = no_derivative(f"special_{name}")
+
+    @op(shape=_rule, cost=200.0, name=name, vjp=(missing, missing))
+    def record(xp, input, n):
         return polynomials.recur(xp, 2 * input - 1 if shifted else input, n, first, step)
 
-    body.__doc__ = f"""{about} (``torch.special.{name}``).
+    def polynomial(input: object, n: object, *, out: Tensor | None = None) -> Tensor:
+        made = record(input, n)
+        return made if out is None else write_out(out, made)
+
+    polynomial.__name__ = polynomial.__qualname__ = name
+    polynomial.__doc__ = f"""{about} (``torch.special.{name}``).
 
     >>> import kuai as torch
     >>> torch.special.{name}(torch.tensor([0.25]), 3)
     tensor([{example}])
     """
-    missing = no_derivative(f"special_{name}")
-    return binary(shape=_rule, cost=200.0, name=name, vjp=(missing, missing))(body)
+    return polynomial
 
 
 def _chebyshev(kind: str, order: str, first: Callable, plain: str, shifted: str) -> tuple[Callable, Callable]:

@@ -21,6 +21,8 @@ from .pointwise import (
     first_tensor,
     need_tensor,
     no_derivative,
+    operands,
+    signs,
     some_tensor,
     supports,
     tensors_only,
@@ -120,7 +122,7 @@ def sign(xp, x):
     >>> torch.sign(torch.tensor([-3., 0., 2.]))
     tensor([-1.,  0.,  1.])
     """
-    return x if x.dtype.kind == "b" else xp.sign(x)
+    return x if x.dtype.kind == "b" else signs(xp, x)
 
 
 @unary(shape=tensors_only(supports(BOOL, INTEGER, FLOAT)(truth)), vjp=None)
@@ -177,7 +179,7 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
 # ---- whole quotients -------------------------------------------------------------------------------------------------
 
 
-_divisible = supports(INTEGER, FLOAT)(rules.broadcast)
+_divisible = operands(supports(INTEGER, FLOAT)(rules.broadcast))
 
 
 @binary(shape=_divisible, name="div_floor", grad_name="DivBackward1", vjp=(zero, zero), cost=8.0)
