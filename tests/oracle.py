@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import CellType, FunctionType, ModuleType
 
@@ -31,9 +31,13 @@ class Unsupported(Exception):
 
 
 class Converter:
-    """PyTorch's arguments as ours. ``leaves`` pairs the tensors that want gradients; aliases stay aliases."""
+    """PyTorch's arguments as ours. ``leaves`` pairs the tensors that want gradients; aliases stay aliases.
 
-    def __init__(self) -> None:
+    With ``memory``, a tensor that is a part of more memory becomes a view of as much.
+    """
+
+    def __init__(self, memory: bool = False) -> None:
+        self.memory = memory
         self.leaves: list[tuple] = []
         self.seen: dict[int, object] = {}
         self.kept: list = []
@@ -56,7 +60,7 @@ class Converter:
     def _tensor(self, t: torch.Tensor) -> kuai.Tensor:
         if id(t) not in self.seen:
             self.kept.append(t)
-            self.seen[id(t)] = made = to_kuai(t)
+            self.seen[id(t)] = made = to_kuai(t) if not self.memory else view_of_all(t)
             if t.requires_grad and t.is_leaf:
                 self.leaves.append((t, made))
         return self.seen[id(t)]  # type: ignore[return-value]
@@ -73,6 +77,14 @@ def to_kuai(t: torch.Tensor) -> kuai.Tensor:
     if isinstance(t, torch.nn.Parameter):
         return kuai.nn.Parameter(made, requires_grad=t.requires_grad)
     return made.requires_grad_(t.requires_grad) if t.requires_grad else made
+
+
+def view_of_all(t: torch.Tensor) -> kuai.Tensor:
+    """Our tensor as a view of all the memory that PyTorch's is a view of."""
+    whole = t.detach().as_strided((t.untyped_storage().nbytes() // t.itemsize,), (1,), 0)
+    if whole.numel() <= t.numel():
+        return to_kuai(t)
+    return to_kuai(whole).as_strided(tuple(t.shape), t.stride(), t.storage_offset()).requires_grad_(t.requires_grad)
 
 
 _VIEWS = {"bfloat16": "i2", "float8_e4m3fn": "u1", "float8_e5m2": "u1", "float8_e4m3fnuz": "u1", "float8_e5m2fnuz": "u1"}
@@ -222,12 +234,25 @@ def assert_close(a: np.ndarray, b: np.ndarray, dtype: str, what: str = "result",
             a, b = a.astype(np.float32), b.astype(np.float32)
         wrong = ~((a == b) | ((a != a) & (b != b)))
     else:
-        wide = np.complex128 if b.dtype.kind == "c" else np.float64
         with np.errstate(all="ignore"):
-            wrong = ~_close(a.astype(wide), b.astype(wide), *(loose * t for t in TOLERANCE[dtype]))
+            wrong = ~_close(_wide(a), _wide(b), *(loose * t for t in TOLERANCE[dtype]))
     if wrong.any():
         i = np.unravel_index(np.argmax(wrong), wrong.shape)
         raise AssertionError(f"{what}: {wrong.sum()} of {wrong.size} elements differ, at {list(map(int, i))} {a[i]} for {b[i]}")
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
+
+
+def assert_no_worse(ours: object, theirs: object, truth: object) -> None:
+    """Our results are as near to those of double precision as PyTorch's are, or nearly so."""
+    for a, b, exact in zip(flatten(ours), flatten(theirs), flatten(truth), strict=True):
+        if isinstance(b, torch.Tensor) and dtype_name(b.dtype) in TOLERANCE:
+            mine, their, true = _wide(a._array()), _wide(to_numpy(b)), _wide(to_numpy(exact))
+            with np.errstate(all="ignore"):
+                margin = 2 * np.nanmax(np.abs(their - true), initial=0.0)
+                assert (_close(mine, true, 1e-4, 1e-5 + margin) | (their != their)).all()
 
 
 def _close(a: np.ndarray, b: np.ndarray, relative: float, absolute: float) -> np.ndarray:
@@ -239,38 +264,29 @@ def _close(a: np.ndarray, b: np.ndarray, relative: float, absolute: float) -> np
 # ---- gradients and errors --------------------------------------------------------------------------------------------
 
 
-def assert_same_gradients(ours: object, theirs: object, leaves: list[tuple], *, twice: bool = False) -> None:
-    """Compare the gradients of two results with respect to pairs of leaves; ``twice``: the second derivatives too."""
-    pairs = [(m, t) for m, t in zip(flatten(ours), flatten(theirs)) if _wants_gradient(t)]
-    for mine, _ in pairs:
-        assert mine.requires_grad, "a result does not require grad, PyTorch's does"
-    if not pairs or not leaves:
-        return
-    given = _gradients(pairs, leaves, twice)
-    for i, (a, b) in enumerate(given):
+def assert_same_gradients(ours: object, theirs: object, leaves: list[tuple]) -> None:
+    """Compare the gradients of two results with respect to pairs of leaves, PyTorch's first."""
+    their, mine = zip(*leaves) if leaves else ((), ())
+    for i, (a, b) in enumerate(zip(gradients(kuai, ours, mine), gradients(torch, theirs, their), strict=True)):
         assert_same(a, b, f"gradient {i}", loose=10.0)
-    if twice:
-        for i, (a, b) in enumerate(_gradients([g for g in given if _wants_gradient(g[1])], leaves, False)):
-            assert_same(a, b, f"second derivative {i}", loose=100.0)
 
 
-def _wants_gradient(x: object) -> bool:
-    return isinstance(x, torch.Tensor) and x.requires_grad
-
-
-def _gradients(pairs: list[tuple], leaves: list[tuple], create_graph: bool) -> list[tuple]:
-    """Gradients of pairs of results for each pair of leaves, from the same random cotangents; None becomes zeros."""
-    if not pairs:
+def gradients(t: ModuleType, results: object, leaves: Sequence, *, create_graph: bool = False) -> list:
+    """Gradients of a library's results for its leaves, from cotangents that are the same for both; None becomes zeros."""
+    outs = [x for x in flatten(results) if isinstance(x, t.Tensor) and x.requires_grad]
+    if not outs or not leaves:
         return []
-    cotangents = [torch.randn(t.shape, dtype=t.dtype) for _, t in pairs]
-    options = {"allow_unused": True, "create_graph": create_graph}
-    theirs = torch.autograd.grad([t for _, t in pairs], [t for t, _ in leaves], cotangents, **options)
-    outs = [m if m.requires_grad else m.detach().requires_grad_() for m, _ in pairs]  # a first derivative that is constant
-    mine = kuai.autograd.grad(outs, [m for _, m in leaves], [to_kuai(c) for c in cotangents], **options)
-    return [
-        (kuai.zeros_like(m) if a is None else a, torch.zeros_like(t) if b is None else b)
-        for (t, m), a, b in zip(leaves, mine, theirs)
-    ]
+    draw = torch.Generator().manual_seed(7)
+    cotangents = [torch.randn(tuple(x.shape), generator=draw, dtype=_drawn_in(x.dtype)) for x in outs]
+    if t is kuai:
+        cotangents = [to_kuai(c) for c in cotangents]
+    cotangents = [c.to(x.dtype) for c, x in zip(cotangents, outs)]
+    found = t.autograd.grad(outs, leaves, cotangents, allow_unused=True, create_graph=create_graph)
+    return [t.zeros_like(x) if g is None else g for g, x in zip(found, leaves)]
+
+
+def _drawn_in(dtype: object) -> torch.dtype:
+    return torch.complex64 if "complex" in str(dtype) else torch.float32
 
 
 def assert_same_error(ours: Callable, theirs: Callable) -> None:

@@ -348,3 +348,19 @@ def test_ctc_at_its_edges() -> None:
     compare("ctc_loss", log_probs(40, 3, 4), t, (40, 33, 12), (2, 2, 2))
     infinite = F.ctc_loss(oracle.to_kuai(x.detach()), oracle.to_kuai(t), (5, 2, 1), (2, 2, 2), reduction="none")
     assert infinite.isinf().tolist() == [False, True, True]
+
+
+def test_ctc_has_no_second_derivative() -> None:
+    x = kuai.randn(5, 1, 3, requires_grad=True)
+    loss = F.ctc_loss(x.log_softmax(2), kuai.tensor([[1, 2]]), (5,), (2,))
+    (g,) = kuai.autograd.grad(loss, x, create_graph=True)
+    with pytest.raises(NotImplementedError, match="second derivative"):
+        g.sum().backward()
+
+
+def test_whole_and_complex_numbers() -> None:
+    i = torch.tensor([3, 1, 2])
+    for reduction in ("sum", "none"):
+        compare("margin_ranking_loss", i, i.flip(0), torch.tensor([1, -1, 1]), reduction=reduction)
+        compare("l1_loss", i, i.flip(0), reduction=reduction)
+    compare("l1_loss", torch.randn(3, dtype=torch.complex64), torch.randn(3, dtype=torch.complex64))

@@ -236,11 +236,11 @@ RANGES = {
     "erf": (-6, 6), "erfc": (-3, 6), "erfinv": (-0.9999, 0.9999), "lgamma": (-4.9, 30), "digamma": (-4.9, 30), "i0": (-20, 20),
     "special.erfcx": (-3, 50), "special.ndtr": (-6, 6), "special.ndtri": (0.001, 0.999), "special.log_ndtr": (-30, 6),
     "special.i0e": (-50, 50), "special.i1": (-20, 20), "special.i1e": (-50, 50), "special.modified_bessel_k0": (0.01, 20),
-    "special.modified_bessel_k1": (0.01, 20), "special.scaled_modified_bessel_k0": (0.01, 90), "special.airy_ai": (-1.5, 8),
+    "special.modified_bessel_k1": (0.01, 20), "special.scaled_modified_bessel_k0": (0.01, 90), "sigmoid": (-9, 9),
     "special.scaled_modified_bessel_k1": (0.01, 90), "special.modified_bessel_i0": (-20, 20), "expm1": (-5, 5), "sinc": (-5, 5),
     "special.modified_bessel_i1": (-20, 20), "log1p": (-0.99, 9), "special.spherical_bessel_j0": (-20, 20), "logit": (0.01, 0.99),
     "special.bessel_j0": (-4, 4), "special.bessel_j1": (-4, 4), "special.bessel_y0": (0.1, 4), "special.bessel_y1": (0.1, 4),
-    "sigmoid": (-9, 9), "tanh": (-9, 9), "exp2": (-9, 9), "asinh": (-9, 9), "atanh": (-0.99, 0.99), "log2": (0.1, 9),
+    "special.airy_ai": (-1.5, 8), "tanh": (-9, 9), "exp2": (-9, 9), "asinh": (-9, 9), "atanh": (-0.99, 0.99), "log2": (0.1, 9),
 }  # fmt: skip
 
 

@@ -28,6 +28,18 @@ class ClosureNode(Node):
         return result if isinstance(result, tuple) else (result,)
 
 
+def constant_in(result: Tensor, name: str, *inputs: object) -> Tensor:
+    """Put a result on the graph that does not change with its inputs: their derivatives are zeros, not missing."""
+    given = [x for x in inputs if isinstance(x, Tensor)]
+    edges = tuple(x._node for x in given)
+    if current.grad and any(e is not None for e in edges):
+        avals = [x._value.aval for x in given]
+        result._node = ClosureNode(
+            name, lambda g: tuple(g.new_zeros(a.shape, dtype=a.dtype, device=a.device) for a in avals), edges
+        )
+    return result
+
+
 class FunctionCtx:
     """What forward leaves for backward (``torch.autograd.function.FunctionCtx``)."""
 

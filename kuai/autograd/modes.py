@@ -7,7 +7,6 @@ from functools import wraps
 
 from ..engine.trace import current
 
-
 GENERATOR = 0x20  # inspect.CO_GENERATOR
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .. import dtypes
-from ..autograd.function import ClosureNode
+from ..autograd.function import ClosureNode, constant_in
 from ..autograd.graph import AccumulateGrad
 from ..devices import device, placement
 from ..dtypes import dtype
@@ -167,6 +167,8 @@ def assign(self: Tensor, result: Tensor, name: str = "copy_") -> Tensor:
             source, target = rules._cname(result.dtype), rules._cname(self.dtype)
             raise RuntimeError(f"{name}: result type {source} can't be cast to the desired output type {target}")
         result = _to_dtype(result, dtype=self.dtype)
+    if self._node is not None and result._node is None:  # overwritten with what has no gradient
+        result = constant_in(wrap(result._read()), f"{name.rstrip('_').capitalize()}Backward0", self)
     return self._write(result, tracked=current.grad)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .. import dtypes
+from ..autograd.function import constant_in
 from ..devices import device, placement
 from ..dtypes import dtype
 from ..engine.program import Aval, Op
@@ -199,7 +200,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, la
     first = mean if isinstance(mean, Tensor) else std
     shape = (mean + std).shape
     drawn = _normal(shape, first.dtype, first.device, generator)
-    return _done((drawn * std + mean).detach(), False, out)
+    return _done(constant_in((drawn * std + mean).detach(), "NormalBackward3", mean, std), False, out)
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
@@ -217,6 +218,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
         made = (_uniform(input.shape, input.dtype, input.device, generator) < input).to(input.dtype)
     else:
         made = from_array(streams.bernoulli_each(generator, input._array()).astype(input.dtype.numpy), input.device)
+    made = constant_in(made, "BernoulliBackward0", input)
     return made if out is None else write_out(out, made)
 
 

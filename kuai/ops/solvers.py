@@ -407,7 +407,7 @@ def _pinv(xp, a, atol, rtol, *, hermitian):
 def singular(xp, a, hermitian: bool):  # type: ignore[no-untyped-def]
     """U, S, V^H; of a Hermitian matrix from its eigenvalues, which may be negative."""
     if hermitian:
-        values, vectors = xp.linalg.eigh(a)
+        values, vectors = xp.linalg.eigh(a) if xp is np else xp.linalg.eigh(a, symmetrize_input=False)
         return vectors, values, conjugated(xp, vectors)
     return xp.linalg.svd(a, full_matrices=False)
 
@@ -462,7 +462,7 @@ def _rank_rule(op: Op, avals: Sequence, *, hermitian: bool) -> tuple:
 def _matrix_rank(xp, a, atol, rtol, *, hermitian):
     if not a.size:
         return xp.zeros(a.shape[:-2], int)
-    values = xp.abs(xp.linalg.eigvalsh(a)) if hermitian else xp.linalg.svd(a, compute_uv=False)
+    values = xp.abs(singular(xp, a, True)[1]) if hermitian else xp.linalg.svd(a, compute_uv=False)
     return kept(xp, values, atol, rtol, a.shape).sum(-1)
 
 

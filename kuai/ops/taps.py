@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..dtypes import uint8
 from ..engine.program import Aval, Op, State
 from ..tensor import Tensor
 from . import rules
@@ -85,6 +86,14 @@ def adaptive_windows(before: int, after: int) -> tuple[np.ndarray, np.ndarray]:
     return i * before // max(after, 1), -(-(i + 1) * before // max(after, 1))
 
 
+@lru_cache(maxsize=256)
+def is_identity(axis: Axis) -> bool:
+    """Whether a map leaves its dimension as it is."""
+    indices, weights = table(axis, False)
+    same = axis.before == axis.after and len(indices) == 1
+    return same and bool((indices[0] == np.arange(axis.after)).all() and (weights == 1).all())
+
+
 # ---- the op --------------------------------------------------------------------------------------------------------------------
 
 
@@ -102,7 +111,7 @@ def _map_axis(xp, x, dim: int, axis: Axis, back: bool):  # type: ignore[no-untyp
 
 def _map_rule(op: Op, avals: Sequence, *, axes: tuple[Axis, ...], back: bool) -> tuple:
     x = avals[0]
-    if x.dtype.category != 2:
+    if x.dtype.category != 2 and not (x.dtype is uint8 and all(a.kind.startswith("nearest") for a in axes)):
         raise NotImplementedError(f"\"{axes[0].kind}\" not implemented for '{rules._cname(x.dtype)}'")
     sizes = [a.before if back else a.after for a in axes]
     return Aval((*x.shape[: -len(axes)], *sizes), x.dtype, x.device), x.dtype
@@ -116,7 +125,7 @@ def _cost(state: State) -> float:
 @op(shape=_map_rule, name="resample", cost=_cost, vjp=(lambda g, axes, back: _resample(g, axes=axes, back=not back),))
 def _resample(xp, x, *, axes, back):
     for i, axis in enumerate(axes):
-        if axis.before != axis.after or axis.kind not in ("nearest", "adaptive"):
+        if not is_identity(axis):
             x = _map_axis(xp, x, x.ndim - len(axes) + i, axis, back)
     return x
 

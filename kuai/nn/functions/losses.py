@@ -9,7 +9,7 @@ from math import log, pi
 import numpy as np
 
 from ...dispatch import recorder
-from ...ops import class_losses, losses
+from ...ops import class_losses, losses, rules
 from ...ops.dense import linear
 from ...tensor import Tensor
 from .reductions import named_reduction, need_constant, reduced
@@ -174,7 +174,7 @@ def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, red
     reduction = named_reduction(size_average, reduce, reduction)
     if weight is not None:
         return _with_weight((input - target).abs(), weight, reduction)
-    if input.dtype.category != 2 and target.dtype.category != 2:
+    if rules.result_dtype([input._aval, target._aval]).category != 2:
         return reduced((input - target).abs(), reduction)
     return losses.l1_loss(input, target, reduction=reduction)
 
@@ -311,7 +311,7 @@ def _stirling(y: Tensor) -> Tensor:
 
 
 def _floating(x: Tensor) -> Tensor:
-    return x if x.dtype.category > 1 else x.to(losses.rules.floating(x.dtype))
+    return x if x.dtype.category > 1 else x.to(rules.floating(x.dtype))
 
 
 def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,

@@ -26,6 +26,8 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
             f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {input1.shape}, "
             f"input2: {input2.shape}, target: {target.shape} "
         )
+    if input1.dtype.category < 2 and target.dtype.category < 2:  # whole numbers can be summed, but not averaged
+        return reduced((margin - target * (input1 - input2)).clamp_min(0), reduction)
     return losses.margin_ranking_loss(input1, input2, target, margin, reduction=reduction)
 
 
