@@ -110,9 +110,6 @@ def parameters(fn: Callable) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     """
     while hasattr(fn, "__wrapped__"):
         fn = fn.__wrapped__
-    given = getattr(fn, "__signature__", None)
-    if given is not None:
-        return tuple(given.parameters), (), False
     code = fn.__code__
     named = code.co_argcount + code.co_kwonlyargcount
     variadic = bool(code.co_flags & VARIADIC)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
-from inspect import signature
 from operator import index as as_index
 
 import numpy as np
 
 from ..dispatch import recorder
-from ..engine.program import Aval, Op
+from ..engine.program import Aval, Op, parameters
 from ..tensor import Tensor
 from . import rules
 from .define import op, write_out
@@ -25,7 +24,8 @@ NUMPYS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1"
 
 def numpy_names(fn: Callable) -> Callable:
     """Let a function take NumPy's names for its arguments too, ``axis`` and ``keepdims``, as PyTorch's do."""
-    known = signature(fn).parameters.keys()
+    names, named, _ = parameters(fn)
+    known = {*names, *named}
 
     @wraps(fn)
     def call(*args: object, **kwargs: object) -> object:
