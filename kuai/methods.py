@@ -102,7 +102,7 @@ def install_operators(functions: dict[str, Callable]) -> None:
         setattr(Tensor, f"__{symbol}__", _comparison(functions[name], fallback))
     for symbol, name in UNARY.items():
         setattr(Tensor, f"__{symbol}__", functions[name])
-    Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign, assignment]
+    Tensor.__hash__ = object.__hash__  # type: ignore[method-assign]  # __eq__ compares elements
     Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]  # NumPy's operators leave the work to ours
 
 

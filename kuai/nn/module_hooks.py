@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..autograd.function import Function
@@ -210,11 +210,12 @@ def registered(kind: str, module: Module, name: object, value: object) -> Any:
 # ---- a call with hooks ---------------------------------------------------------------------------------------------------
 
 
-def _hooks(module: Module, name: str) -> Iterator[tuple[int, Callable, dict]]:
+def _hooks(module: Module, name: str) -> Sequence[tuple[int, Callable, dict]]:
     """All hooks of a kind, those of all modules first; each with its number and the tables that mark its kind."""
-    for tables in (GLOBAL, module.__dict__):
-        for number, hook in list(tables.get(name, _NONE).items()):
-            yield number, hook, tables
+    own = module.__dict__
+    if not own.get(name) and not GLOBAL[name]:
+        return ()
+    return [(number, hook, tables) for tables in (GLOBAL, own) for number, hook in tables.get(name, _NONE).items()]
 
 
 def call_with_hooks(module: Module, args: tuple, kwargs: dict) -> object:
@@ -285,9 +286,12 @@ def _call_always(module: Module, args: tuple, kwargs: dict, result: object, call
 
 
 def _backward_hooks(module: Module, full: bool) -> list[Callable]:
-    of_all = GLOBAL["_backward_hooks"].values() if _global_is_full is full else ()
-    own = module.__dict__.get("_backward_hooks", _NONE).values() if module._is_full_backward_hook is full else ()
-    return [*of_all, *own]
+    found: list[Callable] = []
+    if _global_is_full is full:
+        found += GLOBAL["_backward_hooks"].values()
+    if module._is_full_backward_hook is full:
+        found += module._backward_hooks.values()
+    return found
 
 
 def _taps(module: Module) -> BackwardTaps | None:

@@ -250,10 +250,10 @@ class _Load:
             local_metadata["assign_to_params_buffers"] = True
         missing, unexpected = self.keys
         module._load_from_state_dict(state_dict, prefix, local_metadata, True, missing, unexpected, self.errors)
+        below = _by_child(state_dict, prefix)
         for name, child in named(module._modules):
             if child is not None:
-                inside = f"{prefix}{name}."
-                self.visit(child, {k: v for k, v in state_dict.items() if k.startswith(inside)}, inside)
+                self.visit(child, below.get(name, {}), f"{prefix}{name}.")
         if "_load_state_dict_post_hooks" in module.__dict__:
             self.visited.append(module)
 
@@ -285,6 +285,17 @@ class _Load:
         if lines:
             lines += hints(module, state_dict, missing, unexpected)
             raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t" + "\n\t".join(lines))
+
+
+def _by_child(state_dict: Mapping, prefix: str) -> dict[str, dict]:
+    """The entries below each child."""
+    groups: dict[str, dict] = {}
+    for key, value in state_dict.items():
+        if key.startswith(prefix):
+            name, dot, _ = key[len(prefix) :].partition(".")
+            if dot:
+                groups.setdefault(name, {})[key] = value
+    return groups
 
 
 def _quoted(key: str) -> str:
