@@ -12,7 +12,7 @@ from ...dispatch import recorder
 from ...ops import class_losses, losses, rules
 from ...ops.dense import linear
 from ...tensor import Tensor
-from .reductions import named_reduction, need_constant, reduced
+from .reductions import floating, named_reduction, need_constant, reduced
 
 # ---- classes -------------------------------------------------------------------------------------------------------------------
 
@@ -299,7 +299,7 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
     tensor(1.)
     """
     reduction = named_reduction(size_average, reduce, reduction)
-    input, how = _floating(input), "none" if full else reduction
+    input, how = floating(input), "none" if full else reduction
     found = (losses.poisson_nll_loss(input, target, reduction=how) if log_input
              else losses.poisson_nll_loss_of_rate(input, target, eps, reduction=how))  # fmt: skip
     return reduced(found + _stirling(target), reduction) if full else found
@@ -308,10 +308,6 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
 def _stirling(y: Tensor) -> Tensor:
     """Stirling's approximation of log(y!), for y above 1."""
     return (y * y.log() - y + 0.5 * (2 * pi * y).log()).masked_fill(y <= 1, 0)
-
-
-def _floating(x: Tensor) -> Tensor:
-    return x if x.dtype.category > 1 else x.to(rules.floating(x.dtype))
 
 
 def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,

@@ -8,7 +8,7 @@ from ...ops import losses, rules
 from ...ops.losses import check_reduction
 from ...tensor import Tensor
 from .distance import pairwise_distance
-from .reductions import named_reduction, need_constant, reduced
+from .reductions import floating, named_reduction, need_constant, reduced
 
 
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
@@ -26,9 +26,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
             f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {input1.shape}, "
             f"input2: {input2.shape}, target: {target.shape} "
         )
-    if input1.dtype.category < 2 and target.dtype.category < 2:  # whole numbers can be summed, but not averaged
-        return reduced((margin - target * (input1 - input2)).clamp_min(0), reduction)
-    return losses.margin_ranking_loss(input1, input2, target, margin, reduction=reduction)
+    return losses.margin_ranking_loss(floating(input1), input2, target, margin, reduction=reduction)
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from ...ops import rules
 from ...ops.losses import check_reduction
 from ...tensor import Tensor
 
@@ -24,6 +25,11 @@ def reduced(values: Tensor, reduction: str) -> Tensor:
     """Losses of rows as the result."""
     check_reduction(reduction)
     return values if reduction == "none" else values.mean() if reduction == "mean" else values.sum()
+
+
+def floating(x: Tensor) -> Tensor:
+    """The tensor itself, or in the default dtype if it holds whole numbers."""
+    return x if x.dtype.category > 1 else x.to(rules.floating(x.dtype))
 
 
 def need_constant(function: str, argument: str, given: Tensor) -> None:
