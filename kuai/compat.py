@@ -14,9 +14,6 @@ import kuai
 # PyTorch's version, as programs compare it.
 VERSION = "2.13.0+kuai"
 
-# PyTorch has a module for each family of layers; here they have other names, or are all in one.
-ALIASES = {"nn.modules": "nn", "nn.modules.module": "nn.module", "nn.modules.container": "nn.containers"}
-
 
 class _Torch(ModuleType):
     """The module ``torch``: kuai under PyTorch's name and version."""
@@ -48,11 +45,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _module(name: str) -> ModuleType | None:
-    """kuai's module for one of PyTorch's: by its own name, by an alias, or the attribute of that name."""
+    """kuai's module for one of PyTorch's: by its own name, or the attribute of that name."""
     rest = name.removeprefix("torch.")
-    if rest.startswith("nn.modules.") and rest not in ALIASES:
-        rest = "nn"
-    rest = ALIASES.get(rest, rest)
     try:
         return importlib.import_module(f"kuai.{rest}")
     except ModuleNotFoundError:
