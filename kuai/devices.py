@@ -14,6 +14,8 @@ class device:
     """
 
     __slots__ = ("type", "index")
+    type: str
+    index: int | None
     _made: dict[tuple[str, int | None], device] = {}
 
     def __new__(cls, type: object = "cpu", index: int | None = None):  # noqa: A002 (PyTorch's name)

@@ -2,12 +2,18 @@
 
 import contextlib
 import io
+import os
 import re
+import subprocess
+import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 import kuai
+
+root = str(Path(kuai.__file__).parent.parent)
 
 CUSTOM_BLOCK = """
 class MLP(nn.Module):
@@ -309,6 +315,17 @@ def test_the_texts_own_outputs(tmp_path, monkeypatch):
         "  (output): Linear(in_features=256, out_features=10, bias=True)\n)\n"
     )
     assert f"<All keys matched successfully>\n{mlp}" in output(FILES, kuai)
+
+
+def test_the_chapter_runs_unchanged_as_a_script(tmp_path):
+    """With ``import torch`` at its head, by ``kuai run``."""
+    script = tmp_path / "chapter.py"
+    head = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
+    script.write_text(head + "".join(BLOCKS.values()))
+    command = [sys.executable, "-m", "kuai", "run", str(script)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": root})
+    assert done.returncode == 0, done.stderr
+    assert "\n<class 'torch.nn.parameter.Parameter'>\nParameter containing:\ntensor([" in done.stdout
 
 
 def test_own_sequential_keyed_by_its_blocks_is_a_whole_module(tmp_path):

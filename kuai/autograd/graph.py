@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import attrgetter
+from typing import Any
 
 from ..engine.program import Aval, State
 from ..engine.trace import Value, current
@@ -98,6 +99,8 @@ class OpNode(Node):
     """The node of an op: the state of the trie it was recorded as, and the values that its rules name."""
 
     __slots__ = ("state", "saved")
+    state: State
+    saved: Any  # a tuple, or what has `recover()`
 
     def __init__(self) -> None:
         pass  # filled in by who makes it: a call would cost a tenth of an op

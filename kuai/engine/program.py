@@ -47,6 +47,10 @@ class Aval:
     """An abstract value: what is known before anything is computed. There is one object for each, so ``is`` compares."""
 
     __slots__ = ("shape", "dtype", "device", "size", "__weakref__")
+    shape: Size
+    dtype: dtype
+    device: device
+    size: int
     _made: WeakValueDictionary = WeakValueDictionary()
 
     def __new__(cls, shape: Iterable[int], dtype: dtype, device: device) -> Aval:

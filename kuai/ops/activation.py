@@ -17,10 +17,10 @@ from .conversion import assign
 from .define import op, unary, write_out
 from .elementwise import abs, add, conj, exp, mul, neg, pow, sub, true_divide
 from .numerics import normal
-from .pointwise import FLOAT, INTEGER, any_float, supports, tensors_only
+from .pointwise import FLOAT, INTEGER, any_float, input_tensor, supports
 
-_floats = supports(FLOAT)(rules.same)
-_numbers = supports(INTEGER, FLOAT)(rules.same)
+_floats = input_tensor(supports(FLOAT)(rules.same))
+_numbers = input_tensor(supports(INTEGER, FLOAT)(rules.same))
 
 
 def _smooth(name: str, value: Callable, slope: Callable, curve: Callable) -> Callable:
@@ -100,7 +100,7 @@ def _relu_backward(xp, grad, y):
     return xp.where(y > 0, grad, 0)
 
 
-@op(shape=tensors_only(_numbers), name="relu", vjp=(lambda g, out: _relu_backward(g, out),))
+@op(shape=_numbers, name="relu", vjp=(lambda g, out: _relu_backward(g, out),))
 def _relu(xp, x):
     return xp.maximum(x, 0)
 
@@ -202,13 +202,13 @@ def _prelu(xp, x, weight):
 
 
 @op(shape=rules.same, name="prelu_slope", vjp=(
-    lambda g, x, weight: _prelu_slope(g, x, weight), None, lambda g, grad, x: where(x > 0, 0, mul(g, grad))))  # fmt: skip
+    lambda g, x, weight: _prelu_slope(g, x, weight), None, lambda g, grad, x: where(x >= 0, 0, mul(g, grad))))  # fmt: skip
 def _prelu_slope(xp, grad, x, weight):
     return xp.where(x > 0, grad, grad * weight)
 
 
 @op(shape=rules.same, name="prelu_weight", vjp=(
-    lambda g, x: _prelu_weight(g, x), lambda g, grad, x: where(x > 0, 0, mul(g, grad))))  # fmt: skip
+    lambda g, x: _prelu_weight(g, x), lambda g, grad, x: where(x >= 0, 0, mul(g, grad))))  # fmt: skip
 def _prelu_weight(xp, grad, x):
     return xp.where(x > 0, 0, grad * x)
 
@@ -340,7 +340,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> torch.nn.functional.silu(torch.tensor([-1., 2.]))
     tensor([-0.2689,  1.7616])
     """
-    made = mul(input, sigmoid(input)) if input.dtype.is_complex else _silu(input)
+    made = mul(input, sigmoid(input)) if isinstance(input, Tensor) and input.dtype.is_complex else _silu(input)
     return _done(made, input, inplace, "silu_")
 
 
@@ -454,7 +454,7 @@ def _log1p_exp(xp, x):
 
 def _softplus_curve(x: Tensor, beta: float, threshold: float) -> Tensor:
     s = sigmoid(mul(x, beta))
-    return where(mul(x, beta) > threshold, 0, mul(mul(s, sub(1, s)), beta))
+    return where(mul(x, beta) >= threshold, 0, mul(mul(s, sub(1, s)), beta))
 
 
 @op(shape=_floats, name="softplus_backward", cost=8.0, vjp=(

@@ -49,6 +49,11 @@ def first_tensor(rule: Rule) -> Rule:
     return _operands(rule, lambda op, avals: _need(op, avals, 1))
 
 
+def input_tensor(rule: Rule) -> Rule:
+    """The rule for an input that must be a tensor and whatever numbers go with it."""
+    return _operands(rule, lambda op, avals: need_tensor(op.name, avals[0], "input", 1))
+
+
 def tensors_only(rule: Rule) -> Rule:
     """The rule for operands of which none may be a Python number."""
     return _operands(rule, lambda op, avals: _need(op, avals, 2))
