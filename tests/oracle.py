@@ -84,7 +84,8 @@ def view_of_all(t: torch.Tensor) -> kuai.Tensor:
     whole = t.detach().as_strided((t.untyped_storage().nbytes() // t.itemsize,), (1,), 0)
     if whole.numel() <= t.numel():
         return to_kuai(t)
-    return to_kuai(whole).as_strided(tuple(t.shape), t.stride(), t.storage_offset()).requires_grad_(t.requires_grad)
+    part = to_kuai(whole).as_strided(tuple(t.shape), t.stride(), t.storage_offset())
+    return part.detach().requires_grad_(t.requires_grad)
 
 
 _VIEWS = {"bfloat16": "i2", "float8_e4m3fn": "u1", "float8_e5m2": "u1", "float8_e4m3fnuz": "u1", "float8_e5m2fnuz": "u1"}
@@ -267,21 +268,32 @@ def _close(a: np.ndarray, b: np.ndarray, relative: float, absolute: float) -> np
 def assert_same_gradients(ours: object, theirs: object, leaves: list[tuple]) -> None:
     """Compare the gradients of two results with respect to pairs of leaves, PyTorch's first."""
     their, mine = zip(*leaves) if leaves else ((), ())
+    assert wants_gradient(ours) == wants_gradient(theirs), f"requires grad: {wants_gradient(ours)}, PyTorch's opposite"
     for i, (a, b) in enumerate(zip(gradients(kuai, ours, mine), gradients(torch, theirs, their), strict=True)):
         assert_same(a, b, f"gradient {i}", loose=10.0)
 
 
-def gradients(t: ModuleType, results: object, leaves: Sequence, *, create_graph: bool = False) -> list:
-    """Gradients of a library's results for its leaves, from cotangents that are the same for both; None becomes zeros."""
-    outs = [x for x in flatten(results) if isinstance(x, t.Tensor) and x.requires_grad]
-    if not outs or not leaves:
-        return []
+def wants_gradient(results: object) -> list[bool]:
+    """Which of the results require grad."""
+    return [bool(getattr(x, "requires_grad", False)) for x in flatten(results)]
+
+
+def gradients(t: ModuleType, results: object, leaves: Sequence, of: list[bool] | None = None,
+              create_graph: bool = False) -> list:  # fmt: skip
+    """Gradients of a library's results for its leaves, from cotangents that are the same for both; None becomes zeros.
+
+    ``of`` says which results PyTorch has gradients of.
+    """
+    outs = [x for x, wanted in zip(flatten(results), of or wants_gradient(results)) if wanted]
     draw = torch.Generator().manual_seed(7)
     cotangents = [torch.randn(tuple(x.shape), generator=draw, dtype=_drawn_in(x.dtype)) for x in outs]
     if t is kuai:
         cotangents = [to_kuai(c) for c in cotangents]
-    cotangents = [c.to(x.dtype) for c, x in zip(cotangents, outs)]
-    found = t.autograd.grad(outs, leaves, cotangents, allow_unused=True, create_graph=create_graph)
+    pairs = [(x, c.to(x.dtype)) for x, c in zip(outs, cotangents) if x.requires_grad]
+    if not pairs or not leaves:
+        return [t.zeros_like(x) for x in leaves]
+    options = {"allow_unused": True, "create_graph": create_graph}
+    found = t.autograd.grad([x for x, _ in pairs], leaves, [c for _, c in pairs], **options)
     return [t.zeros_like(x) if g is None else g for g, x in zip(found, leaves)]
 
 

@@ -15,14 +15,14 @@ from tests import oracle
 torch = pytest.importorskip("torch")
 from torch.testing._internal.common_modules import module_db  # noqa: E402
 
-ACTIVATIONS = """CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid LogSoftmax Mish PReLU RReLU
-    ReLU ReLU6 SELU SiLU Sigmoid Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh Tanhshrink Threshold""".split()
-LOSSES = """L1Loss MSELoss NLLLoss CrossEntropyLoss BCELoss BCEWithLogitsLoss KLDivLoss SmoothL1Loss HuberLoss SoftMarginLoss
+NAMES = """CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid LogSoftmax Mish PReLU RReLU
+    ReLU ReLU6 SELU SiLU Sigmoid Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh Tanhshrink Threshold
+    L1Loss MSELoss NLLLoss CrossEntropyLoss BCELoss BCEWithLogitsLoss KLDivLoss SmoothL1Loss HuberLoss SoftMarginLoss
     HingeEmbeddingLoss MarginRankingLoss CosineEmbeddingLoss MultiMarginLoss MultiLabelMarginLoss MultiLabelSoftMarginLoss
-    TripletMarginLoss TripletMarginWithDistanceLoss PoissonNLLLoss GaussianNLLLoss CTCLoss LinearCrossEntropyLoss""".split()
-OTHERS = """Linear Bilinear LazyLinear Embedding EmbeddingBag Dropout Dropout1d Dropout2d Dropout3d AlphaDropout
+    TripletMarginLoss TripletMarginWithDistanceLoss PoissonNLLLoss GaussianNLLLoss CTCLoss LinearCrossEntropyLoss
+    Linear Bilinear LazyLinear Embedding EmbeddingBag Dropout Dropout1d Dropout2d Dropout3d AlphaDropout
     FeatureAlphaDropout PairwiseDistance CosineSimilarity Flatten Unflatten PixelShuffle PixelUnshuffle ChannelShuffle
-    Identity AdaptiveLogSoftmaxWithLoss""".split()
+    Identity AdaptiveLogSoftmaxWithLoss"""
 TABLE = {info.name.removeprefix("nn."): info for info in module_db}
 
 
@@ -48,7 +48,7 @@ def samples(name: str) -> list:
     return list(info.module_inputs_func(info, device="cpu", dtype=torch.float32, requires_grad=True, training=True))
 
 
-@pytest.mark.parametrize("name", [n for n in ACTIVATIONS + LOSSES + OTHERS if n in TABLE])
+@pytest.mark.parametrize("name", [n for n in NAMES.split() if n in TABLE])
 def test_samples_of_pytorch(name: str) -> None:
     for sample in samples(name):
         if sample.constructor_input.kwargs.get("options") is None:
@@ -97,7 +97,7 @@ def compare(given: object, expected: object) -> None:
         assert given == expected
 
 
-# ---- what the table lacks ---------------------------------------------------------------------------------------------------
+# ---- what the table lacks --------------------------------------------------------------------------------------------
 
 
 def named(*args: object, **kwargs: object) -> tuple:
@@ -160,7 +160,7 @@ def same_gradients(theirs, ours, *inputs) -> None:  # type: ignore[no-untyped-de
         compare(a.grad, b.grad)
 
 
-# ---- linear -------------------------------------------------------------------------------------------------------------------
+# ---- linear ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3), (2, 0, 3), (4, 1, 2, 3)])
@@ -226,7 +226,7 @@ def test_lazy_linear_becomes_linear() -> None:
     compare_states(ours, theirs)
 
 
-# ---- activations in place ---------------------------------------------------------------------------------------------------------
+# ---- activations in place --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["ReLU", "ELU", "SiLU", "Hardswish", "ReLU6"])
@@ -243,7 +243,7 @@ def test_softmax_without_dim_warns() -> None:
         nn.Softmax()(kuai.ones(2, 2))
 
 
-# ---- dropout ----------------------------------------------------------------------------------------------------------------------
+# ---- dropout ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name,shape", [
@@ -303,11 +303,14 @@ def test_dropout_refuses_what_is_no_probability() -> None:
         kuai.nn.functional.dropout(kuai.ones(2, dtype=kuai.int64))
 
 
-# ---- embeddings -------------------------------------------------------------------------------------------------------------------
+# ---- embeddings ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{}, {"padding_idx": 1}, {"padding_idx": -1, "scale_grad_by_freq": True},
-                                     {"scale_grad_by_freq": True}, {"max_norm": 1.0}, {"max_norm": 0.5, "norm_type": 1.0}])  # fmt: skip
+TABLES = [{}, {"padding_idx": 1}, {"padding_idx": -1, "scale_grad_by_freq": True}, {"scale_grad_by_freq": True},
+          {"max_norm": 1.0}, {"max_norm": 0.5, "norm_type": 1.0}]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", TABLES)
 @pytest.mark.parametrize("engine", ["numpy", "xla"])
 def test_embedding(options: dict, engine: str) -> None:
     kuai.set_engine(engine)
@@ -392,7 +395,7 @@ def test_pretrained_tables_are_frozen() -> None:
     assert nn.Embedding.from_pretrained(kuai.ones(2, 3), freeze=False).weight.requires_grad
 
 
-# ---- the adaptive softmax -------------------------------------------------------------------------------------------------------------
+# ---- the adaptive softmax --------------------------------------------------------------------------------------------
 
 
 def test_adaptive_softmax() -> None:

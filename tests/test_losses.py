@@ -63,7 +63,7 @@ def signs(*shape: int) -> torch.Tensor:
     return torch.randint(0, 2, shape).float() * 2 - 1
 
 
-# ---- losses of elements -----------------------------------------------------------------------------------------------------------
+# ---- losses of elements ----------------------------------------------------------------------------------------------
 
 ELEMENTS: dict[str, Callable] = {
     "mse_loss": lambda: [((randn(4, 3), randn(4, 3)), {}), ((randn(4, 3), randn(3)), {}), ((randn(0, 2), randn(0, 2)), {}),
@@ -110,8 +110,11 @@ def test_losses(name: str, reduction: str) -> None:
         compare(name, *args, reduction=reduction, **kwargs)
 
 
-@pytest.mark.parametrize("name", ["mse_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits", "kl_div", "hinge_embedding_loss",
-                                  "multilabel_margin_loss", "gaussian_nll_loss"])  # fmt: skip
+COMPILED = ("mse_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits", "kl_div", "hinge_embedding_loss",
+            "multilabel_margin_loss", "gaussian_nll_loss")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPILED)
 def test_losses_compiled(name: str) -> None:
     kuai.set_engine("xla")
     try:
@@ -130,7 +133,8 @@ def test_batchmean() -> None:
 TWICE: dict[str, Callable] = {
     "mse_loss": lambda: [(randn, randn)], "smooth_l1_loss": lambda: [(randn, randn)], "huber_loss": lambda: [(randn, randn)],
     "binary_cross_entropy": lambda: [(rand, rand)], "binary_cross_entropy_with_logits": lambda: [(randn, rand)],
-    "kl_div": lambda: [(randn, rand)], "poisson_nll_loss": lambda: [(rand, rand)], "gaussian_nll_loss": lambda: [(randn, randn, rand)],
+    "kl_div": lambda: [(randn, rand)], "poisson_nll_loss": lambda: [(rand, rand)],
+    "gaussian_nll_loss": lambda: [(randn, randn, rand)],
     "soft_margin_loss": lambda: [(randn, lambda *s: signs(*s).double())],
 }  # fmt: skip
 
@@ -164,7 +168,7 @@ def test_mixed_dtypes_are_promoted() -> None:
         compare(name, x, torch.tensor([1, 2, 3]))
 
 
-# ---- classes ------------------------------------------------------------------------------------------------------------------------
+# ---- classes ---------------------------------------------------------------------------------------------------------
 
 CLASS_SHAPES = [((4, 3), (4,)), ((3,), ()), ((2, 3, 5), (2, 5)), ((2, 3, 2, 2), (2, 2, 2)), ((2, 3, 2, 1, 2), (2, 2, 1, 2)),
                 ((0, 3), (0,))]  # fmt: skip
@@ -255,7 +259,7 @@ def test_computed_targets_out_of_bounds() -> None:
     kuai.set_engine("auto")
 
 
-# ---- what is refused --------------------------------------------------------------------------------------------------------------
+# ---- what is refused -------------------------------------------------------------------------------------------------
 
 x23, t2 = kuai.ones(2, 3), kuai.tensor([0, 1])
 REFUSED = [
@@ -317,7 +321,7 @@ def test_legacy_arguments() -> None:
         assert kuai.nn.MSELoss(**options).reduction == torch.nn.MSELoss(**options).reduction
 
 
-# ---- sequences -----------------------------------------------------------------------------------------------------------------------
+# ---- sequences -------------------------------------------------------------------------------------------------------
 
 
 def log_probs(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:

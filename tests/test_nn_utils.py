@@ -53,7 +53,8 @@ PROGRAMS = {
     attempt(R.pack_padded_sequence, x, [2, 4, 1])
     s = R.pack_padded_sequence(x, [2, 4, 1], enforce_sorted=False)
     print(s, R.pad_packed_sequence(s), R.unpack_sequence(s))
-    attempt(R.pack_padded_sequence, x, [4, 2]); attempt(R.pack_padded_sequence, x, [4, 2, 0]); attempt(R.pack_padded_sequence, x, [])
+    for lengths in ([4, 2], [4, 2, 0], []):
+        attempt(R.pack_padded_sequence, x, lengths)
     attempt(R.pack_padded_sequence, x[:, :0], [])
     print(R.pack_padded_sequence(x, T([4, 2, 1])).data.shape, R.pack_padded_sequence(x, T([4., 2, 1])).data.shape)
     print(R.pack_padded_sequence(x.transpose(0, 1), [4, 2, 1], True).data, R.pack_padded_sequence(x[..., 0], [4, 2, 1]).data)
@@ -92,7 +93,8 @@ PROGRAMS = {
             return self.b(self.a(x))
     m, d = Tied(), {'n': torch.zeros(1)}
     before = l.weight
-    print(call(l, {'weight': torch.ones(2, 2)}, one), call(l, {'weight': torch.ones(2, 2), 'foo': one}, one), l.weight is before)
+    print(call(l, {'weight': torch.ones(2, 2)}, one), l.weight is before)
+    print(call(l, {'weight': torch.ones(2, 2), 'foo': one}, one))
     attempt(lambda: call(l, {'weight': torch.ones(2, 2)}, one, strict=True))
     attempt(lambda: call(l, {'weight': torch.ones(2, 2), 'bias': one, 'q': one}, one, strict=True))
     x = torch.ones(1)
@@ -105,6 +107,25 @@ PROGRAMS = {
     attempt(nn.utils.stateless.functional_call, l, {'weight': torch.ones(2, 2)}, one)
     w = torch.ones(2, 2, requires_grad=True)
     call(l, {'weight': w}, one).sum().backward(); print(w.grad, l.weight.grad)
+    """,
+    "fusion": """
+    u = nn.utils
+    def used(norm):
+        norm.running_mean.normal_(); norm.running_var.uniform_(1, 2)
+        if norm.affine:
+            nn.init.normal_(norm.weight); nn.init.normal_(norm.bias)
+        return norm.eval()
+    x = torch.rand(1, 2, 4, 4)
+    for conv, norm, t in ((nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3), False),
+                          (nn.Conv2d(2, 3, 2, bias=False), nn.BatchNorm2d(3, affine=False), False),
+                          (nn.ConvTranspose2d(2, 3, 2), nn.BatchNorm2d(3), True)):
+        conv, norm = conv.eval(), used(norm)
+        fused = u.fuse_conv_bn_eval(conv, norm, t)
+        print(fused, (fused(x) - norm(conv(x))).abs().max() < 1e-5, fused.weight, fused.bias)
+    l, n = nn.Linear(4, 3).eval(), used(nn.BatchNorm1d(3))
+    print(u.fuse_linear_bn_eval(l, n)(x[0, 0]), n(l(x[0, 0])))
+    attempt(u.fuse_linear_bn_eval, l.train(), n)
+    attempt(u.fuse_linear_bn_eval, nn.Linear(4, 5).eval(), n)
     """,
     "skip_init": """
     print(nn.utils.skip_init(nn.Linear, 2, 3), nn.utils.skip_init(nn.Linear, 2, 3).weight.device)

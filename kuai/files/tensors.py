@@ -162,7 +162,7 @@ def build(
 ) -> Tensor:
     """A tensor on a flat array. Those with the same token share memory; the token keeps the first of them."""
     if flat is None:
-        made = wrap(Value(Aval(shape, of, where), None, None, 0))
+        made = wrap(concrete(None, Aval(shape, of, where)))  # type: ignore[arg-type]
     else:
         root = getattr(token, "root", None)
         whole = offset == 0 and strides == contiguous_strides(shape) and Size(shape).numel() == flat.size

@@ -343,9 +343,10 @@ class ParameterDict(Module):
     """A dictionary whose tensors are registered as parameters (``torch.nn.ParameterDict``).
 
     >>> import kuai as torch
-    >>> torch.nn.ParameterDict({"scale": torch.ones(2)})
+    >>> torch.nn.ParameterDict({"scale": torch.ones(2), "shift": torch.zeros(1, 2)})
     ParameterDict(
         (scale): Parameter containing: [torch.FloatTensor of size 2]
+        (shift): Parameter containing: [torch.FloatTensor of size 1x2]
     )
     """
 

@@ -12,10 +12,10 @@ from ..random import streams
 from ..tensor import Tensor, from_array
 from . import rules
 from .comparison import where
-from .complex_numbers import sgn
+from .complex_numbers import conj, sgn
 from .conversion import assign
 from .define import op, unary, write_out
-from .elementwise import abs, add, conj, exp, mul, neg, pow, sub, true_divide
+from .elementwise import abs, add, exp, mul, neg, pow, sub, true_divide
 from .numerics import normal
 from .pointwise import FLOAT, INTEGER, any_float, input_tensor, supports
 
@@ -639,8 +639,8 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * hardsigmoid(x)`` (``torch.nn.functional.hardswish``).
 
     >>> import kuai as torch
-    >>> torch.nn.functional.hardswish(torch.tensor([-4., 1., 4.]))
-    tensor([0.0000, 0.6667, 4.0000])
+    >>> torch.nn.functional.hardswish(torch.tensor([1., 4.]))
+    tensor([0.6667, 4.0000])
     """
     return _done(_hardswish(input), input, inplace, "hardswish_")
 

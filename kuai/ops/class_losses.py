@@ -19,7 +19,7 @@ from .define import op
 from .losses import check_reduction
 from .softmax import _shifted
 
-# ---- checks ------------------------------------------------------------------------------------------------------------------
+# ---- checks ----------------------------------------------------------------------------------------------------------
 
 
 def check_targets(targets: np.ndarray, classes: int, ignore: int) -> None:
@@ -60,7 +60,7 @@ def _check_weight(x: Aval, w: Aval | None) -> None:
         )
 
 
-# ---- what both executions compute ----------------------------------------------------------------------------------------------
+# ---- what both executions compute ------------------------------------------------------------------------------------
 
 
 def _axis(x) -> int:
@@ -132,7 +132,7 @@ def _soft_mass(t, w, smoothing, axis, x):
     return mass if w is None else mass * _column(w, x)
 
 
-# ---- negative log-likelihood ---------------------------------------------------------------------------------------------------
+# ---- negative log-likelihood -----------------------------------------------------------------------------------------
 
 
 def _index_rule(op: Op, avals: Sequence, *, ignore: int, reduction: str) -> tuple:
@@ -148,22 +148,29 @@ def _index_backward_rule(op: Op, avals: Sequence, *, ignore: int, reduction: str
     return x, (x.dtype, x.dtype, t.dtype, x.dtype, x.dtype)[: len(avals)]
 
 
-@op(shape=_index_backward_rule, name="nll_loss_backward", cost=3.0,
-    vjp=(lambda g, x, t, w, ignore, reduction: _nll(g, t, w, ignore=ignore, reduction=reduction), None, None, None))  # fmt: skip
+def _nll_gradient(g, x, t, w, ignore, reduction):
+    return _nll_backward(g, x, t, w, ignore=ignore, reduction=reduction)
+
+
+def _nll_curvature(g, t, w, ignore, reduction):
+    """The loss is linear in the input, so what comes back to its backward op's g is the loss again."""
+    return _nll(g, t, w, ignore=ignore, reduction=reduction)
+
+
+@op(shape=_index_backward_rule, name="nll_loss_backward", vjp=(_nll_curvature, None, None, None), cost=3.0)
 def _nll_backward(xp, g, x, t, w, *, ignore, reduction):
     mass, _, weights = _mass(xp, x, t, w, None, ignore)
     return -mass * _cotangents(xp, g, x, t, weights, ignore, reduction)
 
 
-@op(shape=_index_rule, name="nll_loss", grad_name="NllLossBackward0", cost=0.5,
-    vjp=(lambda g, x, t, w, ignore, reduction: _nll_backward(g, x, t, w, ignore=ignore, reduction=reduction), None, None))  # fmt: skip
+@op(shape=_index_rule, name="nll_loss", vjp=(_nll_gradient, None, None), cost=0.5)
 def _nll(xp, x, t, w, *, ignore, reduction):
     valid, safe, weights = _rows(xp, x, t, w, ignore)
     rows = xp.where(valid, -_picked(xp, x, t, safe, ignore) * weights, 0)
     return _reduced(rows, weights, reduction)
 
 
-# ---- cross-entropy of class indices --------------------------------------------------------------------------------------------
+# ---- cross-entropy of class indices ----------------------------------------------------------------------------------
 
 
 def _index_gradient(g, x, t, w, smoothing, ignore, reduction):
@@ -207,7 +214,7 @@ def _mass_of(xp, x, t, w, smoothing, *, ignore, reduction):
     return mass * _cotangents(xp, xp.ones((), x.dtype), x, t, weights, ignore, "mean") if reduction == "mean" else mass
 
 
-# ---- cross-entropy of class probabilities ----------------------------------------------------------------------------------------
+# ---- cross-entropy of class probabilities ----------------------------------------------------------------------------
 
 
 def _soft_operands(op: Op, x: Aval, t: Aval, w: Aval | None) -> tuple:

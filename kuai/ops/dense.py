@@ -12,7 +12,7 @@ from . import rules
 from .define import op, write_out
 from .matrix import _einsum
 
-# ---- linear: three ops, each the derivative of the others -----------------------------------------------------------------------
+# ---- linear: three ops, each the derivative of the others ------------------------------------------------------------
 
 
 def _check_dtypes(op: Op, *avals: Aval) -> None:

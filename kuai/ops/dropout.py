@@ -101,7 +101,8 @@ def dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """Zero elements with probability p and scale the others by 1 / (1 - p) (``torch.dropout``).
 
     >>> import kuai as torch
-    >>> _ = torch.manual_seed(0); torch.dropout(torch.ones(4), 0.5, train=True)
+    >>> from kuai.ops.dropout import dropout
+    >>> _ = torch.manual_seed(0); dropout(torch.ones(4), 0.5, train=True)
     tensor([0., 0., 2., 0.])
     """
     return _dropped(input, p, train, False)

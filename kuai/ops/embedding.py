@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
 from .define import op
+from .losses import seen
 from .taking import add_rows
 
 
@@ -23,7 +23,7 @@ def check_indices(indices: np.ndarray, rows: int) -> None:
         raise IndexError(f"index out of range in self: {wrong} is none of the {rows} rows")
 
 
-# ---- rows by index, and what comes back to them ----------------------------------------------------------------------------
+# ---- rows by index, and what comes back to them ----------------------------------------------------------------------
 
 
 def _embedding_rule(op: Op, avals: Sequence, **static: object) -> tuple:
@@ -103,7 +103,7 @@ def _row_shares(xp, indices, like, *, rows, padding, by_frequency):
     return _shares(xp, indices.reshape(-1), rows, padding, by_frequency, like.dtype)
 
 
-# ---- rows that are too long --------------------------------------------------------------------------------------------------
+# ---- rows that are too long ------------------------------------------------------------------------------------------
 
 
 def _renorm_rule(op: Op, avals: Sequence, *, p: float) -> tuple:
@@ -119,7 +119,7 @@ def _renormed(xp, w, indices, max_norm, *, p):
     return w * xp.where(asked & (lengths > max_norm), max_norm / (lengths + 1e-7), 1)
 
 
-# ---- bags --------------------------------------------------------------------------------------------------------------------
+# ---- bags ------------------------------------------------------------------------------------------------------------
 
 
 def _bag_rule(op: Op, avals: Sequence, *, count: int) -> tuple:
@@ -152,7 +152,7 @@ def _greatest_row(xp, x, bag, *, bags):
     return xp.full(top.shape, rows).at[bag].min(candidates)
 
 
-# ---- one-hot -----------------------------------------------------------------------------------------------------------------
+# ---- one-hot ---------------------------------------------------------------------------------------------------------
 
 
 def _one_hot_rule(op: Op, avals: Sequence, *, classes: int) -> tuple:
@@ -182,12 +182,12 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 def _class_count(tensor: Tensor, num_classes: int) -> int:
     """The number of classes, from the greatest index if it is not given; what can be seen of the values is checked."""
-    data = tensor._array() if num_classes == -1 else tensor._read().data
-    if data is None or not prod(data.shape):  # type: ignore[attr-defined]
+    data = tensor._array() if num_classes == -1 else seen(tensor)
+    if data is None or not data.size:
         return num_classes
-    if data.min() < 0:  # type: ignore[attr-defined]
+    if data.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
-    top = int(data.max())  # type: ignore[attr-defined]
+    top = int(data.max())
     if num_classes == -1:
         return top + 1
     if top >= num_classes:

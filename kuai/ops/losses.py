@@ -8,9 +8,11 @@ be differentiated again, what is recorded on the graph.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import nan, prod
 from types import SimpleNamespace
+
+import numpy as np
 
 from ..engine.program import Aval, Op
 from ..engine.trace import current
@@ -27,6 +29,12 @@ def check_reduction(reduction: object) -> None:
         raise ValueError(f"{reduction} is not a valid value for reduction")
 
 
+def seen(x: Tensor) -> np.ndarray | None:
+    """The elements, if the host has them already: what a check may look at without computing anything."""
+    data = x._read().data
+    return data if type(data) is np.ndarray else None
+
+
 def reduce(values, reduction: Reduction):
     """The elements' losses as the result."""
     if reduction == "none":
@@ -35,7 +43,7 @@ def reduce(values, reduction: Reduction):
     return total if reduction == "sum" else total / (values.size if reduction == "mean" else reduction)
 
 
-# ---- how a loss of elements is made ----------------------------------------------------------------------------------------
+# ---- how a loss of elements is made ----------------------------------------------------------------------------------
 
 
 def _joint(op: Op, avals: Sequence) -> tuple:
@@ -107,7 +115,7 @@ def _extent(name: str, reduction: Reduction, avals: tuple) -> tuple[tuple[int, .
     return shape, counts.get(reduction, reduction)  # type: ignore[call-overload, return-value]
 
 
-@lru_cache(maxsize=None)
+@cache
 def shared_names() -> SimpleNamespace:
     """kuai's own functions under the names that slopes use, for derivatives that go on the graph."""
     from .activation import tanh
@@ -118,7 +126,7 @@ def shared_names() -> SimpleNamespace:
     return SimpleNamespace(abs=abs, clip=clip, exp=exp, log=log, log1p=log1p, sign=sign, tanh=tanh, where=where)
 
 
-# ---- distances ---------------------------------------------------------------------------------------------------------------
+# ---- distances -------------------------------------------------------------------------------------------------------
 
 
 @elementwise_loss(lambda xp, x, y: 2 * (x - y), lambda xp, x, y: 2 * (y - x))
@@ -156,7 +164,7 @@ def huber_loss(xp, x, y, delta):
     return xp.where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta))
 
 
-# ---- probabilities -----------------------------------------------------------------------------------------------------------
+# ---- probabilities ---------------------------------------------------------------------------------------------------
 
 
 def _weighted(values, weight):
@@ -218,7 +226,7 @@ def kl_div_of_logs(xp, x, y):
     return xp.exp(y) * (y - x)
 
 
-# ---- margins -----------------------------------------------------------------------------------------------------------------
+# ---- margins ---------------------------------------------------------------------------------------------------------
 
 
 @elementwise_loss(lambda xp, x, y: -y * _sigmoid(xp, -y * x), None, cost=15.0)
@@ -248,7 +256,7 @@ def margin_ranking_loss(xp, a, b, y, margin):
     return xp.clip(margin - y * (a - b), 0, None)
 
 
-# ---- likelihoods -------------------------------------------------------------------------------------------------------------
+# ---- likelihoods -----------------------------------------------------------------------------------------------------
 
 
 @elementwise_loss(lambda xp, x, y: xp.exp(x) - y, lambda xp, x, y: -x, cost=8.0)

@@ -22,20 +22,20 @@ from .views import sizes, storage_root
 # ---- the tensor itself seen in another way -----------------------------------------------------------------------------
 
 
-def _become(self: Tensor, other: Tensor) -> Tensor:
-    """Take the place of a view of oneself, which nobody else holds."""
-    value, node = other._read(), other._node if current.grad else self._node
-    if self._storage is not None:
-        if self._base is None:
-            self._base = _before(self)
-        self._path, self._seen, self._rebound = other._path, other._seen, self._base._rebound
-    self._value, self._node = value, node
+def _become(self: Tensor, look: Callable) -> Tensor:
+    """Take the place of a view of oneself. Older views of this tensor stay what they are."""
+    before = _before(self) if self._storage is not None and self._base is None else self._base
+    other = look(self)
+    self._value, self._path, self._seen = other._value, other._path, other._seen
+    self._node = other._node if current.grad else self._node
+    if before is not None:
+        self._base, self._rebound = before, before._rebound
     return self
 
 
 def _before(self: Tensor) -> Tensor:
-    """What a tensor was so far: it stays the base of the tensor's views, and becomes its own."""
-    base = wrap(self._value, self._node)
+    """What a tensor was so far: the base of its views, and from now on its own."""
+    base = wrap(self._read(), self._node)
     base._storage, base._path, base._seen, base._rebound = self._storage, self._path, self._seen, self._rebound
     return base
 
@@ -46,8 +46,7 @@ def _in_place(view: Callable, name: str) -> Callable:
     def method(self: Tensor, *args: object, **kwargs: object) -> Tensor:
         if current.grad:
             _check_leaf(self)
-        source = self if self._storage is not None else wrap(self._value, self._node)
-        return _become(self, view(source, *args, **kwargs))
+        return _become(self, lambda x: view(x, *args, **kwargs))
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"`{name[:-1]}` of this tensor itself (``torch.Tensor.{name}``)."
@@ -72,8 +71,8 @@ def resize_(self: Tensor, *size: object, memory_format: memory_format | None = N
         return self
     if self._storage is None or not _holds(self, prod(shape)):
         return _own_memory(self, _refilled(self, shape))
-    strides = contiguous_strides(shape)
-    return _become(self, strided_view(storage_root(self), geometry(self).offset, size=shape, stride=strides))
+    strides, offset = contiguous_strides(shape), geometry(self).offset
+    return _become(self, lambda x: strided_view(storage_root(x), offset, size=shape, stride=strides))
 
 
 def _holds(self: Tensor, n: int) -> bool:

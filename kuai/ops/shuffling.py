@@ -15,7 +15,8 @@ def _need(holds: bool, message: str) -> None:
 
 
 def _need_rank(op: Op, shape: Sequence[int]) -> None:
-    _need(len(shape) >= 3, f"{op.name} expects input to have at least 3 dimensions, but got input with {len(shape)} dimension(s)")
+    rank = len(shape)
+    _need(rank >= 3, f"{op.name} expects input to have at least 3 dimensions, but got input with {rank} dimension(s)")
 
 
 def _shuffle_rule(op: Op, avals: Sequence, *, factor: int) -> tuple:

@@ -7,6 +7,7 @@ import numpy as np
 from ...autograd.modes import no_grad
 from ...ops import embedding as ops
 from ...ops.conversion import assign
+from ...ops.losses import seen
 from ...tensor import Tensor, from_array
 
 
@@ -24,8 +25,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
     """
     if padding_idx is not None:
         padding_idx = _row_number(padding_idx, weight.shape[0])
-    data = input._read().data
-    if type(data) is np.ndarray and data.dtype.kind == "i" and weight.shape:
+    data = seen(input)
+    if data is not None and data.dtype.kind == "i" and weight.shape:
         ops.check_indices(data, weight.shape[0])
     if max_norm is not None:
         cut_rows(weight, input, max_norm, norm_type)
@@ -45,7 +46,7 @@ def cut_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float)
         assign(weight, ops._renormed(weight, indices, float(max_norm), p=norm_type), "embedding_renorm_")
 
 
-# ---- bags ----------------------------------------------------------------------------------------------------------------------
+# ---- bags ------------------------------------------------------------------------------------------------------------
 
 
 def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None,

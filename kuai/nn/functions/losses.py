@@ -6,15 +6,14 @@ import warnings
 from collections.abc import Sequence
 from math import log, pi
 
-import numpy as np
-
 from ...dispatch import recorder
 from ...ops import class_losses, losses, rules
 from ...ops.dense import linear
+from ...ops.losses import seen
 from ...tensor import Tensor
 from .reductions import floating, named_reduction, need_constant, reduced
 
-# ---- classes -------------------------------------------------------------------------------------------------------------------
+# ---- classes ---------------------------------------------------------------------------------------------------------
 
 _record_cross_entropy = recorder(class_losses._cross_entropy.op)
 
@@ -59,8 +58,8 @@ def _checked_target(input: Tensor, target: Tensor, weight: Tensor | None, ignore
         if target.shape != (1,):
             raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}")
         target = target.squeeze(0)
-    data = target._read().data
-    if type(data) is np.ndarray and data.dtype.kind in "iu":
+    data = seen(target)
+    if data is not None and data.dtype.kind in "iu":
         class_losses.check_targets(data, shape[len(shape) > 1], ignore_index)
     if weight is not None:
         need_constant("nll_loss_forward", "weight", weight)
@@ -117,13 +116,15 @@ def _check_linear(x: Sequence[int], w: Sequence[int], bias: Tensor | None) -> No
             f"expected equal input and linear_weight last dimensions (in_features), got {x[-1]} and {w[-1]}, respectively"
         )
     if len(w) > 2 and len(x) == 1:
-        raise RuntimeError(f"K-dimensional loss defined by linear_weight shape {tuple(w)} requires batched input, (N, {w[-1]}), "
-                           f"got unbatched input with shape {tuple(x)}")  # fmt: skip
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(w)} requires batched input, (N, {w[-1]}), got unbatched "
+            f"input with shape {tuple(x)}"
+        )
     if bias is not None and tuple(bias.shape) != tuple(w[:-1]):
         raise RuntimeError(f"expected linear_bias shape {tuple(w[:-1])}, got {tuple(bias.shape)}")
 
 
-# ---- distances -----------------------------------------------------------------------------------------------------------------
+# ---- distances -------------------------------------------------------------------------------------------------------
 
 
 def _warn_of_broadcast(input: Tensor, target: Tensor) -> None:
@@ -212,7 +213,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     return losses.huber_loss(input, target, delta, reduction=reduction)
 
 
-# ---- probabilities -------------------------------------------------------------------------------------------------------------
+# ---- probabilities ---------------------------------------------------------------------------------------------------
 
 
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
@@ -240,8 +241,8 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
 
 def _check_unit_interval(input: Tensor) -> None:
     """Refuse what is no probability, if the values are there already; else the loss is nan."""
-    data = input._read().data
-    if type(data) is np.ndarray and data.dtype.kind == "f" and not ((data >= 0) & (data <= 1)).all():
+    data = seen(input)
+    if data is not None and not ((data >= 0) & (data <= 1)).all():
         raise RuntimeError("all elements of input should be between 0 and 1")
 
 
@@ -332,8 +333,8 @@ def _variance(input: Tensor, var: Tensor | float) -> Tensor | float:
         var = float(var)
         negative = var < 0
     else:
-        data = var._read().data
-        negative = data is not None and bool((data < 0).any())  # type: ignore[operator]
+        data = seen(var)
+        negative = data is not None and bool((data < 0).any())
         var = _alike(input, var)
     if negative:
         raise ValueError("var has negative entry/entries")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...ops import losses, rules
-from ...ops.losses import check_reduction
+from ...ops.losses import check_reduction, seen
 from ...tensor import Tensor
 from .distance import pairwise_distance
 from .reductions import floating, named_reduction, need_constant, reduced
@@ -143,8 +143,8 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
 def _class_column(target: Tensor, classes: int) -> Tensor:
     if target.dtype.name != "int64":
         raise RuntimeError(f"expected scalar type Long but found {rules._cname(target.dtype)}")
-    data = target._read().data
-    if data is not None and data.size and not (data.min() >= 0 and data.max() < classes):  # type: ignore[attr-defined]
+    data = seen(target)
+    if data is not None and data.size and not (data.min() >= 0 and data.max() < classes):
         raise RuntimeError(f"target out of range: classes are 0 to {classes - 1}")
     return target.reshape(-1, 1)
 
@@ -173,7 +173,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: bool | N
     return reduced(found if input.ndim == 2 else found.squeeze(0), reduction)
 
 
-# ---- triplets ------------------------------------------------------------------------------------------------------------------
+# ---- triplets --------------------------------------------------------------------------------------------------------
 
 
 def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,

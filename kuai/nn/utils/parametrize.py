@@ -86,10 +86,8 @@ class ParametrizationList(ModuleList):
         self.ntensors = 1 if self.is_tensor else len(new)
         before = wrap(original._read())
         if self.is_tensor:
-            if new.dtype is not original.dtype:  # type: ignore[attr-defined]
-                raise ValueError(
-                    f"When `right_inverse` outputs one tensor, it may not change the dtype: {original.dtype} became {new.dtype}."  # type: ignore[attr-defined]
-                )
+            if new.dtype is not original.dtype:
+                raise ValueError(f"`right_inverse` may not change the dtype of one tensor: {original.dtype} became {new.dtype}.")
             _set_data(original, new)
             _register(self, "original", original)
         else:
