@@ -135,6 +135,9 @@ def _log_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
 
 def _log_vjp(g: Tensor, x: Tensor, out: Tensor, dim: int) -> tuple:
     """sum over i >= k of g[i] * exp(x[k] - out[i]), as a recurrence of exponentials that are at most 1."""
+    if x.dtype.itemsize < 4:  # a half type's logarithms are too coarse to subtract
+        x = x.float()
+        out = x.logcumsumexp(dim)
     nothing = out == -math.inf
     ratio = (out - shift(out, dim, -1, math.inf)).exp().masked_fill(nothing, 0)
     share = (x - out).exp().masked_fill(nothing, 0)
