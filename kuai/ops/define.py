@@ -75,6 +75,11 @@ def _elementwise(body: Callable, names: tuple[str, ...], shape: Callable, option
     return call
 
 
+def by_result(factor: float) -> Callable:
+    """A cost by the elements of the result: for ops that read only as much of an operand as they give."""
+    return lambda state: factor * state.outs[0].size
+
+
 def write_out(out: Tensor, result: Tensor) -> Tensor:
     """Put a result into the tensor given as ``out=``, and give that."""
     return out._set_out(result)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from .. import dtypes
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .define import op
+from .define import by_result, op
 from .losses import seen
 from .taking import add_rows
 
@@ -51,7 +51,8 @@ def _embedding_vjp(g: Tensor, indices: Tensor, avals: tuple, padding: int | None
     return _sum_rows(g, indices, rows=avals[0].shape[0], padding=padding, by_frequency=by_frequency)
 
 
-@op(shape=_embedding_rule, vjp=(_embedding_vjp, None), xla=_embedding_xla, name="embedding", exact=True)
+@op(shape=_embedding_rule, vjp=(_embedding_vjp, None), xla=_embedding_xla, name="embedding", exact=True,
+    cost=by_result(1.0))  # fmt: skip
 def _embedding(xp, w, indices, *, padding, by_frequency):
     check_indices(indices, w.shape[0])
     return w[indices]

@@ -16,7 +16,7 @@ from ..dtypes import bool_, int64
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .define import op
+from .define import by_result, op
 
 REMEMBERED = 4096  # indices from which their bounds are kept with the tensor
 
@@ -123,6 +123,7 @@ def _take_xla(xp, x, index, *, dim, count, wrap):  # type: ignore[no-untyped-def
 
 
 @op(shape=_take_rule, xla=_take_xla, name="index_take", grad_name="IndexBackward0", exact=True,
+    cost=by_result(2.0),
     vjp=(lambda g, index, avals, dim, count: add_at(None, g, index, dim=dim, count=count, shape=avals[0].shape), None))  # fmt: skip
 def take_at(xp, x, index, *, dim, count, wrap):
     """The elements at an index into dimensions dim … dim + count - 1; ``wrap`` lets it count from the end."""
