@@ -3,10 +3,9 @@
     python -m tests.conformance                    all tables
     python -m tests.conformance --op softmax       entries whose name contains a word, with every reason
     python -m tests.conformance --write            and make gaps.txt what was found
-    python -m tests.conformance --engine xla       compiled (the default is numpy)
-    python -m tests.conformance --brief            only the first sample of each entry
+    python -m tests.conformance --engine xla --brief --write    what fails compiled alone (the default is numpy)
 
-KUAI_CONFORMANCE=full runs every dtype and up to a hundred samples of each.
+With --brief, only the first sample of each entry. KUAI_CONFORMANCE=full runs every dtype and up to a hundred samples of each.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections import Counter
+from time import perf_counter
 
 import kuai
 from tests.conformance.verdict import Verdict, write_gaps
@@ -40,15 +40,19 @@ def run_table(table: str, options: argparse.Namespace) -> None:
     """Run a table's entries and print what became of them."""
     module = importlib.import_module(f"tests.conformance.{table}")
     verdicts: list[Verdict] = []
+    seconds: list[tuple[float, str]] = []
     for name in module.entries():
         short = name.partition("/")[2]
         if options.op in short and (not options.exact or short == options.op):
+            started = perf_counter()
             verdicts.append(module.run(name, options.brief))
+            seconds.append((perf_counter() - started, name))
             show(verdicts[-1])
     counts = Counter(v.status for v in verdicts)
     print(f"{table}: " + ", ".join(f"{counts[s]} {s}" for s in ("passed", "failed", "missing")), f"of {len(verdicts)}")
+    print("slowest: " + ", ".join(f"{name.partition('/')[2]} {t:.1f} s" for t, name in sorted(seconds)[:-6:-1]))
     if options.write and not options.op:
-        write_gaps(verdicts, table)
+        write_gaps(verdicts, table, compiled=options.engine == "xla")
 
 
 def show(v: Verdict) -> None:

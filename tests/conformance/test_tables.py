@@ -1,0 +1,51 @@
+"""Every entry of PyTorch's tables passes, or is a known gap; and a known gap does not pass."""
+
+import importlib
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("expecttest")  # which PyTorch's tables import
+
+import kuai  # noqa: E402
+from tests.conformance import modules, ops, optims  # noqa: E402
+from tests.conformance.verdict import read_gaps  # noqa: E402
+
+TABLES = (ops, modules, optims)
+NAMES = [(table.__name__.rpartition(".")[2], name) for table in TABLES for name in table.entries()]
+GAPS = read_gaps()
+
+
+@pytest.fixture(autouse=True)
+def restore_engine():
+    yield
+    kuai.set_engine("auto")
+
+
+def run(table, name, engine, brief=False):
+    kuai.set_engine(engine)
+    return importlib.import_module(f"tests.conformance.{table}").run(name, brief)
+
+
+@pytest.mark.parametrize(("table", "name"), NAMES, ids=[name for _, name in NAMES])
+def test_entry(table, name):
+    verdict = run(table, name, "numpy")
+    if name in GAPS:
+        assert verdict.status != "passed", f"{name} passes: take it off gaps.txt"
+    else:
+        assert verdict.status == "passed", verdict.reason
+
+
+@pytest.mark.parametrize(("table", "name"), [n for n in NAMES if n[1] not in GAPS], ids=str)
+def test_compiled(table, name):
+    pytest.importorskip("jax")
+    verdict = run(table, name, "xla", brief=True)
+    if f"{name} compiled" in GAPS:
+        assert verdict.status != "passed", f"{name} passes: take '{name} compiled' off gaps.txt"
+    else:
+        assert verdict.status == "passed", verdict.reason
+
+
+def test_gaps_are_of_the_tables():
+    known = {name for _, name in NAMES}
+    assert not [name for name in GAPS if name.removesuffix(" compiled") not in known]
