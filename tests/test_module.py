@@ -138,6 +138,7 @@ PROGRAMS = {
         w = m[0].weight
         attempt(m.to, torch.int64)
         attempt(m.to, 'foo')
+        attempt(lambda: m.to(foo=3))
         attempt(m.to, 'cpu')
         m.to_empty(device='cpu')
         w = m[0].weight
@@ -524,6 +525,7 @@ PROGRAMS = {
             def initialize_parameters(self, x):
                 pass
         attempt(Half(), torch.ones(1))
+        z = nn.UninitializedParameter(); z.materialize((0, 3)); print(z.shape, type(z).__name__, z)
         u = nn.UninitializedBuffer(); print(isinstance(u, nn.Buffer), u.persistent)
         net = nn.Sequential(nn.LazyLinear(2), nn.ReLU(), nn.LazyLinear(1)); net(torch.ones(1, 7)); print(net)
     """,

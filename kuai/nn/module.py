@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..autograd.modes import no_grad
+from ..dtypes import as_dtype
 from ..ops.conversion import _target
 from ..ops.creation import empty_like
 from ..tensor import Tensor
@@ -398,7 +399,8 @@ class Module(Hooked, Saved):
                     self._buffers[name] = fn(buffer)
         return self
 
-    def to(self, *args: Any, **kwargs: Any) -> Module:
+    def to(self, *args: Any, device: object = None, dtype: object = None, non_blocking: bool = False, tensor: Any = None,
+           memory_format: object = None) -> Module:  # fmt: skip
         """Move to a device, or to a floating-point dtype, in place: ``to(device)``, ``to(dtype)``, ``to(tensor)``.
 
         >>> import kuai as torch
@@ -406,11 +408,11 @@ class Module(Hooked, Saved):
         >>> m.to(torch.float64).weight.dtype
         torch.float64
         """
-        given = {"device": None, "dtype": None, "copy": False, "other": kwargs.pop("tensor", None)} | kwargs
-        device, dtype, _ = _target(args, given["device"], given["dtype"], given["copy"], given["other"])
-        if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
-        return self._apply(lambda t: t.to(device=device, dtype=dtype if t.dtype.category > 1 else None))
+        device, dtype, _ = _target(args, device, dtype, False, tensor)
+        wanted = None if dtype is None else as_dtype(dtype)
+        if wanted is not None and wanted.category < 2:
+            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={wanted}")
+        return self._apply(lambda t: t.to(device=device, dtype=wanted if t.dtype.category > 1 else None))
 
     def to_empty(self, *, device: object, recurse: bool = True) -> Module:
         """Move to a device without the values: their content there is not specified."""

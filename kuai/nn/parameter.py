@@ -87,8 +87,7 @@ class UninitializedTensorMixin:
 
     def materialize(self, shape: tuple, device: object = None, dtype: object = None) -> None:
         """Become an initialized tensor of this shape; its content is not specified."""
-        made = empty(shape, device=device or self._device, dtype=dtype or self._dtype)
-        self.data = made
+        self._adopt(empty(shape, device=device or self._device, dtype=dtype or self._dtype))  # type: ignore[attr-defined]
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
         del self._dtype, self._device
 
@@ -119,10 +118,7 @@ class UninitializedTensorMixin:
 
     @data.setter
     def data(self, other: Tensor) -> None:
-        if other.numel():  # type: ignore[attr-defined]
-            self._adopt(other)  # type: ignore[attr-defined]
-        else:
-            self._dtype, self._device = other.dtype, other.device
+        self._dtype, self._device = other.dtype, other.device
 
     def __getattr__(self, name: str) -> object:
         kind = type(self).__name__

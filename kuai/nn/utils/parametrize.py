@@ -87,7 +87,7 @@ class ParametrizationList(ModuleList):
         before = wrap(original._read())
         if self.is_tensor:
             if new.dtype is not original.dtype:
-                raise ValueError(f"`right_inverse` may not change the dtype of one tensor: {original.dtype} became {new.dtype}.")
+                raise ValueError(f"`right_inverse` may not change the dtype: {original.dtype} became {new.dtype}.")
             _set_data(original, new)
             _register(self, "original", original)
         else:
