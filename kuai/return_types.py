@@ -57,4 +57,15 @@ _FIELDS = {
     "linalg_lu_factor_ex": "LU pivots info", "linalg_qr": "Q R", "linalg_slogdet": "sign logabsdet",
     "linalg_solve_ex": "result info", "linalg_svd": "U S Vh",
 }  # fmt: skip
-globals().update({name: _named(name, fields) for name, fields in _FIELDS.items()})
+
+
+def __getattr__(name: str) -> type[Fields]:
+    """A type is made when it is first asked for: importing them all would take a millisecond."""
+    if name not in _FIELDS:
+        raise AttributeError(f"module 'torch.return_types' has no attribute {name!r}")
+    made = globals()[name] = _named(name, _FIELDS[name])
+    return made
+
+
+def __dir__() -> list[str]:
+    return sorted(_FIELDS)
