@@ -253,7 +253,8 @@ def assert_no_worse(ours: object, theirs: object, truth: object) -> None:
             mine, their, true = _wide(a._array()), _wide(to_numpy(b)), _wide(to_numpy(exact))
             with np.errstate(all="ignore"):
                 margin = 2 * np.nanmax(np.abs(their - true), initial=0.0)
-                assert (_close(mine, true, 1e-4, 1e-5 + margin) | (their != their)).all()
+                relative, absolute = TOLERANCE[dtype_name(b.dtype)]
+                assert (_close(mine, true, relative, absolute + margin) | (their != their)).all()
 
 
 def _close(a: np.ndarray, b: np.ndarray, relative: float, absolute: float) -> np.ndarray:

@@ -234,7 +234,7 @@ def _rebound(process: Callable) -> Callable:
 def _doubled(x: object) -> object:
     """Arguments with double precision, as leaves of their own."""
     if isinstance(x, torch.Tensor):
-        wide = {torch.float32: torch.float64, torch.complex64: torch.complex128}.get(x.dtype, x.dtype)
+        wide = torch.complex128 if x.is_complex() else torch.float64 if x.is_floating_point() else x.dtype
         return x.detach().to(wide, copy=True).requires_grad_(x.requires_grad)
     if isinstance(x, dict):
         return {k: _doubled(v) for k, v in x.items()}
