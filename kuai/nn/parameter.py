@@ -77,6 +77,7 @@ class UninitializedTensorMixin:
     cls_to_become: type = Tensor
     _node: Any
     _storage: Any
+    _adopt: Any
     _dtype: dtype
     _device: device
 
@@ -87,7 +88,7 @@ class UninitializedTensorMixin:
 
     def materialize(self, shape: tuple, device: object = None, dtype: object = None) -> None:
         """Become an initialized tensor of this shape; its content is not specified."""
-        self._adopt(empty(shape, device=device or self._device, dtype=dtype or self._dtype))  # type: ignore[attr-defined]
+        self._adopt(empty(shape, device=device or self._device, dtype=dtype or self._dtype))
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
         del self._dtype, self._device
 
@@ -190,7 +191,8 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[mis
         made: Any = object.__new__(cls)
         made._prepare(device, dtype)
         made.persistent, made._is_buffer = persistent, True
-        return require_grad(made, requires_grad)
+        require_grad(made, requires_grad)
+        return made
 
 
 def is_lazy(param: object) -> bool:

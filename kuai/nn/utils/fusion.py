@@ -59,7 +59,7 @@ def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
     """
     _check_evaluation(conv, bn)
     fused = deepcopy(conv)
-    fused.weight, fused.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *_of_norm(bn), transpose)  # type: ignore[misc]
+    fused.weight, fused.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *_of_norm(bn), transpose=transpose)
     return fused
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...autograd.modes import no_grad
+from ...dtypes import finfo
 from ...ops.creation import eye, zeros_like
 from ...ops.joining import cat
 from ...ops.random import randn
@@ -42,14 +43,8 @@ def _orthogonalized(a: Any) -> Any:
 def _is_orthogonal(q: Any) -> bool:
     n, k = q.shape[-2:]
     one = eye(k, dtype=q.dtype, device=q.device)
-    tolerance = 10.0 * n * _epsilon(q)
+    tolerance = 10.0 * n * finfo(q.dtype).eps  # type: ignore[attr-defined]
     return bool(((q.mH @ q) - one).abs().max() <= tolerance)
-
-
-def _epsilon(q: Any) -> float:
-    from ...dtypes import finfo
-
-    return finfo(q.dtype).eps
 
 
 class _Orthogonal(Module):
