@@ -26,10 +26,9 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
     """Set how tensors are printed (``torch.set_printoptions``); a profile is "default", "short" or "full".
 
     >>> import kuai as torch
-    >>> from kuai.printing import set_printoptions
-    >>> set_printoptions(precision=2); torch.tensor([1.2345])
+    >>> torch.set_printoptions(precision=2); torch.tensor([1.2345])
     tensor([1.23])
-    >>> set_printoptions(profile="default")
+    >>> torch.set_printoptions(profile="default")
     """
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     if profile is not None:
