@@ -226,7 +226,21 @@ def _compile(plan: Plan, numbers: _Numbers, avals: dict[int, Aval], donated: lis
     with jax.enable_x64(True), _precision():
         specs = [jax.ShapeDtypeStruct(shape, d, sharding=where) for shape, d in forms]
         jitted = jax.jit(_function(plan, numbers), donate_argnums=[i + len(vectors) for i in donated])
-        return jitted.lower(*specs).compile()
+        return _with_options(jitted.lower(*specs), plan)
+
+
+# Convolutions by Eigen and not by YNNPACK, which takes two to four times as long for most of them. The option is an
+# experimental one of XLA's: a version without it compiles as it does.
+_CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
+
+
+def _with_options(lowered, plan: Plan) -> Callable:  # type: ignore[no-untyped-def]
+    if plan.device.type == "cpu" and any(s.op.name.startswith("conv") for s in plan.steps):
+        try:
+            return lowered.compile(compiler_options=_CONVOLUTIONS)
+        except RuntimeError:
+            pass
+    return lowered.compile()
 
 
 def _caller(plan: Plan, numbers: _Numbers, executable: Callable) -> Callable:
