@@ -45,10 +45,6 @@ def _check_evaluation(layer: Any, norm: Any) -> None:
         raise AssertionError("fusion: the norm has no running statistics")
 
 
-def _of_norm(norm: Any) -> tuple:
-    return norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-
-
 def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
     """A convolution and the batch norm after it, in evaluation mode, as one convolution (``torch.nn.utils.fuse_conv_bn_eval``).
 
@@ -59,7 +55,9 @@ def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
     """
     _check_evaluation(conv, bn)
     fused = deepcopy(conv)
-    fused.weight, fused.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *_of_norm(bn), transpose=transpose)
+    fused.weight, fused.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias, transpose
+    )
     return fused
 
 
@@ -75,5 +73,7 @@ def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
     if linear.out_features != bn.num_features and bn.num_features != 1:
         raise AssertionError("To fuse, linear.out_features == bn.num_features or bn.num_features == 1")
     fused = deepcopy(linear)
-    fused.weight, fused.bias = fuse_linear_bn_weights(linear.weight, linear.bias, *_of_norm(bn))
+    fused.weight, fused.bias = fuse_linear_bn_weights(
+        linear.weight, linear.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+    )
     return fused
