@@ -239,7 +239,7 @@ from .ops.elementwise import (
     tan,
     true_divide,
 )
-from .ops.factorizations import cholesky, eig, geqrf, orgqr, ormqr, qr, svd
+from .ops.factorizations import geqrf, orgqr, ormqr
 from .ops.geometry import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from .ops.indexing import (
     argwhere,
@@ -280,8 +280,23 @@ from .ops.joining import (
     vsplit,
     vstack,
 )
-from .ops.losses import binary_cross_entropy_with_logits, hinge_embedding_loss, kl_div, margin_ranking_loss, poisson_nll_loss
-from .ops.lu import lu, lu_solve, lu_unpack
+from .ops.linalg import (
+    cholesky,
+    cross,
+    det,
+    frobenius_norm,
+    logdet,
+    lu,
+    lu_solve,
+    matrix_exp,
+    matrix_power,
+    nuclear_norm,
+    qr,
+    slogdet,
+    svd,
+    trace,
+)
+from .ops.lu import lu_unpack
 from .ops.matrix import (
     addbmm,
     addmm,
@@ -403,7 +418,7 @@ from .ops.shape import (
 )
 from .ops.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from .ops.softmax import log_softmax, logsumexp, softmax
-from .ops.solvers import cholesky_inverse, cholesky_solve, inverse, lstsq, matrix_rank, pinverse, solve, triangular_solve
+from .ops.solvers import cholesky_inverse, cholesky_solve, inverse, pinverse, triangular_solve
 from .ops.sorting import argsort, kthvalue, median, mode, msort, nanmedian, sort, topk, unique, unique_consecutive
 from .ops.special import (
     digamma,
