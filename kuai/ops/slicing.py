@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..dispatch import recorder
 from ..dtypes import int64
 from ..engine.program import Aval, Op
@@ -99,7 +101,7 @@ def _write_through(base: Tensor, new: Tensor, offset: object, *, spec: Spec) -> 
     return write(base, new, offset, spec=spec)
 
 
-@op(shape=_read_rule, vjp=(lambda g, offset, avals, spec: _spread(g, offset, spec=spec, shape=avals[0].shape), None),
+@op(shape=_read_rule, vjp=(lambda g, offset, avals, spec: spread(g, offset, spec=spec, shape=avals[0].shape), None),
     xla=_read_xla, view=_write_through, name="index", grad_name="SliceBackward0", cost=0.0, exact=True)  # fmt: skip
 def view(xp, x, offset, *, spec):
     return x[_numpy_key(x.shape, offset, spec)]
@@ -143,7 +145,7 @@ def _write_xla(xp, x, value, offset, *, spec):  # type: ignore[no-untyped-def]
 @op(shape=_write_rule, xla=_write_xla, name="index_write", grad_name="CopySlices", exact=True,
     vjp=(lambda g, offset, spec: write(g, 0, offset, spec=spec), lambda g, offset, spec: read(g, offset, spec=spec), None))  # fmt: skip
 def write(xp, x, value, offset, *, spec):
-    out = x.copy()
+    out = np.array(x)  # which a NumPy scalar is not
     out[_numpy_key(x.shape, offset, spec)] = value
     return out
 
@@ -159,7 +161,7 @@ def _spread_xla(xp, g, offset, *, spec, shape):  # type: ignore[no-untyped-def]
 
 @op(shape=_spread_rule, vjp=(lambda g, offset, spec: read(g, offset, spec=spec), None), xla=_spread_xla, name="index_spread",
     exact=True)  # fmt: skip
-def _spread(xp, g, offset, *, spec, shape):
+def spread(xp, g, offset, *, spec, shape):
     """Zeros with g in the piece: the derivative of reading it."""
     out = xp.zeros(shape, g.dtype)
     out[_numpy_key(shape, offset, spec)] = g
