@@ -16,6 +16,13 @@ FUNCTIONS = {
     **dict.fromkeys(("compile",), "compiler"),
     **dict.fromkeys(("vmap",), "func"),
     **dict.fromkeys(("stft", "istft"), "ops.spectra"),
+    **dict.fromkeys(("pdist", "celu_", "rrelu_", "selu_", "threshold_"), "nn.functional"),
+    **dict.fromkeys(
+        "binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss hinge_embedding_loss kl_div margin_ranking_loss "
+        "poisson_nll_loss triplet_margin_loss embedding dropout_ feature_dropout_ alpha_dropout_ "
+        "feature_alpha_dropout_".split(),
+        "nn.functions.numbered",
+    ),
     **dict.fromkeys(
         "autocast is_autocast_enabled is_autocast_cpu_enabled get_autocast_dtype get_autocast_gpu_dtype get_autocast_cpu_dtype "
         "set_autocast_enabled set_autocast_dtype".split(),

@@ -172,3 +172,42 @@ def test_shuffles_have_second_derivatives() -> None:
     x = kuai.randn(1, 8, 2, 2, dtype=kuai.float64, requires_grad=True)
     for fn in (F.pixel_shuffle, F.pixel_unshuffle, F.channel_shuffle):
         assert kuai.autograd.gradgradcheck(lambda x, fn=fn: fn(x, 2) ** 2, (x,))
+
+
+# ---- torch's own names ---------------------------------------------------------------------------------------------------------
+
+BARE = {
+    "binary_cross_entropy_with_logits": lambda: (torch.randn(3), torch.rand(3), None, torch.ones(3)),
+    "cosine_embedding_loss": lambda: (torch.randn(2, 3), torch.randn(2, 3), torch.ones(2), 0.2),
+    "hinge_embedding_loss": lambda: (torch.randn(3), torch.ones(3), 0.5), "kl_div": lambda: (torch.randn(3), torch.rand(3)),
+    "margin_ranking_loss": lambda: (torch.randn(3), torch.randn(3), torch.ones(3), 0.5),
+    "poisson_nll_loss": lambda: (torch.randn(3), torch.rand(3), True, True, 1e-8),
+    "triplet_margin_loss": lambda: (*torch.randn(3, 2, 4).unbind(), 1.0, 2.0, 1e-6, False),
+    "ctc_loss": lambda: (torch.randn(5, 2, 3).log_softmax(2), torch.tensor([[1, 2], [2, 1]]), (5, 5), (2, 1), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_losses_by_number(name: str) -> None:
+    args = BARE[name]()
+    for reduction in (0, 1, 2):
+        expected = getattr(torch, name)(*args, reduction)
+        given = getattr(kuai, name)(*oracle.Converter()(args), reduction)
+        np.testing.assert_allclose(given.numpy(), expected.numpy(), 1e-4, 1e-5)
+
+
+def test_embedding_with_the_table_first() -> None:
+    w = kuai.randn(4, 2, requires_grad=True)
+    kuai.embedding(w, kuai.tensor([1, 3]), 3).sum().backward()
+    assert w.grad.tolist() == [[0, 0], [1, 1], [0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("name", ["dropout_", "feature_dropout_", "alpha_dropout_", "feature_alpha_dropout_"])
+def test_dropout_in_place(name: str) -> None:
+    x = torch.randn(3, 4, 2)
+    mine = oracle.to_kuai(x.clone())
+    torch.manual_seed(1)
+    getattr(torch, name)(x, 0.4, True)
+    kuai.manual_seed(1)
+    assert getattr(kuai, name)(mine, 0.4, True) is mine
+    np.testing.assert_array_equal(mine.numpy(), x.numpy())

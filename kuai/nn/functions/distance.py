@@ -4,37 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...ops import rules
 from ...ops.define import write_out
 from ...ops.norms import vector_norm
 from ...tensor import Tensor, from_array
-
-
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
-    """The p-norm of x1 - x2 + eps over the last dimension.
-
-    >>> import kuai as torch
-    >>> torch.nn.functional.pairwise_distance(torch.zeros(1, 2), torch.tensor([[3., 4.]]))
-    tensor([5.0000])
-    """
-    return vector_norm(x1 - x2 + eps, p, -1, keepdim)
-
-
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between vectors that lie along a dimension; lengths below eps count as eps.
-
-    >>> import kuai as torch
-    >>> torch.nn.functional.cosine_similarity(torch.tensor([[1., 0.]]), torch.tensor([[1., 1.]]))
-    tensor([0.7071])
-    """
-    common = rules.result_dtype([x1._aval, x2._aval])
-    if common.category < 2:
-        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {rules._cname(common)}")
-    x1, x2 = x1.to(common), x2.to(common)
-    shape = rules.broadcast_shapes("cosine_similarity", x1.shape, x2.shape)
-    x1, x2 = x1.expand(shape), x2.expand(shape)
-    first, second = (x / vector_norm(x, 2, dim, True).clamp_min(eps) for x in (x1, x2))
-    return (first * second).sum(dim)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:

@@ -273,10 +273,6 @@ def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, redu
     >>> torch.nn.functional.kl_div(half.log(), half, reduction="batchmean")
     tensor(0.)
     """
-    for x in (input, target):
-        if x.dtype.category != 2:
-            kind = "Complex" if x.dtype.is_complex else "Integral"
-            raise RuntimeError(f"kl_div: {kind} inputs not supported.")
     if reduction == "mean" and size_average is None and reduce is None:
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
@@ -284,10 +280,18 @@ def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, redu
             "same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
-    how = named_reduction(size_average, reduce, reduction)
-    divisor = input.shape[0] if how == "batchmean" and input.ndim else 1 if how == "batchmean" else how
-    divergence = losses.kl_div_of_logs if log_target else losses.kl_div
-    return divergence(input, target, reduction=divisor)
+    return divergence(input, target, named_reduction(size_average, reduce, reduction), log_target)
+
+
+def divergence(input: Tensor, target: Tensor, reduction: str, log_target: bool) -> Tensor:
+    """`kl_div`, its reduction known."""
+    for x in (input, target):
+        if x.dtype.category != 2:
+            kind = "Complex" if x.dtype.is_complex else "Integral"
+            raise RuntimeError(f"kl_div: {kind} inputs not supported.")
+    loss = losses.kl_div_of_logs if log_target else losses.kl_div
+    rows = input.shape[0] if input.ndim else 1
+    return loss(input, target, reduction=rows if reduction == "batchmean" else reduction)
 
 
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from ...ops import losses, rules
 from ...ops.losses import check_reduction, seen
+from ...ops.reduction import pairwise_distance
 from ...tensor import Tensor
-from .distance import pairwise_distance
 from .reductions import floating, named_reduction, need_constant, reduced
 
 
