@@ -174,7 +174,7 @@ def test_shuffles_have_second_derivatives() -> None:
         assert kuai.autograd.gradgradcheck(lambda x, fn=fn: fn(x, 2) ** 2, (x,))
 
 
-# ---- torch's own names ---------------------------------------------------------------------------------------------------------
+# ---- torch's own names -------------------------------------------------------------------------------------------
 
 BARE = {
     "binary_cross_entropy_with_logits": lambda: (torch.randn(3), torch.rand(3), None, torch.ones(3)),
