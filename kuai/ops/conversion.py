@@ -96,12 +96,17 @@ def to(self: Tensor, *args: object, device: object = None, dtype: object = None,
 
 
 def _target(args: tuple, device_: object, dtype_: object, copy: bool, other: Tensor | None) -> tuple:
+    """The device and dtype that the arguments of ``to`` ask for, and whether a copy is."""
     for a in (*args, other):
+        names_device = isinstance(a, (str, device)) or (isinstance(a, int) and not isinstance(a, bool) and a is args[0])
+        names_dtype = isinstance(a, (dtypes.dtype, type))
+        if (names_device and device_ is not None) or (names_dtype and dtype_ is not None):
+            raise TypeError(f"to() received an invalid combination of arguments - got a second device or dtype, {a!r}")
         if isinstance(a, Tensor):
             device_, dtype_ = a.device, a.dtype
-        elif isinstance(a, (str, device)) or (isinstance(a, int) and not isinstance(a, bool) and a is args[0]):
+        elif names_device:
             device_ = a
-        elif isinstance(a, (dtypes.dtype, type)):
+        elif names_dtype:
             dtype_ = a
         elif isinstance(a, bool):
             copy = copy or (a is args[-1] and len([b for b in args if isinstance(b, bool)]) > 1)
