@@ -488,6 +488,8 @@ def complex_(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor
     if real.dtype is not imag.dtype or real.dtype not in (dtypes.float32, dtypes.float64, dtypes.float16):
         raise RuntimeError(f"complex: expected both inputs to be Half, Float or Double and equal, got {real.dtype} and {imag.dtype}")
     made = _complex(real, imag)
+    if out is not None and out.dtype is not made.dtype:
+        raise RuntimeError(f"complex: expected out to be of {made.dtype}, got {out.dtype}")
     return made if out is None else out._set_out(made)
 
 
