@@ -91,6 +91,7 @@ def _zeta_right(xp, s, q):
 
 def zeta(xp, s, q):
     """The sum of (q + k)**-s over k >= 0; terms left of 0 are added one by one."""
+    s, q = xp.broadcast_arrays(s, q)
     steps = xp.maximum(xp.ceil(-q), 0)
     steps = xp.where(xp.isfinite(steps), steps, 0)
 
