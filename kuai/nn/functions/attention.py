@@ -45,7 +45,7 @@ def _is_batched(query: Tensor, key: Tensor, value: Tensor, padding: Tensor | Non
     return rank == 3
 
 
-def _added(mask: Tensor | None, name: str, other: Tensor | None, other_name: str, dtype: dtypes.dtype) -> Tensor | None:
+def added_mask(mask: Tensor | None, name: str, other: Tensor | None, other_name: str, dtype: dtypes.dtype) -> Tensor | None:
     """A mask as numbers that are added to scores: -inf where a bool one is true."""
     if mask is None:
         return None
@@ -139,11 +139,11 @@ def multi_head_attention_forward(
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
                            "`generate_square_subsequent_mask` to create this mask.")  # fmt: skip
-    key_padding_mask = _added(key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype)
+    key_padding_mask = added_mask(key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype)
     if is_causal and key_padding_mask is None and not need_weights:
         attn_mask = None  # the hint says it all
     else:
-        attn_mask = _added(attn_mask, "attn_mask", None, "", query.dtype)
+        attn_mask = added_mask(attn_mask, "attn_mask", None, "", query.dtype)
         is_causal = is_causal and key_padding_mask is None and not need_weights
     mask = _check_mask_shape(attn_mask, num_heads, batch, length, key.shape[0])
     apart = (q_proj_weight, k_proj_weight, v_proj_weight)
