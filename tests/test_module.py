@@ -529,6 +529,85 @@ PROGRAMS = {
         u = nn.UninitializedBuffer(); print(isinstance(u, nn.Buffer), u.persistent)
         net = nn.Sequential(nn.LazyLinear(2), nn.ReLU(), nn.LazyLinear(1)); net(torch.ones(1, 7)); print(net)
     """,
+    "assignments": """
+        class M(nn.Module):
+            @property
+            def prop(self):
+                return self.missing
+        attempt(getattr, M(), 'prop')
+        net = nn.Sequential(nn.Linear(10, 20))
+        attempt(net.add_module, '0.1', nn.ReLU())
+        net.extra = None
+        print(net, len(net))
+        l = nn.Linear(3, 4)
+        l.a = nn.Parameter(torch.ones(1)); l.a = None; l.b = None
+        print(l)
+        n = nn.Module()
+        n.l = l; n.l2 = l; n.empty = None
+        print(n, n.state_dict().keys())
+        n.l = nn.Linear(1, 1); print(list(n._modules))
+        n.register_buffer('dummy', torch.zeros(1)); n.dummy = None; print(n.dummy, list(n.buffers()))
+        del n.dummy
+        attempt(lambda: n.dummy)
+        m = nn.Identity()
+        w = nn.Parameter(torch.ones(2)); m.w = w; print(m.w is w); m.w.data = torch.zeros(3); print(m.w, w)
+        m.w = nn.Parameter(torch.ones(1)); print(len(list(m.parameters())))
+        y = torch.ones(2, requires_grad=True)
+        attempt(lambda: setattr(m, 'z', y)); print('z' in m._parameters)
+        for i in range(3):
+            m.register_forward_hook(lambda *a, i=i: print(i), prepend=i == 2)
+        m(1)
+    """,
+    "loading_what_does_not_fit": """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.l1 = self.l2 = nn.Linear(3, 4)
+                self.register_buffer('buf', torch.ones(2))
+                self.register_parameter('p', None)
+        net = Net()
+        print([n for n, _ in net.named_children()], [n for n, _ in net.named_modules()])
+        s = net.state_dict(); s['l1.weight'].fill_(3); print(net.l1.weight)
+        sd = net.state_dict(); sd.update({'extra': torch.ones(3)}); attempt(net.load_state_dict, sd)
+        sd = net.state_dict(); del sd['l1.bias']; attempt(net.load_state_dict, sd)
+        print(net.load_state_dict(sd, strict=False))
+        sd = net.state_dict(); sd.update({'l1.extra': torch.ones(3), 'l1.deep.extra': 3, 'foo.bar': 1, 'buf.x': 2})
+        print(net.load_state_dict(sd, strict=False))
+        attempt(net.load_state_dict, {'l1.weight': 'str'})
+    """,
+    "nesting": """
+        print(nn.ModuleDict({'a': nn.ModuleList([nn.ReLU(), nn.ReLU()]), 'b': nn.Sequential()}))
+        print(nn.Sequential(nn.ModuleList([nn.Linear(1, 1)] * 3)), nn.ParameterList([torch.ones(2)]))
+        class X(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a, self.d = nn.ParameterList([torch.ones(1)]), nn.ParameterDict({'k': torch.ones(1)})
+        x = X(); print(x, list(x.state_dict()), [n for n, _ in x.named_parameters()])
+        x.double(); print(x.a[0].dtype, x.d['k'].dtype)
+        print(nn.ParameterList([nn.Module()]), nn.ParameterDict({'m': nn.ReLU()}))
+        x.train(); x.a.eval(); print(x.training, x.a.training)
+    """,
+    "constructors": """
+        class Call(nn.Module):
+            call_super_init = True
+            def __init__(self, *a, **k):
+                super().__init__(*a, **k)
+        attempt(Call); attempt(lambda: Call(3))
+        class Mixin:
+            def __init__(self, tag=None):
+                super().__init__()
+                self.tag = tag
+        class WithMixin(nn.Module, Mixin):
+            call_super_init = True
+            def __init__(self):
+                super().__init__(tag=5)
+        print(WithMixin().tag)
+        m = nn.Linear(1, 1)
+        m.weight.requires_grad = False
+        print([p.requires_grad for p in m.requires_grad_().parameters()], m.to(torch.complex64).weight.dtype)
+        attempt(lambda: nn.Linear(1, 1).to('cpu', 'cpu', 'cpu'))
+        attempt(lambda: nn.Linear(1, 1).to(torch.float64, torch.float32))
+    """,
     "copies": """
         import copy, pickle
         m = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))

@@ -110,7 +110,15 @@ class Sequential(_Ordered):
         return type(self)(OrderedDict(list(self._modules.items())[idx]))
 
     def insert(self, index: int, module: Module) -> Sequential:
-        """Put a module before the one at an index; those after it get new numbers."""
+        """Put a module before the one at an index; those after it get new numbers.
+
+        >>> import kuai as torch
+        >>> torch.nn.Sequential(torch.nn.ReLU()).insert(0, torch.nn.Tanh())
+        Sequential(
+          (0): Tanh()
+          (1): ReLU()
+        )
+        """
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}")
         n = len(self)
@@ -264,7 +272,12 @@ class ModuleDict(Module):
         return self._modules.values()
 
     def update(self, modules: Any) -> None:
-        """Add the modules of a mapping, or of pairs."""
+        """Add the modules of a mapping, or of pairs.
+
+        >>> import kuai as torch
+        >>> layers = torch.nn.ModuleDict(); layers.update({"a": torch.nn.ReLU()}); list(layers.items())
+        [('a', ReLU())]
+        """
         _need_iterable("ModuleDict.update", modules, "an iterable of key/value pairs")
         keyed = isinstance(modules, (Mapping, ModuleDict))
         for key, module in modules.items() if keyed else _pairs("ModuleDict", modules):
@@ -434,7 +447,12 @@ class ParameterDict(Module):
         return (self[k] for k in self._keys)
 
     def update(self, parameters: Any) -> None:
-        """Add the values of a mapping, or of pairs; those of a plain dictionary in the order of their keys."""
+        """Add the values of a mapping, or of pairs; those of a plain dictionary in the order of their keys.
+
+        >>> import kuai as torch
+        >>> held = torch.nn.ParameterDict(); held.update({"b": torch.ones(1), "a": torch.ones(1)}); list(held)
+        ['a', 'b']
+        """
         _need_iterable("ParameterDict.update", parameters, "an iterable of key/value pairs")
         if isinstance(parameters, (OrderedDict, ParameterDict)):
             entries: Iterable = list(parameters.items())

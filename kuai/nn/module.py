@@ -258,14 +258,24 @@ class Module(Hooked, Saved):
         return owner, name, getattr(owner, name)
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter at a path such as ``"net.0.weight"``."""
+        """The parameter at a path such as ``"net.0.weight"``.
+
+        >>> import kuai as torch
+        >>> torch.nn.Sequential(torch.nn.Linear(1, 2)).get_parameter("0.weight").shape
+        torch.Size([2, 1])
+        """
         _, name, found = self._get_member(target)
         if not isinstance(found, Parameter):
             raise AttributeError(f"`{name}` is not an nn.Parameter")
         return found
 
     def get_buffer(self, target: str) -> Tensor:
-        """The buffer at a path such as ``"norm.running_mean"``."""
+        """The buffer at a path such as ``"norm.running_mean"``.
+
+        >>> import kuai as torch
+        >>> torch.nn.BatchNorm1d(2).get_buffer("running_mean")
+        tensor([0., 0.])
+        """
         owner, name, found = self._get_member(target)
         if name not in owner._buffers:
             raise AttributeError(f"`{name}` is not a buffer")
@@ -313,12 +323,22 @@ class Module(Hooked, Saved):
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
-        """This module and all inside it."""
+        """This module and all inside it.
+
+        >>> import kuai as torch
+        >>> len(list(torch.nn.Sequential(torch.nn.ReLU()).modules()))
+        2
+        """
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules right inside this one, with their names."""
+        """The modules right inside this one, with their names.
+
+        >>> import kuai as torch
+        >>> list(torch.nn.Sequential(torch.nn.ReLU()).named_children())
+        [('0', ReLU())]
+        """
         seen = set()
         for name, module in named(self._modules):
             if module is not None and module not in seen:
@@ -326,7 +346,12 @@ class Module(Hooked, Saved):
                 yield name, module
 
     def children(self) -> Iterator[Module]:
-        """The modules right inside this one."""
+        """The modules right inside this one.
+
+        >>> import kuai as torch
+        >>> list(torch.nn.Sequential(torch.nn.ReLU()).children())
+        [ReLU()]
+        """
         for _, module in self.named_children():
             yield module
 
@@ -354,17 +379,32 @@ class Module(Hooked, Saved):
         return self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Any]:
-        """The parameters, as optimizers take them."""
+        """The parameters, as optimizers take them.
+
+        >>> import kuai as torch
+        >>> [p.shape for p in torch.nn.Linear(2, 1).parameters()]
+        [torch.Size([1, 2]), torch.Size([1])]
+        """
         for _, param in self.named_parameters(recurse=recurse):
             yield param
 
     def named_buffers(self, prefix: str = "", recurse: bool = True,
                       remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:  # fmt: skip
-        """The buffers with their paths."""
+        """The buffers with their paths.
+
+        >>> import kuai as torch
+        >>> [name for name, b in torch.nn.BatchNorm1d(2).named_buffers()]
+        ['running_mean', 'running_var', 'num_batches_tracked']
+        """
         return self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Any]:
-        """The buffers."""
+        """The buffers.
+
+        >>> import kuai as torch
+        >>> len(list(torch.nn.BatchNorm1d(2).buffers()))
+        3
+        """
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
@@ -415,7 +455,12 @@ class Module(Hooked, Saved):
         return self._apply(lambda t: t.to(device=device, dtype=wanted if t.dtype.category > 1 else None))
 
     def to_empty(self, *, device: object, recurse: bool = True) -> Module:
-        """Move to a device without the values: their content there is not specified."""
+        """Move to a device without the values: their content there is not specified.
+
+        >>> import kuai as torch
+        >>> torch.nn.Linear(1, 1, device="meta").to_empty(device="cpu").weight.device
+        device(type='cpu')
+        """
         return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     def cpu(self) -> Module:
@@ -427,7 +472,12 @@ class Module(Hooked, Saved):
         return self._apply(lambda t: t.cuda(device))
 
     def type(self, dst_type: object) -> Module:
-        """Convert all parameters and buffers to a dtype."""
+        """Convert all parameters and buffers to a dtype.
+
+        >>> import kuai as torch
+        >>> torch.nn.Linear(1, 1).type(torch.float64).bias.dtype
+        torch.float64
+        """
         return self._apply(lambda t: t.type(dst_type))
 
     def float(self) -> Module:
@@ -435,15 +485,30 @@ class Module(Hooked, Saved):
         return self._apply(lambda t: t.float() if t.is_floating_point() else t)
 
     def double(self) -> Module:
-        """Convert what is floating-point to float64."""
+        """Convert what is floating-point to float64.
+
+        >>> import kuai as torch
+        >>> torch.nn.Linear(1, 1).double().weight.dtype
+        torch.float64
+        """
         return self._apply(lambda t: t.double() if t.is_floating_point() else t)
 
     def half(self) -> Module:
-        """Convert what is floating-point to float16."""
+        """Convert what is floating-point to float16.
+
+        >>> import kuai as torch
+        >>> torch.nn.Linear(1, 1).half().weight.dtype
+        torch.float16
+        """
         return self._apply(lambda t: t.half() if t.is_floating_point() else t)
 
     def bfloat16(self) -> Module:
-        """Convert what is floating-point to bfloat16."""
+        """Convert what is floating-point to bfloat16.
+
+        >>> import kuai as torch
+        >>> torch.nn.Linear(1, 1).bfloat16().weight.dtype
+        torch.bfloat16
+        """
         return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
 
     def share_memory(self) -> Module:
@@ -451,7 +516,12 @@ class Module(Hooked, Saved):
         return self._apply(lambda t: t.share_memory_())
 
     def train(self, mode: bool = True) -> Module:
-        """Set training mode, here and in all modules inside."""
+        """Set training mode, here and in all modules inside.
+
+        >>> import kuai as torch
+        >>> torch.nn.Dropout().train(False).training
+        False
+        """
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode
@@ -460,17 +530,33 @@ class Module(Hooked, Saved):
         return self
 
     def eval(self) -> Module:
-        """Set evaluation mode: no dropout, the running statistics of norms."""
+        """Set evaluation mode: no dropout, the running statistics of norms.
+
+        >>> import kuai as torch
+        >>> torch.nn.Dropout().eval()(torch.ones(2))
+        tensor([1., 1.])
+        """
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Module:
-        """Whether the parameters collect gradients: ``requires_grad_(False)`` freezes them."""
+        """Whether the parameters collect gradients: ``requires_grad_(False)`` freezes them.
+
+        >>> import kuai as torch
+        >>> torch.nn.Linear(1, 1).requires_grad_(False).weight.requires_grad
+        False
+        """
         for param in self.parameters():
             param.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, or set them to zero."""
+        """Forget the gradients, or set them to zero.
+
+        >>> import kuai as torch
+        >>> m = torch.nn.Linear(1, 1); m(torch.ones(1)).backward()
+        >>> m.zero_grad(); m.weight.grad is None
+        True
+        """
         for param in self.parameters():
             if param._grad is None:
                 continue
@@ -481,7 +567,12 @@ class Module(Hooked, Saved):
                 param._grad.zero_()
 
     def compile(self, *args: object, **kwargs: object) -> Module:
-        """The module itself: what is run often is compiled without being asked."""
+        """The module itself: what is run often is compiled without being asked.
+
+        >>> import kuai as torch
+        >>> torch.nn.ReLU().compile()
+        ReLU()
+        """
         return self
 
     # ---- printing ----------------------------------------------------------------------------------------------------

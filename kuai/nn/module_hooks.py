@@ -139,7 +139,14 @@ def _add_global(name: str, hook: Callable, marks: tuple[str, ...] = ()) -> Remov
 
 
 def register_module_forward_pre_hook(hook: Callable) -> RemovableHandle:
-    """Call ``hook(module, args)`` before the forward of every module."""
+    """Call ``hook(module, args)`` before the forward of every module.
+
+    >>> import kuai as torch
+    >>> from kuai.nn.module import register_module_forward_pre_hook
+    >>> with register_module_forward_pre_hook(lambda module, args: print(args)):
+    ...     y = torch.nn.ReLU()(torch.ones(1))
+    (tensor([1.]),)
+    """
     return _add_global("_forward_pre_hooks", hook)
 
 
@@ -185,7 +192,15 @@ def _use_global_backward_hooks(full: bool) -> None:
 
 
 def register_module_parameter_registration_hook(hook: Callable) -> RemovableHandle:
-    """Call ``hook(module, name, parameter)`` when a parameter is registered; what it returns takes its place."""
+    """Call ``hook(module, name, parameter)`` when a parameter is registered; what it returns takes its place.
+
+    >>> import kuai as torch
+    >>> from kuai.nn.module import register_module_parameter_registration_hook
+    >>> with register_module_parameter_registration_hook(lambda module, name, p: print(name)):
+    ...     m = torch.nn.Linear(1, 1)
+    weight
+    bias
+    """
     return add(GLOBAL["parameter"], hook)
 
 
@@ -195,7 +210,14 @@ def register_module_buffer_registration_hook(hook: Callable) -> RemovableHandle:
 
 
 def register_module_module_registration_hook(hook: Callable) -> RemovableHandle:
-    """Call ``hook(module, name, submodule)`` when a module is registered; what it returns takes its place."""
+    """Call ``hook(module, name, submodule)`` when a module is registered; what it returns takes its place.
+
+    >>> import kuai as torch
+    >>> from kuai.nn.module import register_module_module_registration_hook
+    >>> with register_module_module_registration_hook(lambda module, name, child: print(name, child)):
+    ...     m = torch.nn.Sequential(torch.nn.ReLU())
+    0 ReLU()
+    """
     return add(GLOBAL["module"], hook)
 
 

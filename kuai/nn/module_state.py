@@ -129,11 +129,25 @@ class Saved:
     # ---- hooks -------------------------------------------------------------------------------------------------------
 
     def register_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, prefix, keep_vars)`` before the module is saved."""
+        """Call ``hook(module, prefix, keep_vars)`` before the module is saved.
+
+        >>> import kuai as torch
+        >>> m = torch.nn.ReLU()
+        >>> handle = m.register_state_dict_pre_hook(lambda module, prefix, keep_vars: print("saving"))
+        >>> state = m.state_dict()
+        saving
+        """
         return add(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata)`` after the module is saved; it may change state_dict."""
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after the module is saved; it may change state_dict.
+
+        >>> import kuai as torch
+        >>> m = torch.nn.ReLU()
+        >>> handle = m.register_state_dict_post_hook(lambda module, state, prefix, meta: state.update(note=1))
+        >>> m.state_dict()
+        OrderedDict([('note', 1)])
+        """
         return add(self._state_dict_hooks, _InPlace(hook))
 
     def _register_state_dict_hook(self, hook: Callable) -> RemovableHandle:
@@ -149,7 +163,14 @@ class Saved:
         return add(self._load_state_dict_pre_hooks, _LoadHook(hook, self if with_module else None))
 
     def register_load_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, incompatible_keys)`` after loading; it may change the lists of keys."""
+        """Call ``hook(module, incompatible_keys)`` after loading; it may change the lists of keys.
+
+        >>> import kuai as torch
+        >>> m = torch.nn.ReLU()
+        >>> handle = m.register_load_state_dict_post_hook(lambda module, keys: keys.unexpected_keys.clear())
+        >>> m.load_state_dict({"old": 1})
+        <All keys matched successfully>
+        """
         return add(self._load_state_dict_post_hooks, hook)
 
     # ---- loading -----------------------------------------------------------------------------------------------------

@@ -196,5 +196,10 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[mis
 
 
 def is_lazy(param: object) -> bool:
-    """Whether a tensor's shape is not known yet (``torch.nn.parameter.is_lazy``)."""
+    """Whether a tensor's shape is not known yet (``torch.nn.parameter.is_lazy``).
+
+    >>> import kuai as torch
+    >>> torch.nn.parameter.is_lazy(torch.nn.LazyLinear(3).weight)
+    True
+    """
     return isinstance(param, UninitializedTensorMixin)

@@ -109,7 +109,13 @@ def _rewrite(clip: Callable, tensors: list[Any], first: Any, second: Any) -> Non
 
 
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None) -> None:
-    """Scale the gradients, whose norm together is given, so that it is at most ``max_norm``."""
+    """Scale the gradients, whose norm together is given, so that it is at most ``max_norm``.
+
+    >>> import kuai as torch
+    >>> w = torch.nn.Parameter(torch.ones(1)); (3 * w).sum().backward()
+    >>> torch.nn.utils.clip_grads_with_norm_([w], 1., torch.tensor(3.)); w.grad
+    tensor([1.0000])
+    """
     max_norm = max_norm if isinstance(max_norm, Tensor) else float(max_norm)
     _rewrite(_clip_by_norm, _gradients(_tensors(parameters)), _plain(total_norm), max_norm)
 

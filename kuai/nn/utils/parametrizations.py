@@ -126,7 +126,13 @@ class _Orthogonal(Module):
 
 
 def orthogonal(module: Any, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True) -> Any:
-    """Keep a weight's rows or columns orthonormal (``torch.nn.utils.parametrizations.orthogonal``)."""
+    """Keep a weight's rows or columns orthonormal (``torch.nn.utils.parametrizations.orthogonal``).
+
+    >>> import kuai as torch
+    >>> m = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(4, 2))
+    >>> torch.allclose(m.weight @ m.weight.T, torch.eye(2), atol=1e-5)
+    True
+    """
     weight = _own_tensor(module, name)
     if weight.ndim < 2:
         raise ValueError(f"Expected a matrix or batch of matrices. Got a tensor of {weight.ndim} dimensions.")

@@ -326,7 +326,13 @@ def _left(held: ParametrizationList, value: Any) -> Tensor:
 
 
 def type_before_parametrizations(module: Any) -> type:
-    """The class that a module had before it was parametrized."""
+    """The class that a module had before it was parametrized.
+
+    >>> import kuai as torch
+    >>> m = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(1, 1))
+    >>> torch.nn.utils.parametrize.type_before_parametrizations(m).__name__
+    'Linear'
+    """
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 

@@ -228,12 +228,23 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
 
 
 def pack_sequence(sequences: Any, enforce_sorted: bool = True) -> PackedSequence:
-    """Pack a list of sequences (``torch.nn.utils.rnn.pack_sequence``)."""
+    """Pack a list of sequences (``torch.nn.utils.rnn.pack_sequence``).
+
+    >>> import kuai as torch
+    >>> torch.nn.utils.rnn.pack_sequence([torch.tensor([1]), torch.tensor([2, 3])], enforce_sorted=False).data
+    tensor([2, 1, 3])
+    """
     held = list(sequences)
     return pack_padded_sequence(pad_sequence(held), [s.shape[0] for s in held], enforce_sorted=enforce_sorted)
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
-    """The list of sequences that was packed (``torch.nn.utils.rnn.unpack_sequence``)."""
+    """The list of sequences that was packed (``torch.nn.utils.rnn.unpack_sequence``).
+
+    >>> import kuai as torch
+    >>> from kuai.nn.utils.rnn import pack_sequence, unpack_sequence
+    >>> unpack_sequence(pack_sequence([torch.tensor([1, 2]), torch.tensor([3])]))
+    [tensor([1, 2]), tensor([3])]
+    """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)

@@ -101,7 +101,13 @@ def _find(module: Any, name: str) -> int | None:
 
 
 def remove_spectral_norm(module: Any, name: str = "weight") -> Any:
-    """Make the weight a plain parameter again (``torch.nn.utils.remove_spectral_norm``)."""
+    """Make the weight a plain parameter again (``torch.nn.utils.remove_spectral_norm``).
+
+    >>> import kuai as torch
+    >>> m = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 3))
+    >>> sorted(torch.nn.utils.remove_spectral_norm(m).state_dict())
+    ['bias', 'weight']
+    """
     number = _find(module, name)
     if number is None:
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")

@@ -41,8 +41,10 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
     """Learn a weight as a length and a direction (``torch.nn.utils.weight_norm``; use the one in parametrizations).
 
     >>> import kuai as torch, warnings
-    >>> with warnings.catch_warnings(action="ignore"):  # doctest: +SKIP
+    >>> with warnings.catch_warnings(action="ignore"):
     ...     m = torch.nn.utils.weight_norm(torch.nn.Linear(2, 3))
+    >>> sorted(m.state_dict()), sorted(torch.nn.utils.remove_weight_norm(m).state_dict())
+    (['bias', 'weight_g', 'weight_v'], ['bias', 'weight'])
     """
     warnings.warn(
         "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
