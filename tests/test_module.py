@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import sys
 import warnings
 import weakref
 
@@ -834,6 +835,18 @@ def test_global_hooks_leave_the_short_way_free():
     handle.remove()
     assert net(1) == 1
     assert not nn.Module._hooked
+
+
+def test_a_call_without_hooks_is_one_frame():
+    net, entered = nn.Identity(), []
+    net(1)
+    sys.setprofile(lambda frame, event, arg: entered.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        net(1)
+    finally:
+        sys.setprofile(None)
+    assert entered[:2] == ["__call__", "forward"]
+    assert len(entered) <= 3  # with what turns the profile off
 
 
 def test_compile_is_the_module():
