@@ -206,6 +206,7 @@ def test_cross_entropy_on_both_executors(engine: str) -> None:
     compare("cross_entropy", randn(4, 3), t, weight=w, ignore_index=1, label_smoothing=0.1)
     compare("cross_entropy", randn(4, 3), rand(4, 3), weight=w, label_smoothing=0.1)
     compare("nll_loss", randn(4, 3), t, weight=w, ignore_index=1)
+    compare("cross_entropy", randn(4, 3), t.byte())
     compare("cross_entropy", torch.tensor([[1e4, -1e4, 0.0]], requires_grad=True), torch.tensor([1]))
 
 

@@ -55,7 +55,7 @@ class _Table(Module):
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
         rows, columns = embeddings.shape
         made = cls(rows, columns, _weight=embeddings, **arguments)  # type: ignore[call-arg, arg-type]
-        made.weight.requires_grad = not freeze
+        made.weight.requires_grad = not freeze  # type: ignore[attr-defined]
         return made
 
     def _shown(self, *others: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import log, pi
 
 from ...dispatch import recorder
+from ...dtypes import int64, uint8
 from ...ops import class_losses, losses, rules
 from ...ops.dense import linear
 from ...ops.losses import seen
@@ -58,6 +59,8 @@ def _checked_target(input: Tensor, target: Tensor, weight: Tensor | None, ignore
         if target.shape != (1,):
             raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}")
         target = target.squeeze(0)
+    if target.dtype is uint8:
+        target = target.to(int64)
     data = seen(target)
     if data is not None and data.dtype.kind in "iu":
         class_losses.check_targets(data, shape[len(shape) > 1], ignore_index)
