@@ -128,7 +128,7 @@ def view_strides(shape: tuple[int, ...], strides: tuple[int, ...], target: tuple
         return (1,) * len(target)
     found: list[int] = []
     left = list(target)
-    for length, stride in reversed(_blocks(shape, strides)):
+    for length, stride in _blocks(shape, strides):
         run = 1
         while left and (run < length or left[-1] == 1):
             found.append(stride * run)
@@ -139,16 +139,14 @@ def view_strides(shape: tuple[int, ...], strides: tuple[int, ...], target: tuple
 
 
 def _blocks(shape: Sequence[int], strides: Sequence[int]) -> list[tuple[int, int]]:
-    """Runs of dimensions that lie in memory as one, as (length, stride)."""
-    blocks = [(shape[0], strides[0])]
-    for n, s in zip(shape[1:], strides[1:]):
-        length, stride = blocks[-1]
-        if length == 1 or stride == n * s:
-            blocks[-1] = (length * n, s)
-        elif n == 1:
-            continue
-        else:
-            blocks.append((n, s))
+    """Runs of dimensions that lie in memory as one, as (length, stride), the last one first."""
+    blocks, length = [], 1
+    stride = strides[-1]
+    for d in range(len(shape) - 1, -1, -1):
+        length *= shape[d]
+        if d == 0 or (shape[d - 1] != 1 and strides[d - 1] != length * stride):
+            blocks.append((length, stride))
+            length, stride = 1, strides[d - 1]
     return blocks
 
 
