@@ -142,3 +142,11 @@ from .transformer import TransformerDecoder as TransformerDecoder
 from .transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from .transformer import TransformerEncoder as TransformerEncoder
 from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from .recurrent import GRU as GRU
+from .recurrent import GRUCell as GRUCell
+from .recurrent import LSTM as LSTM
+from .recurrent import LSTMCell as LSTMCell
+from .recurrent import RNN as RNN
+from .recurrent import RNNBase as RNNBase
+from .recurrent import RNNCell as RNNCell
+from .recurrent import RNNCellBase as RNNCellBase
