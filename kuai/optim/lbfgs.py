@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from ..autograd.modes import enable_grad, no_grad
+from ..engine.program import Op
 from ..ops.complex_numbers import view_as_complex, view_as_real
+from ..ops.define import op
 from ..ops.joining import cat
 from ..tensor import Tensor
 from .optimizer import Optimizer
@@ -142,15 +145,25 @@ def _remember(state: dict, gradient: Tensor, history: int) -> None:
 
 
 def _direction(state: dict, gradient: Tensor, history: int) -> Tensor:
-    """The gradient times the inverse of the curvature, by the two loops over what is remembered."""
-    d, weights = -gradient, []
-    pairs = list(zip(state["old_dirs"], state["old_stps"], state["ro"]))
-    for change, step, ro in reversed(pairs):
-        weights.append(step.dot(d) * ro)
-        d = d - weights[-1] * change
+    """The gradient times the inverse of the curvature that is remembered, downwards."""
+    remembered = state["old_dirs"], state["old_stps"], state["ro"]
     if state["n_iter"] > 1:
-        state["al"] = [*reversed(weights), *[None] * (history - len(weights))]
-    d = d * state["H_diag"]
-    for change, step, ro in pairs:
-        d = d + (weights.pop() - change.dot(d) * ro) * step
+        state.setdefault("al", [None] * history)  # PyTorch's scratch space, which its checkpoints have
+    return _two_loops(gradient, state["H_diag"], *chain(*remembered), count=len(state["ro"]))
+
+
+def _like_gradient(op: Op, avals: Sequence, *, count: int) -> tuple:
+    return avals[0], avals[0].dtype
+
+
+@op(shape=_like_gradient, vjp=None, name="lbfgs_direction")
+def _two_loops(xp, gradient, scale, *remembered, count):
+    changes, steps, ros = (remembered[i * count : (i + 1) * count] for i in range(3))
+    d, weights = -gradient, []
+    for change, step, ro in zip(reversed(changes), reversed(steps), reversed(ros)):
+        weights.append((step @ d) * ro)
+        d = d - weights[-1] * change
+    d = d * scale
+    for change, step, ro in zip(changes, steps, ros):
+        d = d + (weights.pop() - (change @ d) * ro) * step
     return d
