@@ -17,6 +17,7 @@ from .conversion import assign
 from .define import op, unary, write_out
 from .elementwise import abs, add, exp, mul, neg, pow, sub, true_divide
 from .numerics import normal
+from .numerics.blocks import blockwise, choose, kept
 from .pointwise import FLOAT, INTEGER, any_float, input_tensor, supports
 
 _floats = input_tensor(supports(FLOAT)(rules.same))
@@ -26,12 +27,14 @@ _numbers = input_tensor(supports(INTEGER, FLOAT)(rules.same))
 def _smooth(name: str, value: Callable, slope: Callable, curve: Callable) -> Callable:
     """The op of a real function of one operand, from its body, the body of its slope, and the derivative of that in ops."""
 
+    slope = blockwise(slope)
+
     @op(shape=_floats, name=f"{name}_backward", cost=10.0, vjp=(
         lambda g, x: backward(g, x), lambda g, grad, x: mul(mul(g, grad), curve(x))))  # fmt: skip
     def backward(xp, grad, x):
         return grad * slope(xp, x)
 
-    return op(shape=_floats, name=name, vjp=(lambda g, x: backward(g, x),), cost=8.0)(value)
+    return op(shape=_floats, name=name, vjp=(lambda g, x: backward(g, x),), cost=8.0)(blockwise(value))
 
 
 def _done(made: Tensor, input: Tensor, inplace: bool, name: str) -> Tensor:
@@ -97,7 +100,7 @@ def tanh(xp, x):
 @op(shape=rules.same, name="relu_backward", grad_name="ThresholdBackwardBackward0", vjp=(
     lambda g, y: _relu_backward(g, y), None))  # fmt: skip
 def _relu_backward(xp, grad, y):
-    return xp.where(y > 0, grad, 0)
+    return kept(xp, y > 0, grad)
 
 
 @op(shape=_numbers, name="relu", vjp=(lambda g, out: _relu_backward(g, out),))
@@ -118,7 +121,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 @op(shape=rules.same, name="keep_above", vjp=(lambda g, x, threshold: _keep_above(g, x, threshold), None, None))
 def _keep_above(xp, grad, x, threshold):
-    return xp.where(x <= threshold, 0, grad)
+    return kept(xp, ~(x <= threshold), grad)
 
 
 @op(shape=_numbers, name="threshold", vjp=(lambda g, x, threshold: _keep_above(g, x, threshold), None, None))
@@ -138,7 +141,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 @op(shape=rules.same, name="keep_inside", vjp=(lambda g, x, low, high: _keep_inside(g, x, low, high), None, None, None))
 def _keep_inside(xp, grad, x, low, high):
-    return xp.where((x <= low) | (x >= high), 0, grad)
+    return kept(xp, ~((x <= low) | (x >= high)), grad)
 
 
 @op(shape=_numbers, name="hardtanh", vjp=(lambda g, x, low, high: _keep_inside(g, x, low, high), None, None))
@@ -170,12 +173,12 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 @op(shape=rules.same, name="leaky_relu_backward", vjp=(lambda g, x, slope: _leaky_backward(g, x, slope), None, None))
 def _leaky_backward(xp, grad, x, slope):
-    return xp.where(x > 0, grad, grad * slope)
+    return choose(xp, x > 0, grad, grad * slope)
 
 
 @op(shape=_floats, name="leaky_relu", vjp=(lambda g, x, slope: _leaky_backward(g, x, slope), None))
 def _leaky_relu(xp, x, slope):
-    return xp.where(x > 0, x, x * slope)
+    return xp.maximum(x, 0) + xp.minimum(x, 0) * slope
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -269,13 +272,13 @@ def _elu_curve(x: Tensor, alpha: float, scale: float, k: float) -> Tensor:
     lambda g, x, alpha, scale, k: _elu_backward(g, x, alpha, scale, k),
     lambda g, grad, x, alpha, scale, k: mul(mul(g, grad), _elu_curve(x, alpha, scale, k)), None, None, None))  # fmt: skip
 def _elu_backward(xp, grad, x, alpha, scale, k):
-    return grad * xp.where(x > 0, scale, xp.exp(xp.minimum(x, 0) * k) * (alpha * scale * k))
+    return grad * choose(xp, x > 0, scale, xp.exp(xp.minimum(x, 0) * k) * (alpha * scale * k))
 
 
 @op(shape=_floats, name="elu", cost=6.0, vjp=(
     lambda g, x, alpha, scale, k: _elu_backward(g, x, alpha, scale, k), None, None, None))  # fmt: skip
 def _elu(xp, x, alpha, scale, k):
-    return xp.where(x > 0, x * scale, xp.expm1(xp.minimum(x, 0) * k) * (alpha * scale))
+    return xp.maximum(x, 0) * scale + xp.expm1(xp.minimum(x, 0) * k) * (alpha * scale)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -467,7 +470,7 @@ def _softplus_backward(xp, grad, x, beta, threshold):
 @op(shape=_floats, name="softplus", cost=12.0, vjp=(
     lambda g, x, beta, threshold: _softplus_backward(g, x, beta, threshold), None, None))  # fmt: skip
 def _softplus(xp, x, beta, threshold):
-    return xp.where(x * beta > threshold, x, _log1p_exp(xp, x * beta) / beta)
+    return choose(xp, x * beta > threshold, x, _log1p_exp(xp, x * beta) / beta)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: Tensor | None = None) -> Tensor:
@@ -564,7 +567,7 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 @op(shape=rules.same, name="keep_outside", vjp=(lambda g, x, lambd: _keep_outside(g, x, lambd), None, None))
 def _keep_outside(xp, grad, x, lambd):
-    return xp.where((x >= -lambd) & (x <= lambd), 0, grad)
+    return kept(xp, ~((x >= -lambd) & (x <= lambd)), grad)
 
 
 @op(shape=_floats, name="hardshrink", vjp=(lambda g, x, lambd: _keep_outside(g, x, lambd), None))

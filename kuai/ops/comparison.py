@@ -12,6 +12,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
 from .define import binary, op, unary, write_out
+from .numerics.blocks import choose, kept
 from .pointwise import BOOL, FLOAT, INTEGER, first_tensor, need_tensor, some_tensor, supports, tensors_only, truth
 
 # ---- comparisons -----------------------------------------------------------------------------------------------------
@@ -292,7 +293,7 @@ def _where_rule(op: Op, avals: Sequence) -> tuple:
 @op(shape=_where_rule, name="where", vjp=(
     None, lambda g, condition: _where(condition, g, 0), lambda g, condition: _where(condition, 0, g)))  # fmt: skip
 def _where(xp, condition, x, y):
-    return xp.where(condition, x, y)
+    return choose(xp, condition, x, y)
 
 
 def where(condition: Tensor, input: object = None, other: object = None, *, out: Tensor | None = None) -> object:
@@ -348,14 +349,14 @@ def minimum(xp, x, y):
     vjp=(lambda g, chosen, other: _take(g, chosen, other), None, None))  # fmt: skip
 def _take(xp, g, chosen, other):
     """The cotangent where the first is not less, or the second is nan: `fmax`, and with signs turned `fmin`."""
-    return xp.where((chosen >= other) | xp.isnan(other), g, 0)
+    return kept(xp, (chosen >= other) | xp.isnan(other), g)
 
 
 @op(shape=lambda op, avals: (avals[0], (avals[0].dtype, *[rules.result_dtype(avals[1:])] * 2)), name="leave_share", cost=4.0,
     vjp=(lambda g, chosen, other: _leave(g, chosen, other), None, None))  # fmt: skip
 def _leave(xp, g, chosen, other):
     """The cotangent where `take_share` does not have it."""
-    return xp.where((chosen >= other) | xp.isnan(other), 0, g)
+    return kept(xp, ~((chosen >= other) | xp.isnan(other)), g)
 
 
 @binary(shape=_ordered("fmax"), vjp=(lambda g, x, y: _take(g, x, y), lambda g, x, y: _leave(g, x, y)))
@@ -402,20 +403,20 @@ def _inside_rule(op: Op, avals: Sequence) -> tuple:
 @op(shape=_inside_rule, name="inside", cost=3.0, vjp=(lambda g, x, low, high: _inside(g, x, low, high), None, None, None))
 def _inside(xp, g, x, low, high):
     """The cotangent where x is within the bounds."""
-    kept = True if low is None else x >= low
-    return xp.where(kept if high is None else kept & (x <= high), g, 0)
+    inside = x <= high if low is None else x >= low if high is None else (x >= low) & (x <= high)
+    return kept(xp, inside, g)
 
 
 @op(shape=_inside_rule, name="at_low", cost=3.0, vjp=(lambda g, x, low, high: _at_low(g, x, low, high), None, None, None))
 def _at_low(xp, g, x, low, high):
     """The cotangent where the lower bound is the result."""
-    return xp.where(x < low if high is None else (x < low) & (low < high), g, 0)
+    return kept(xp, x < low if high is None else (x < low) & (low < high), g)
 
 
 @op(shape=_inside_rule, name="at_high", cost=3.0, vjp=(lambda g, x, low, high: _at_high(g, x, low, high), None, None, None))
 def _at_high(xp, g, x, low, high):
     """The cotangent where the upper bound is the result."""
-    return xp.where(x > high if low is None else (x > high) | (high < low), g, 0)
+    return kept(xp, x > high if low is None else (x > high) | (high < low), g)
 
 
 @op(shape=_bounded, name="clamp", cost=2.0, vjp=(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .. import dtypes
+from ..dispatch import recorder
 from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
@@ -70,6 +71,9 @@ def _pow_plain_positive(xp, x, n):
     return square if n == 2 else square * x if n == 3 else square * square
 
 
+_record_plain = recorder(_pow_plain.op)
+
+
 def _pow_rule(op: Op, avals: Sequence) -> tuple:
     out, found = rules.broadcast(op, avals)
     if found is dtypes.bool_:
@@ -118,7 +122,7 @@ def pow(input: object, exponent: object, *, out: Tensor | None = None) -> Tensor
     """
     kind = type(exponent)
     if (kind is int or kind is float) and exponent in _PLAIN and isinstance(input, Tensor):
-        made = _pow_plain(input, n=exponent, kind=kind)
+        made = _record_plain((exponent, kind), input)
     else:
         if kind is int and exponent < 0 and input.dtype.category < 2:
             raise RuntimeError("Integers to negative integer powers are not allowed.")

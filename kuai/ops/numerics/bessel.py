@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from .blocks import blockwise
 from .series import chebyshev
 
 # exp(-x) I(x), over x for I1, in t = x / 4 - 1, for 0 <= x <= 8; and sqrt(x) exp(-x) I(x) in t = 16 / x - 1 beyond.
@@ -159,6 +160,7 @@ _AI_Q = (
 )
 
 
+@blockwise
 def i0e(xp, x):
     """exp(-|x|) I0(x)."""
     x = xp.abs(x)
@@ -167,6 +169,7 @@ def i0e(xp, x):
     return xp.where(x <= 8, near, chebyshev(16 / far - 1, _I0_FAR) / xp.sqrt(far))
 
 
+@blockwise
 def i1e(xp, x):
     """exp(-|x|) I1(x)."""
     size = xp.abs(x)
@@ -176,10 +179,12 @@ def i1e(xp, x):
     return xp.where(x < 0, -found, found)
 
 
+@blockwise
 def i0(xp, x):
     return xp.exp(xp.abs(x)) * i0e(xp, x)
 
 
+@blockwise
 def i1(xp, x):
     return xp.exp(xp.abs(x)) * i1e(xp, x)
 
@@ -192,6 +197,7 @@ def _k(xp, x, near, far, scaled: bool):
     return xp.where(x == 0, xp.inf, xp.where(x < 0, xp.nan, xp.where(x <= 2, close, distant)))
 
 
+@blockwise
 def k0(xp, x, *, scaled):
     def near(x):  # type: ignore[no-untyped-def]
         return chebyshev(x * x / 2 - 1, _K0_NEAR) - xp.log(x / 2) * i0(xp, x)
@@ -199,6 +205,7 @@ def k0(xp, x, *, scaled):
     return _k(xp, x, near, _K0_FAR, scaled)
 
 
+@blockwise
 def k1(xp, x, *, scaled):
     def near(x):  # type: ignore[no-untyped-def]
         return chebyshev(x * x / 2 - 1, _K1_NEAR) / x + xp.log(x / 2) * i1(xp, x)
@@ -223,6 +230,7 @@ def _inner(xp, x):
     return x, x * x / 32 - 1
 
 
+@blockwise
 def j0(xp, x):
     x = xp.abs(x)
     _, t = _inner(xp, x)
@@ -230,6 +238,7 @@ def j0(xp, x):
     return xp.where(x <= 8, chebyshev(t, _J0_NEAR), _turning(xp, far, _P0, _Q0, *_quarter(xp, far)))
 
 
+@blockwise
 def j1(xp, x):
     size = xp.abs(x)
     near, t = _inner(xp, size)
@@ -243,6 +252,7 @@ def _y_ends(xp, x, found):
     return xp.where(x == 0, -xp.inf, xp.where(x < 0, xp.nan, found))
 
 
+@blockwise
 def y0(xp, x):
     near, t = _inner(xp, x)
     far = xp.maximum(x, 8)
@@ -251,6 +261,7 @@ def y0(xp, x):
     return _y_ends(xp, x, xp.where(x <= 8, close, _turning(xp, far, _P0, _Q0, -c, s)))
 
 
+@blockwise
 def y1(xp, x):
     near, t = _inner(xp, x)
     far = xp.maximum(x, 8)
@@ -266,6 +277,7 @@ def spherical_j0(xp, x):
     return xp.where(xp.isinf(x), 0, xp.where(x == 0, 1, xp.sin(safe) / safe))
 
 
+@blockwise
 def airy_ai(xp, x):
     right, left = xp.maximum(x, 2), xp.maximum(-x, 4)
     z = right * xp.sqrt(right) * (2 / 3)

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from .blocks import blockwise
 from .series import chebyshev, polynomial
 
 _SHIFT = 8  # the asymptotic series begin here
@@ -48,6 +49,7 @@ def _log_gamma_far(x: np.ndarray) -> np.ndarray:
     return series - np.log(steps)
 
 
+@blockwise
 def lgamma(xp, x):
     """Left of 0.5 by reflection, 6.1.17."""
     x = x.astype(np.float64)
@@ -58,6 +60,7 @@ def lgamma(xp, x):
     return np.where(np.isinf(x), np.inf, found)
 
 
+@blockwise
 def digamma(xp, x):
     """6.3.18 from 8 on, 6.3.5 to get there, and left of 0.5 by reflection, 6.3.7; -inf at 0 and nan at the other poles."""
     x = x.astype(np.float64)
@@ -113,6 +116,7 @@ def repeat(xp, times, step, start):
     return xp.lax.fori_loop(0, most, step, start)
 
 
+@blockwise
 def polygamma(xp, x, *, n):
     """The n-th derivative of digamma, n >= 1: 6.4.10, and left of 0.5 by reflection, 6.4.7."""
     left = x < 0.5

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .blocks import blockwise
 from .series import chebyshev, polynomial
 
 # erf(x) / x in t = 2 x^2 - 1, for |x| < 1.
@@ -57,6 +58,7 @@ def _erf32(x: np.ndarray) -> np.ndarray:
     return np.clip(x * polynomial(square, _ERF_ABOVE) / polynomial(square, _ERF_BELOW), -1, 1)
 
 
+@blockwise
 def erf(xp, x):
     if x.dtype.itemsize < 8:
         return _erf32(x)
@@ -72,11 +74,13 @@ def _erfc_positive(xp, x):
     return xp.exp(-x * x) * _erfcx_positive(xp, x)
 
 
+@blockwise
 def erfc(xp, x):
     tail = _erfc_positive(xp, xp.abs(x))
     return xp.where(x < 0, 2 - tail, tail)
 
 
+@blockwise
 def erfcx(xp, x):
     """exp(x^2) erfc(x): below 0 by reflection."""
     scaled = _erfcx_positive(xp, xp.abs(x))
@@ -91,12 +95,14 @@ def _inverse(xp, y, w):
     return xp.where(w < 6.25, y * chebyshev(w / 3.125 - 1, _INVERSE), xp.copysign(tail, y))
 
 
+@blockwise
 def erfinv(xp, y):
     found = _inverse(xp, y, -xp.log((1 - y) * (1 + y)))
     found = xp.where(xp.abs(y) == 1, xp.copysign(xp.inf, y), found)
     return xp.where(xp.abs(y) > 1, xp.nan, found)
 
 
+@blockwise
 def ndtri(xp, p):
     """The quantile of the normal distribution; small p keep their digits."""
     found = math.sqrt(2) * _inverse(xp, 2 * p - 1, -xp.log(4 * p * (1 - p)))
@@ -109,6 +115,7 @@ def ndtr(xp, x):
     return erfc(xp, x * -math.sqrt(0.5)) / 2
 
 
+@blockwise
 def log_ndtr(xp, x):
     """Its logarithm, which far below zero has digits where the probability itself has none."""
     scaled = xp.abs(x) * math.sqrt(0.5)
