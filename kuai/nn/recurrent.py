@@ -50,9 +50,10 @@ class RNNBase(Module):
         self.reset_parameters()
 
     def _check_sizes(self) -> None:
-        if not isinstance(self.hidden_size, int):
-            raise TypeError(f"hidden_size should be of type int, got: {type(self.hidden_size).__name__}")
-        for name in ("hidden_size", "num_layers"):
+        for name, kind in (("bias", bool), ("batch_first", bool), ("input_size", int), ("hidden_size", int)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(getattr(self, name)).__name__}")
+        for name in ("input_size", "hidden_size", "num_layers"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be greater than zero")
         if self.proj_size < 0:
@@ -99,6 +100,10 @@ class RNNBase(Module):
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """RuntimeError for an input whose last dimension is not input_size."""
+        d = self._flat_weights[0].dtype
+        if input.dtype is not d:
+            raise ValueError(f"RNN input dtype ({input.dtype}) does not match weight dtype ({d}). Convert input: input.to({d}), or "
+                             f"convert model: model.to({input.dtype})")  # fmt: skip
         if self.input_size != input.shape[-1]:
             raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}")
 
