@@ -294,3 +294,23 @@ def test_one_instruction_each():
     for call in (lambda: x.sum(1), lambda: x.mean(), lambda: x.softmax(1), lambda: x.log_softmax(0), lambda: x.var(1),
                  lambda: x.logsumexp(1), lambda: x.sum_to_size((4,)), lambda: x.norm(), lambda: x.max(1)):  # fmt: skip
         assert recorded(call)[0] == 1
+
+
+@pytest.mark.parametrize("name, static", [
+    ("cumsum", {"dtype": None, "reverse": True}), ("cumprod", {"dtype": None, "reverse": False}), ("logcumsumexp", {}),
+    ("cummax", {}), ("cummin", {}), ("recurrence", {"reverse": True}),
+])  # fmt: skip
+def test_accelerators_fold_as_the_cpu_does(name, static, monkeypatch):
+    """Off the CPU, running results are made by a tree of steps instead of a loop."""
+    jax = pytest.importorskip("jax")
+    from kuai.engine.compile import XP
+    from kuai.ops.define import REGISTRY
+
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *xs, cpu, default: default(*xs))
+    op, rng = REGISTRY[name], np.random.default_rng(0)
+    for kind in (np.float32, np.complex64) if name in ("cumsum", "cumprod", "logcumsumexp") else (np.float32,):
+        xs = [rng.normal(size=(3, 7)).astype(kind) for _ in op.inputs]
+        for dim in (0, 1):
+            ours, theirs = op.xla(XP, *map(XP.asarray, xs), dim=dim, **static), op.body(np, *xs, dim=dim, **static)
+            for a, b in zip(oracle.flatten(ours), oracle.flatten(theirs)):
+                np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)

@@ -13,13 +13,24 @@ from ..dtypes import dtype
 from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
-from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, put, refuse, same_along, write_outs
+from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, refuse, same_along, write_outs
 from .define import op, write_out
 from .joining import cat
 
 
-def _flipped(xp, x, dim: int, reverse: bool):
-    return xp.flip(x, dim) if reverse else x
+def _fold(xp, step: Callable, start: object, xs: tuple, dim: int, tree: Callable, reverse: bool = False):
+    """Under XLA, what ``s = step(s, *x)`` gives after each element: a loop on the CPU, where it is quick; else a tree."""
+
+    def loop(*xs):
+        def advance(s, x):
+            s = step(s, *x)
+            return s, s
+
+        lines = [xp.moveaxis(x, dim, 0) for x in xs]
+        first = xp.full(lines[0].shape[1:], start, lines[0].dtype)
+        return xp.moveaxis(xp.lax.scan(advance, first, lines, reverse=reverse)[1], 0, dim)
+
+    return xp.lax.platform_dependent(*xs, cpu=loop, default=tree)
 
 
 def _running_rule(op: Op, avals: Sequence, *, dim: int, dtype: dtype | None, reverse: bool) -> tuple:
@@ -29,11 +40,20 @@ def _running_rule(op: Op, avals: Sequence, *, dim: int, dtype: dtype | None, rev
     return x.with_(dtype=target), target
 
 
-@op(shape=_running_rule, name="cumsum", cost=2.0,
+def _accumulated(x: np.ndarray, call: Callable, dim: int, reverse: bool) -> np.ndarray:
+    return np.flip(call(np.flip(x, dim), axis=dim), dim) if reverse else call(x, axis=dim)
+
+
+@along
+def _cumsum_xla(xp, x, *, dim, dtype, reverse):
+    return _fold(xp, xp.add, 0, (x,), dim, lambda x: xp.lax.cumsum(x, axis=dim, reverse=reverse), reverse)
+
+
+@op(shape=_running_rule, name="cumsum", xla=_cumsum_xla, cost=2.0,
     vjp=(lambda g, dim, reverse: _cumsum(g, dim=dim, dtype=None, reverse=not reverse),))  # fmt: skip
 @along
 def _cumsum(xp, x, *, dim, dtype, reverse):
-    return _flipped(xp, _flipped(xp, x, dim, reverse).cumsum(axis=dim), dim, reverse)
+    return _accumulated(x, np.cumsum, dim, reverse)
 
 
 _record_cumsum = recorder(_cumsum.op)
@@ -54,9 +74,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: object = None, out: Tensor | None 
 # ---- products: the derivative is a linear recurrence, which has no division and so no trouble with zeros ---------------------
 
 
-@op(shape=same_along, vjp=(lambda g, dim, by, fill: shift(g, dim, -by, 0.0),), name="shift", exact=True)
-@along
-def _shift(xp, x, *, dim, by, fill):
+def _shift_body(xp, x, *, dim, by, fill):
     """The elements moved along a dimension by one place, and a number in the place left."""
     n = x.shape[dim]
     edge = xp.full((*x.shape[:dim], min(n, 1), *x.shape[dim + 1 :]), fill, dtype=x.dtype)
@@ -64,16 +82,24 @@ def _shift(xp, x, *, dim, by, fill):
     return xp.concatenate([edge, x[(*here, slice(0, max(n - 1, 0)))]] if by > 0 else [x[(*here, slice(1, n))], edge], axis=dim)
 
 
+_shift = op(shape=same_along, vjp=(lambda g, dim, by, fill: shift(g, dim, -by, 0.0),), name="shift",
+            exact=True)(along(_shift_body))  # fmt: skip
+
+
 def shift(x: Tensor, dim: int, by: int, fill: float) -> Tensor:
     """``x`` moved by one place forward (1) or back (-1) along ``dim``, with ``fill`` at the free end."""
     return _shift(x, dim=dim, by=by, fill=fill)
 
 
+@along
 def _recur_xla(xp, a, b, *, dim, reverse):
     def then(first, second):
         return first[0] * second[0], first[1] * second[0] + second[1]
 
-    return xp.lax.associative_scan(then, (a, b), reverse=reverse, axis=dim)[1]
+    def tree(a, b):
+        return xp.lax.associative_scan(then, (a, b), reverse=reverse, axis=dim)[1]
+
+    return _fold(xp, lambda s, a, b: a * s + b, 0, (a, b), dim, tree, reverse)
 
 
 def _recur_vjp(g: Tensor, a: Tensor, out: Tensor, dim: int, reverse: bool, needs: tuple) -> tuple:
@@ -85,7 +111,7 @@ def _recur_vjp(g: Tensor, a: Tensor, out: Tensor, dim: int, reverse: bool, needs
     return back * (before.conj() if before.dtype.is_complex else before), back
 
 
-@op(shape=same_along, vjp=_recur_vjp, xla=along(_recur_xla), name="recurrence", cost=10.0)
+@op(shape=same_along, vjp=_recur_vjp, xla=_recur_xla, name="recurrence", cost=10.0)
 @along
 def _recur(xp, a, b, *, dim, reverse):
     """s[k] = a[k] * s[k-1] + b[k] along a dimension, from zero."""
@@ -105,10 +131,15 @@ def _cumprod_vjp(g: Tensor, input: Tensor, out: Tensor, dim: int, reverse: bool)
     return (back * shift(before, dim, -toward, 1.0),)
 
 
-@op(shape=_running_rule, vjp=_cumprod_vjp, name="cumprod", cost=2.0)
+@along
+def _cumprod_xla(xp, input, *, dim, dtype, reverse):
+    return _fold(xp, xp.multiply, 1, (input,), dim, lambda x: xp.lax.cumprod(x, axis=dim, reverse=reverse), reverse)
+
+
+@op(shape=_running_rule, vjp=_cumprod_vjp, xla=_cumprod_xla, name="cumprod", cost=2.0)
 @along
 def _cumprod(xp, input, *, dim, dtype, reverse):
-    return _flipped(xp, _flipped(xp, input, dim, reverse).cumprod(axis=dim), dim, reverse)
+    return _accumulated(input, np.cumprod, dim, reverse)
 
 
 @numpy_names
@@ -152,13 +183,18 @@ def _log_add(xp, a, b):
     return xp.where(low.real == -xp.inf, high, high + xp.log1p(xp.exp(low - high)))
 
 
+@along
 def _logcumsumexp_xla(xp, x, *, dim):
     if x.dtype.kind != "c":
-        return xp.lax.cumlogsumexp(x, axis=dim)
-    return xp.lax.associative_scan(lambda a, b: _log_add(xp, a, b), x, axis=dim)
+        return _fold(xp, xp.logaddexp, -np.inf, (x,), dim, lambda x: xp.lax.cumlogsumexp(x, axis=dim))
+
+    def add(a, b):
+        return _log_add(xp, a, b)
+
+    return _fold(xp, add, -np.inf, (x,), dim, lambda x: xp.lax.associative_scan(add, x, axis=dim))
 
 
-@op(shape=_log_rule, vjp=_log_vjp, xla=along(_logcumsumexp_xla), name="logcumsumexp", cost=15.0)
+@op(shape=_log_rule, vjp=_log_vjp, xla=_logcumsumexp_xla, name="logcumsumexp", cost=15.0)
 @along
 def _logcumsumexp(xp, x, *, dim):
     if x.dtype.kind != "c":
@@ -196,8 +232,11 @@ def running(xp, x, dim: int, greatest: bool = True):
     """The greatest (or least) element up to each one."""
     if xp is np:
         return (np.maximum if greatest else np.minimum).accumulate(x, axis=dim)
-    numbers = x.astype("uint8") if x.dtype == bool else x
-    return (xp.lax.cummax if greatest else xp.lax.cummin)(numbers, axis=dim).astype(x.dtype)
+    if x.dtype == bool:
+        return running(xp, x.astype("uint8"), dim, greatest) != 0
+    better, tree = (xp.maximum, xp.lax.cummax) if greatest else (xp.minimum, xp.lax.cummin)
+    limits = (-np.inf, np.inf) if x.dtype.kind == "f" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
+    return _fold(xp, better, limits[0 if greatest else 1], (x,), dim, lambda x: tree(x, axis=dim))
 
 
 def _running_extreme(name: str, greatest: bool) -> Callable:
@@ -208,8 +247,7 @@ def _running_extreme(name: str, greatest: bool) -> Callable:
 
     def body(xp, x, *, dim):
         values = running(xp, x, dim, greatest)
-        rank = xp.arange(x.shape[dim]).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
-        return values, running(xp, xp.where((x == values) | (x != x), rank, 0), dim)
+        return values, running(xp, xp.where((x == values) | (x != x), ranks(xp, x.shape, dim), 0), dim)
 
     return op(shape=_extreme_rule, vjp=put_back, many=True, name=name, cost=4.0)(along(body))
 

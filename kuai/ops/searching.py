@@ -13,7 +13,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, reduced, refuse, take, write_outs
+from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, reduced, refuse, take, write_outs
 from .define import op, write_out
 
 # ---- values ------------------------------------------------------------------------------------------------------------------
@@ -154,22 +154,30 @@ def _place_rule(op: Op, avals: Sequence, *, dim: int | None, keepdim: bool) -> t
     return Aval(reduced(x, dim, keepdim), dtypes.int64, x.device), x.dtype
 
 
-def _place(x, method: str, dim: int | None, keepdim: bool):
+def _place(xp, x, greatest: bool, dim: int | None, keepdim: bool):
     """argmax or argmin of an array along a dimension, or of all its elements."""
     if dim is None or not x.ndim:
-        found = getattr(x.reshape(-1), method)(axis=0)
+        found = _first_extreme(xp, x.reshape(-1), greatest, 0, keepdim=False)
         return found.reshape((1,) * x.ndim) if keepdim else found
-    return getattr(x, method)(axis=dim, keepdims=keepdim)
+    return _first_extreme(xp, x, greatest, dim, keepdim)
+
+
+def _first_extreme(xp, x, greatest: bool, dim: int, keepdim: bool):
+    if xp is np:
+        return (np.argmax if greatest else np.argmin)(x, axis=dim, keepdims=keepdim)
+    best = (x.max if greatest else x.min)(axis=dim, keepdims=True)  # two reductions: XLA's one of pairs takes 25 times as long
+    rank = ranks(xp, x.shape, dim % x.ndim)
+    return xp.where((x == best) | (x != x), rank, x.shape[dim]).min(axis=dim, keepdims=keepdim)
 
 
 @op(shape=_place_rule, vjp=None, name="argmax")
 def _argmax(xp, x, *, dim, keepdim):
-    return _place(x, "argmax", dim, keepdim)
+    return _place(xp, x, True, dim, keepdim)
 
 
 @op(shape=_place_rule, vjp=None, name="argmin")
 def _argmin(xp, x, *, dim, keepdim):
-    return _place(x, "argmin", dim, keepdim)
+    return _place(xp, x, False, dim, keepdim)
 
 
 _record_argmax, _record_argmin = recorder(_argmax.op), recorder(_argmin.op)
@@ -214,12 +222,12 @@ def put_values(g: tuple, out: tuple, avals: tuple, dim: int, keepdim: bool) -> t
 
 @op(shape=_pair_rule, vjp=put_values, many=True, name="max", grad_name="MaxBackward0", cost=1.5)
 def _max(xp, x, *, dim, keepdim):
-    return x.max(axis=axes(dim, x.ndim), keepdims=keepdim), _place(x, "argmax", dim, keepdim)
+    return x.max(axis=axes(dim, x.ndim), keepdims=keepdim), _place(xp, x, True, dim, keepdim)
 
 
 @op(shape=_pair_rule, vjp=put_values, many=True, name="min", grad_name="MinBackward0", cost=1.5)
 def _min(xp, x, *, dim, keepdim):
-    return x.min(axis=axes(dim, x.ndim), keepdims=keepdim), _place(x, "argmin", dim, keepdim)
+    return x.min(axis=axes(dim, x.ndim), keepdims=keepdim), _place(xp, x, False, dim, keepdim)
 
 
 def _select(name: str, ops: tuple, input: Tensor, dim: object, keepdim: bool, other: Tensor | None, out: object) -> object:
