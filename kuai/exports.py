@@ -6,8 +6,7 @@ from importlib import import_module
 
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
-    "accelerator amp backends compiler distributions fft func hub jit linalg multiprocessing serialization special testing "
-    "types utils version signal distributed".split()
+    "accelerator amp backends compiler fft func hub jit linalg special testing utils version".split()
 )
 
 # Functions and classes by the module that has them.
@@ -15,7 +14,11 @@ FUNCTIONS = {
     **dict.fromkeys(("save", "load"), "files"),
     **dict.fromkeys(("compile",), "compiler"),
     **dict.fromkeys(("vmap",), "func"),
-    **dict.fromkeys(("stft", "istft"), "ops.spectra"),
+    **dict.fromkeys(
+        "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split(),
+        "ops.rnn",
+    ),
+    **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), "ops.sampling"),
     **dict.fromkeys(("pdist", "celu_", "rrelu_", "selu_", "threshold_"), "nn.functional"),
     **dict.fromkeys(
         "binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss hinge_embedding_loss kl_div margin_ranking_loss "
