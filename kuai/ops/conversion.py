@@ -194,7 +194,11 @@ def copy_(self: Tensor, src: object, non_blocking: bool = False) -> Tensor:
         src = to_device(src, self.device)
     if src.dtype is not self.dtype:
         src = _to_dtype(src, dtype=self.dtype)
-    return assign(self, src if src.shape == self.shape else src.expand(self.shape))
+    if src.shape != self.shape:
+        src = src.expand(self.shape)
+    elif src._node is not None:
+        src = _clone(src)  # a node of its own: this tensor is not to pass for the other in the graph
+    return assign(self, src)
 
 
 def fill_(self: Tensor, value: object) -> Tensor:
