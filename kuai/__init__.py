@@ -65,7 +65,7 @@ from .engine import explain as explain
 from .engine import synchronize as synchronize
 from .layouts import layout, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided
 from .ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, sigmoid, tanh, threshold
-from .ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_max_pool1d
+from .ops.adaptive_pooling import adaptive_avg_pool1d
 from .ops.comparison import (
     allclose,
     bitwise_and,
@@ -318,7 +318,7 @@ from .ops.matrix import (
     vdot,
 )
 from .ops.memory import storage as storage
-from .ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .ops.normalization import rms_norm
 from .ops.padding import constant_pad_nd as constant_pad_nd
 from .ops.pooling import avg_pool1d, max_pool1d, max_pool1d_with_indices, max_pool2d, max_pool3d
 from .ops.queries import (

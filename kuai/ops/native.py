@@ -1,0 +1,109 @@
+"""PyTorch's own forms of norms, pools and convolutions, which take the same arguments in another order (``torch.batch_norm``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..tensor import Tensor
+from . import adaptive_pooling, normalization, sampling
+from . import convolution as convolutions
+
+
+def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
+               running_var: Tensor | None, training: bool, momentum: float, eps: float, cudnn_enabled: bool = True) -> Tensor:  # fmt: skip
+    """`torch.nn.functional.batch_norm`, the parameters before the statistics (``torch.batch_norm``).
+
+    >>> import kuai as torch
+    >>> torch.batch_norm(torch.tensor([[1.], [3.]]), None, None, None, None, True, 0.1, 1e-5, False)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
+    return normalization.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
+                  running_var: Tensor | None, use_input_stats: bool, momentum: float, eps: float,
+                  cudnn_enabled: bool = True) -> Tensor:  # fmt: skip
+    """`torch.nn.functional.instance_norm`, the parameters before the statistics (``torch.instance_norm``)."""
+    return normalization.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+
+
+def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
+               eps: float = 1e-05, cudnn_enable: bool = True) -> Tensor:  # fmt: skip
+    """`torch.nn.functional.layer_norm` (``torch.layer_norm``)."""
+    return normalization.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
+               cudnn_enabled: bool = True) -> Tensor:  # fmt: skip
+    """`torch.nn.functional.group_norm` (``torch.group_norm``)."""
+    return normalization.group_norm(input, num_groups, weight, bias, eps)
+
+
+# ---- with the statistics --------------------------------------------------------------------------------------------------------------
+
+
+def _statistics(x: Tensor, dims: tuple[int, ...], keepdim: bool, eps: float) -> tuple[Tensor, Tensor]:
+    """The mean, and one over the standard deviation."""
+    return x.mean(dims, keepdim), (x.var(dims, correction=0, keepdim=keepdim) + eps).rsqrt()
+
+
+def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
+                      running_var: Tensor | None, training: bool, momentum: float,
+                      eps: float) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """`batch_norm`, and the batch's mean and one over its standard deviation (``torch.native_batch_norm``)."""
+    made = normalization.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    if not training:
+        return made, input.new_empty(0), input.new_empty(0)
+    return made, *_statistics(input.detach(), (0, *range(2, input.ndim)), False, eps)
+
+
+def native_layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None,
+                      eps: float) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """`layer_norm`, and each row's mean and one over its standard deviation (``torch.native_layer_norm``)."""
+    made = normalization.layer_norm(input, normalized_shape, weight, bias, eps)
+    return made, *_statistics(input.detach(), tuple(range(-len(normalized_shape), 0)), True, eps)
+
+
+def native_group_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int,
+                      eps: float) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """`group_norm`, and each group's mean and one over its standard deviation (``torch.native_group_norm``)."""
+    made = normalization.group_norm(input, group, weight, bias, eps)
+    return made, *_statistics(input.detach().reshape(N, group, C // group * HxW), (2,), False, eps)
+
+
+# ---- convolutions and pools ---------------------------------------------------------------------------------------------------------------
+
+
+def convolution(input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int],
+                dilation: Sequence[int], transposed: bool, output_padding: Sequence[int], groups: int) -> Tensor:  # fmt: skip
+    """A convolution or a transposed one, of as many dimensions as the weight has (``torch.convolution``)."""
+    name = f"conv{'_transpose' if transposed else ''}{weight.ndim - 2}d"
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    if transposed:
+        options["output_padding"] = output_padding
+    return getattr(convolutions, name)(input, weight, bias, **options)
+
+
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """A convolution over (time, batch, channels), with weights (places, in, out) (``torch.conv_tbc``).
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.conv_tbc(torch.ones(5, 2, 3), torch.ones(3, 3, 4), torch.zeros(4)).shape
+    torch.Size([3, 2, 4])
+    """
+    return convolutions.conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad).permute(2, 0, 1)
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: object) -> tuple[Tensor, Tensor]:
+    """`torch.nn.functional.adaptive_max_pool1d` with the indices (``torch.adaptive_max_pool1d``)."""
+    return adaptive_pooling.adaptive_max_pool1d(input, output_size, return_indices=True)
+
+
+def affine_grid_generator(theta: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
+    """`torch.nn.functional.affine_grid` (``torch.affine_grid_generator``)."""
+    return sampling.affine_grid(theta, size, align_corners)
+
+
+METHODS = ()
+INPLACE = ()
