@@ -6,7 +6,7 @@ from importlib import import_module
 
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
-    "accelerator amp backends compiler fft func hub jit linalg special testing utils version".split()
+    "accelerator amp backends compiler fft func hub jit linalg signal special testing utils version".split()
 )
 
 # Functions and classes by the module that has them.
@@ -14,6 +14,8 @@ FUNCTIONS = {
     **dict.fromkeys(("save", "load"), "files"),
     **dict.fromkeys(("compile",), "compiler"),
     **dict.fromkeys(("vmap",), "func"),
+    **dict.fromkeys(("stft", "istft"), "ops.spectra"),
+    **dict.fromkeys("hann_window hamming_window blackman_window bartlett_window kaiser_window".split(), "ops.tapers"),
     **dict.fromkeys(
         "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split(),
         "ops.rnn",

@@ -1,0 +1,3 @@
+"""Signals (``torch.signal``): window functions."""
+
+from . import windows as windows
