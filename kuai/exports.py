@@ -21,6 +21,11 @@ FUNCTIONS = {
         "ops.rnn",
     ),
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), "ops.sampling"),
+    **dict.fromkeys(
+        "batch_norm instance_norm layer_norm group_norm native_batch_norm native_layer_norm native_group_norm convolution "
+        "conv_tbc adaptive_max_pool1d affine_grid_generator".split(),
+        "ops.native",
+    ),
     **dict.fromkeys(("pdist", "celu_", "rrelu_", "selu_", "threshold_"), "nn.functional"),
     **dict.fromkeys(
         "binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss hinge_embedding_loss kl_div margin_ranking_loss "
