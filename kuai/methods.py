@@ -261,7 +261,7 @@ OWN = {
     "data_ptr": data_ptr, "pin_memory": unchanged, "share_memory_": unchanged, "backward": backward,
     "register_hook": register_hook, "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
     "retain_grad": retain_grad, "is_pinned": lambda self, device=None: False, "is_shared": lambda self: False,
-    "is_inference": lambda self: self._is_inference, "resolve_conj": unchanged, "resolve_neg": unchanged,
+    "is_inference": lambda self: getattr(self._read(), "inference", False), "resolve_conj": unchanged, "resolve_neg": unchanged,
     "is_conj": lambda self: False, "is_neg": lambda self: False, "is_same_size": lambda self, other: self.shape == other.shape,
 }  # fmt: skip
 

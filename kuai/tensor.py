@@ -106,7 +106,6 @@ class Tensor:
     _grad: Tensor | None = None
     _retains = False
     _edits = 0
-    _is_inference = False
 
     def __new__(cls, *args: object, **kwargs: object) -> Tensor:
         return _legacy(cls, *args, **kwargs)

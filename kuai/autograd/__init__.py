@@ -1,6 +1,7 @@
 """Automatic differentiation (``torch.autograd``)."""
 
 from . import function as function
+from . import functional as functional
 from . import graph as graph
 from .api import backward as backward
 from .api import grad as grad

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
-from ..engine.trace import current
+from ..engine.trace import current, flush, mark_inference
 
 GENERATOR = 0x20  # inspect.CO_GENERATOR
 
@@ -113,12 +113,16 @@ class inference_mode(_Mode):
 
     def __enter__(self) -> None:
         self._before = current.grad, current.inference
+        if self.mode and not current.inference:
+            flush()
         if self.mode:
             current.grad, current.inference = False, True
         else:
             current.grad, current.inference = True, False
 
     def __exit__(self, *error: object) -> None:
+        if current.inference:
+            mark_inference(current.trace)
         current.grad, current.inference = self._before
 
     def _fresh(self) -> _Mode:

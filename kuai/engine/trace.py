@@ -21,11 +21,12 @@ from .program import Aval, Op, State
 class Value:
     """An immutable array, computed or pending. It has no constructor, as a call would cost a tenth of an op."""
 
-    __slots__ = ("aval", "data", "trace", "slot", "uses")
+    __slots__ = ("aval", "data", "trace", "slot", "uses", "inference")
     aval: Aval
     data: object  # None while pending
     trace: Trace | None
     slot: int  # its place in that trace
+    inference: bool  # there and True if it was recorded in inference mode
     uses: int  # how often an executable took it, while its data is NumPy's; not there before the first time
 
 
@@ -150,6 +151,8 @@ def flush() -> None:
     trace = current.trace
     if trace.state.depth == 0:
         return
+    if current.inference:
+        mark_inference(trace)
     current.trace = Trace()
     alive = tuple([n > _LONELY for n in map(sys.getrefcount, trace.values)])
     try:
@@ -157,6 +160,13 @@ def flush() -> None:
     except BaseException:
         _rescue(trace)
         raise
+
+
+def mark_inference(trace: Trace) -> None:
+    """Note on what is pending that it was recorded in inference mode, which begins with nothing pending."""
+    for value in trace.values:
+        if value.data is None:
+            value.inference = True
 
 
 def _rescue(trace: Trace) -> None:

@@ -68,7 +68,7 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 
 def is_inference(input: Tensor) -> bool:
     """Whether the tensor was made in inference mode (``torch.is_inference``)."""
-    return input._is_inference
+    return getattr(input._read(), "inference", False)
 
 
 def get_device(input: Tensor) -> int:
