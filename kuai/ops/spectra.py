@@ -37,10 +37,9 @@ def _check_frames(name: str, x: Tensor, n_fft: int, hop: int, length: int, windo
               f"expected a 1D window tensor of size equal to win_length={length}, but got window with size {list(window.shape)}")  # fmt: skip
 
 
-def _is_onesided(onesided: bool | None, is_complex: bool) -> bool:
+def _need_whole(onesided: bool | None, is_complex: bool) -> None:
     if onesided and is_complex:
         raise RuntimeError("Cannot have onesided output if window or input is complex")
-    return not is_complex if onesided is None else onesided
 
 
 def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Tensor | None = None,
@@ -71,7 +70,8 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
     frames = x.unfold(-1, n_fft, hop)
     if window is not None or length != n_fft:
         frames = frames * _framed(window, x, n_fft, length)
-    transform = fourier.rfft if _is_onesided(onesided, is_complex) else fourier.fft
+    _need_whole(onesided, is_complex)
+    transform = fourier.rfft if (not is_complex if onesided is None else onesided) else fourier.fft
     made = transform(frames, norm="ortho" if normalized else None).transpose(-2, -1)
     return made if return_complex else _parts(made)
 
@@ -115,7 +115,8 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
     if not input.dtype.is_complex:
         raise RuntimeError("istft requires a complex-valued input tensor matching the output from stft with return_complex=True.")
     hop, size = _sizes(n_fft, hop_length, win_length)
-    one = _is_onesided(onesided, return_complex or (window is not None and window.dtype.is_complex))
+    one = input.shape[-2:-1] != (n_fft,) if onesided is None else onesided
+    _need_whole(one, return_complex or (window is not None and window.dtype.is_complex))
     _check_spectrum(input, n_fft, one)
     _check_frames("istft", input, n_fft, hop, size, window)
     weights = _framed(window, input, n_fft, size)
@@ -150,3 +151,7 @@ def _lengthened(x: Tensor, length: int | None) -> Tensor:
     if length is None or x.shape[-1] >= length:
         return x
     return spread(x, None, spec=tuple(map(whole, x.shape)), shape=(*x.shape[:-1], length))
+
+
+METHODS = ("stft", "istft")
+INPLACE = ()

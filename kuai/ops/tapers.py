@@ -123,7 +123,10 @@ def kaiser_window(window_length, periodic=True, beta=12.0, *, dtype=None, layout
 # ---- torch.signal.windows ----------------------------------------------------------------------------------------------------------
 
 
-def _symmetric(name: str, weights: Callable, length: int, sym: bool, dtype: object, device: object, requires_grad: bool) -> Tensor:
+def _symmetric(name: str, weights: Callable, length: int, sym: bool, dtype: object, layout: object, device: object,
+               requires_grad: bool) -> Tensor:  # fmt: skip
+    if layout is not None and str(layout) != "torch.strided":
+        raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
     if length < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={length}")
     if dtype is not None and dtypes.as_dtype(dtype) not in (dtypes.float32, dtypes.float64):
@@ -141,7 +144,7 @@ def general_cosine(M, *, a, sym=True, dtype=None, layout=None, device=None, requ
     a = tuple(a)
     if not a:
         raise ValueError("Coefficients cannot be empty")
-    return _symmetric("general_cosine", partial(_cosines, a=a), M, sym, dtype, device, requires_grad)
+    return _symmetric("general_cosine", partial(_cosines, a=a), M, sym, dtype, layout, device, requires_grad)
 
 
 def general_hamming(M, *, alpha=0.54, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -151,7 +154,7 @@ def general_hamming(M, *, alpha=0.54, sym=True, dtype=None, layout=None, device=
     >>> torch.signal.windows.general_hamming(3)
     tensor([0.0800, 1.0000, 0.0800])
     """
-    return general_cosine(M, a=(alpha, 1 - alpha), sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_cosine(M, a=(alpha, 1 - alpha), sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
 def hann(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -161,7 +164,7 @@ def hann(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=Fal
     >>> torch.signal.windows.hann(3)
     tensor([0., 1., 0.])
     """
-    return general_cosine(M, a=HANN, sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_cosine(M, a=HANN, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
 def hamming(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -171,7 +174,7 @@ def hamming(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=
     >>> torch.signal.windows.hamming(3)
     tensor([0.0800, 1.0000, 0.0800])
     """
-    return general_cosine(M, a=HAMMING, sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_cosine(M, a=HAMMING, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
 def blackman(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -181,7 +184,7 @@ def blackman(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad
     >>> torch.signal.windows.blackman(5)[2]
     tensor(1.)
     """
-    return general_cosine(M, a=BLACKMAN, sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_cosine(M, a=BLACKMAN, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
 def nuttall(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -191,7 +194,7 @@ def nuttall(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=
     >>> torch.signal.windows.nuttall(5)[2]
     tensor(1.)
     """
-    return general_cosine(M, a=NUTTALL, sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_cosine(M, a=NUTTALL, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
 def bartlett(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -201,7 +204,7 @@ def bartlett(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad
     >>> torch.signal.windows.bartlett(5)
     tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
     """
-    return _symmetric("bartlett", _triangle, M, sym, dtype, device, requires_grad)
+    return _symmetric("bartlett", _triangle, M, sym, dtype, layout, device, requires_grad)
 
 
 def cosine(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -211,7 +214,7 @@ def cosine(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=F
     >>> torch.signal.windows.cosine(3)
     tensor([0.5000, 1.0000, 0.5000])
     """
-    return _symmetric("cosine", _sine, M, sym, dtype, device, requires_grad)
+    return _symmetric("cosine", _sine, M, sym, dtype, layout, device, requires_grad)
 
 
 def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -223,7 +226,7 @@ def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=None, device=None, requ
     """
     if std <= 0:
         raise ValueError(f"Standard deviation must be positive, got: {std} instead.")
-    return _symmetric("gaussian", partial(_gaussian, std=std), M, sym, dtype, device, requires_grad)
+    return _symmetric("gaussian", partial(_gaussian, std=std), M, sym, dtype, layout, device, requires_grad)
 
 
 def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -237,7 +240,7 @@ def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None, layout=None, d
         raise ValueError(f"Tau must be positive, got: {tau} instead.")
     if sym and center is not None:
         raise ValueError("Center must be None for symmetric windows")
-    return _symmetric("exponential", partial(_exponential, center=center, tau=tau), M, sym, dtype, device, requires_grad)
+    return _symmetric("exponential", partial(_exponential, center=center, tau=tau), M, sym, dtype, layout, device, requires_grad)
 
 
 def kaiser(M, *, beta=12.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -249,4 +252,4 @@ def kaiser(M, *, beta=12.0, sym=True, dtype=None, layout=None, device=None, requ
     """
     if beta < 0:
         raise ValueError(f"beta must be non-negative, got: {beta} instead.")
-    return _symmetric("kaiser", partial(_kaiser, beta=beta), M, sym, dtype, device, requires_grad)
+    return _symmetric("kaiser", partial(_kaiser, beta=beta), M, sym, dtype, layout, device, requires_grad)
