@@ -522,8 +522,6 @@ def test_fused_multiply_add() -> None:
 
 def test_kernel_without_rounding_checks_is_exact() -> None:
     """Of the 2**24 arguments of radius and angle, every 61st, against checked multiply-adds."""
-    multiply-adds.
-    """
     words = np.arange(0, 1 << 24, 61, dtype=np.uint32)
     work = boxmuller._Workspace(words.size)
     np.testing.assert_array_equal(work.radius(words), checked_radius(words))
