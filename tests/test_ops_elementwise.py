@@ -72,7 +72,7 @@ torch.isclose(x, x, rtol=-1) | torch.isclose(n, n) | torch.isclose(c, c) | torch
 torch.allclose(x, x + 1e-9) | torch.allclose(n, n) | torch.equal(x, x) | torch.equal(x, x[0]) | torch.equal(x, 1)
 torch.equal(n, n) | torch.isin(x, y) | torch.isin(i, T([3, 5])) | torch.isin(1, i) | torch.isin(i, 3, invert=True)
 torch.isin(1, 1) | torch.isin(b, b) | torch.isin(x, d) | torch.bitwise_or(i, 5) | i.__or__(5) | torch.bitwise_or(i, 5)
-i.__or__(5)"""
+i.__or__(5) | torch.bitwise_or(i, 5) | i.__or__(5)"""
 
 COMPLEX = """c.real | c.imag | x.real | x.imag | c.conj() | x.conj() | c.angle() | x.angle() | i.angle() | n.angle()
 b.angle() | h.angle() | torch.view_as_real(c) | torch.view_as_real(x) | torch.view_as_complex(x.reshape(3, 2))
@@ -110,13 +110,16 @@ torch.special.hermite_polynomial_h(h, 2) | torch.special.shifted_chebyshev_polyn
 torch.special.shifted_chebyshev_polynomial_v(x / 4 + .5, 3)
 torch.special.shifted_chebyshev_polynomial_w(x / 4 + .5, 2) | torch.special.chebyshev_polynomial_t(i, i)"""
 
-WRITING = """x.sqrt_() | i.sqrt_() | i.add_(1.5) | b.add_(1) | i.div_(2) | i.floor_divide_(2)
-x.mul_(2).add_(y, alpha=3) | u.add_(300) | x.clamp_(0, 1) | x.pow_(2) | x.addcmul_(y, y, value=2) | x.lerp_(y, .3)
-x.exp_() | x.copysign_(y) | b.logical_not_() | i.bitwise_and_(3) | x.add_(x[:, :2]) | x[0].add_(d) | x.eq_(0.5)
-x.neg_() | c.abs_() | x.abs_() | x.atan2_(y) | x.nan_to_num_() | x.erfinv_() | x.abs_().polygamma_(1) | x.logit_(.1)
-torch.add(x, y, out=d) | torch.add(x, y, out=i) | torch.add(x, y, out=y[0].clone()) | x.sub_(True)
-torch.clamp(x, 0, 1, out=y) | torch.frexp(x, out=(y, i.int())) | x.rsub(1) | x.__rdiv__(2) | i.__rpow__(2.)
-x.__rfloordiv__(2)"""
+WRITING = """(c.real.mul_(2), c) | (c.imag[0].zero_(), c) | (setattr(c, 'imag', x), c)
+(torch.view_as_real(c)[0, 0].fill_(7), c) | (setattr(c, 'real', c.imag), c) | torch.complex(x * inf, y * inf)
+torch.nan_to_num(c * inf, posinf=inf) | torch.polar(x, y * inf) | (torch.view_as_complex(x.reshape(3, 2)).mul_(1j), x)
+(setattr(x, 'real', y), x) | c.real.sum().item() | (c.conj().mul_(2), c) | x.sqrt_() | i.sqrt_() | i.add_(1.5)
+b.add_(1) | i.div_(2) | i.floor_divide_(2) | x.mul_(2).add_(y, alpha=3) | u.add_(300) | x.clamp_(0, 1) | x.pow_(2)
+x.addcmul_(y, y, value=2) | x.lerp_(y, .3) | x.exp_() | x.copysign_(y) | b.logical_not_() | i.bitwise_and_(3)
+x.add_(x[:, :2]) | x[0].add_(d) | x.eq_(0.5) | x.neg_() | c.abs_() | x.abs_() | x.atan2_(y) | x.nan_to_num_()
+x.erfinv_() | x.abs_().polygamma_(1) | x.logit_(.1) | torch.add(x, y, out=d) | torch.add(x, y, out=i)
+torch.add(x, y, out=y[0].clone()) | x.sub_(True) | torch.clamp(x, 0, 1, out=y) | torch.frexp(x, out=(y, i.int()))
+x.rsub(1) | x.__rdiv__(2) | i.__rpow__(2.) | x.__rfloordiv__(2)"""
 
 
 def cases(text):
@@ -238,8 +241,8 @@ RANGES = {
     "special.i0e": (-50, 50), "special.i1": (-20, 20), "special.i1e": (-50, 50), "special.modified_bessel_k0": (0.01, 20),
     "special.modified_bessel_k1": (0.01, 20), "special.scaled_modified_bessel_k0": (0.01, 90), "sigmoid": (-9, 9),
     "special.scaled_modified_bessel_k1": (0.01, 90), "special.modified_bessel_i0": (-20, 20), "expm1": (-5, 5), "sinc": (-5, 5),
-    "special.modified_bessel_i1": (-20, 20), "log1p": (-0.99, 9), "special.spherical_bessel_j0": (-20, 20), "logit": (0.01, 0.99),
-    "special.bessel_j0": (-4, 4), "special.bessel_j1": (-4, 4), "special.bessel_y0": (0.1, 4), "special.bessel_y1": (0.1, 4),
+    "special.modified_bessel_i1": (-20, 20), "log1p": (-0.99, 9), "special.spherical_bessel_j0": (-20, 20),
+    "logit": (0.01, 0.99),    "special.bessel_j0": (-4, 4), "special.bessel_j1": (-4, 4), "special.bessel_y0": (0.1, 4), "special.bessel_y1": (0.1, 4),
     "special.airy_ai": (-1.5, 8), "tanh": (-9, 9), "exp2": (-9, 9), "asinh": (-9, 9), "atanh": (-0.99, 0.99), "log2": (0.1, 9),
 }  # fmt: skip
 

@@ -12,13 +12,13 @@ from ..random import streams
 from ..tensor import Tensor, from_array
 from . import rules
 from .comparison import where
-from .complex_numbers import conj, sgn
+from .complex_numbers import sgn
 from .conversion import assign
 from .define import op, unary, write_out
 from .elementwise import abs, add, exp, mul, neg, pow, sub, true_divide
 from .numerics import normal
 from .numerics.blocks import blockwise, choose, kept
-from .pointwise import FLOAT, INTEGER, any_float, input_tensor, supports
+from .pointwise import FLOAT, INTEGER, any_float, conj, input_tensor, supports
 
 _floats = input_tensor(supports(FLOAT)(rules.same))
 _numbers = input_tensor(supports(INTEGER, FLOAT)(rules.same))

@@ -10,12 +10,11 @@ from .. import dtypes
 from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
-from .complex_numbers import conj, sgn
+from .complex_numbers import sgn
 from .define import binary, op, unary, write_out
-from .pointwise import COMPLEX, FLOAT, INTEGER, need_tensor, operands, supports, tensors_only
+from .pointwise import COMPLEX, FLOAT, INTEGER, conj, need_tensor, operands, real_part_dtype, supports, tensors_only
 
 # ---- sums and products -----------------------------------------------------------------------------------------------
-
 
 _numbers_too = operands(rules.broadcast)
 
@@ -204,12 +203,6 @@ def _lerp_rule(op: Op, avals: Sequence) -> tuple:
     return rules.broadcast(op, avals[:2] if isinstance(weight, type) else avals)
 
 
-def _lerp_numpy(xp, x, y, weight):
-    if np.ndim(weight) == 0:
-        return x + weight * (y - x) if np.abs(weight) < 0.5 else y - (y - x) * (1 - weight)
-    return _lerp_everywhere(xp, x, y, weight)
-
-
 def _lerp_everywhere(xp, x, y, weight):
     return xp.where(xp.abs(weight) < 0.5, x + weight * (y - x), y - (y - x) * (1 - weight))
 
@@ -218,7 +211,9 @@ def _lerp_everywhere(xp, x, y, weight):
     lambda g, weight: mul(g, 1 - conj(weight)), lambda g, weight: mul(g, conj(weight)),
     lambda g, input, end: mul(g, conj(sub(end, input)))))  # fmt: skip
 def _lerp(xp, input, end, weight):
-    return _lerp_numpy(xp, input, end, weight)
+    if np.ndim(weight):
+        return _lerp_everywhere(xp, input, end, weight)
+    return input + weight * (end - input) if np.abs(weight) < 0.5 else end - (end - input) * (1 - weight)
 
 
 def lerp(input: Tensor, end: Tensor, weight: object, *, out: Tensor | None = None) -> Tensor:
@@ -267,12 +262,7 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-def _magnitude(op: Op, avals: Sequence) -> tuple:
-    a = avals[0]
-    return a.with_(dtype=a.dtype.to_real()), a.dtype
-
-
-@unary(name="abs", shape=tensors_only(supports(INTEGER, FLOAT, COMPLEX)(_magnitude)), vjp=(lambda g, x: mul(g, sgn(x)),))
+@unary(name="abs", shape=tensors_only(supports(INTEGER, FLOAT, COMPLEX)(real_part_dtype)), vjp=(lambda g, x: mul(g, sgn(x)),))
 def abs(xp, x):  # noqa: A001 (PyTorch's name)
     """The magnitude of each element (``torch.abs``).
 

@@ -7,7 +7,7 @@ LOW = """
 """
 
 HIGH = """
-    acos asin cosh erfinv exp expm1 log log10 log1p log2 pow reciprocal rsqrt sinh tan softplus
+    acos asin cosh erfinv exp expm1 log log10 log1p log2 pow pow_plain reciprocal rsqrt sinh tan softplus
     softmax log_softmax logsumexp layer_norm group_norm rms_norm norm vector_norm cosine_similarity cdist pdist renorm
     prod sum cumprod cumsum cross_entropy nll_loss mse_loss l1_loss smooth_l1_loss huber_loss kl_div
     binary_cross_entropy binary_cross_entropy_with_logits poisson_nll_loss gaussian_nll_loss hinge_embedding_loss

@@ -311,7 +311,13 @@ def where(condition: Tensor, input: object = None, other: object = None, *, out:
     return made if out is None else write_out(out, made)
 
 
-@op(shape=lambda op, avals: (avals[0], (avals[0].dtype, *[rules.result_dtype(avals[1:])] * 2)), name="share", cost=4.0,
+def _cotangent_rule(op: Op, avals: Sequence) -> tuple:
+    """As the cotangent, which comes first; what is compared is so in its own common dtype."""
+    g, *compared = avals
+    return g, (g.dtype, *[rules.result_dtype(compared)] * len(compared))
+
+
+@op(shape=_cotangent_rule, name="share", cost=4.0,
     vjp=(lambda g, large, small: _share(g, large, small), None, None))  # fmt: skip
 def _share(xp, g, large, small):
     """The cotangent where the first is larger or one is nan, half of it where they are equal."""
@@ -345,14 +351,14 @@ def minimum(xp, x, y):
     return xp.minimum(x, y)
 
 
-@op(shape=lambda op, avals: (avals[0], (avals[0].dtype, *[rules.result_dtype(avals[1:])] * 2)), name="take_share", cost=4.0,
+@op(shape=_cotangent_rule, name="take_share", cost=4.0,
     vjp=(lambda g, chosen, other: _take(g, chosen, other), None, None))  # fmt: skip
 def _take(xp, g, chosen, other):
     """The cotangent where the first is not less, or the second is nan: `fmax`, and with signs turned `fmin`."""
     return kept(xp, (chosen >= other) | xp.isnan(other), g)
 
 
-@op(shape=lambda op, avals: (avals[0], (avals[0].dtype, *[rules.result_dtype(avals[1:])] * 2)), name="leave_share", cost=4.0,
+@op(shape=_cotangent_rule, name="leave_share", cost=4.0,
     vjp=(lambda g, chosen, other: _leave(g, chosen, other), None, None))  # fmt: skip
 def _leave(xp, g, chosen, other):
     """The cotangent where `take_share` does not have it."""
@@ -395,25 +401,20 @@ def _bounded(op: Op, avals: Sequence) -> tuple:
 
 
 
-def _inside_rule(op: Op, avals: Sequence) -> tuple:
-    found = rules.result_dtype(avals[1:])
-    return avals[0], (avals[0].dtype, found, found, found)
-
-
-@op(shape=_inside_rule, name="inside", cost=3.0, vjp=(lambda g, x, low, high: _inside(g, x, low, high), None, None, None))
+@op(shape=_cotangent_rule, name="inside", cost=3.0, vjp=(lambda g, x, low, high: _inside(g, x, low, high), None, None, None))
 def _inside(xp, g, x, low, high):
     """The cotangent where x is within the bounds."""
     inside = x <= high if low is None else x >= low if high is None else (x >= low) & (x <= high)
     return kept(xp, inside, g)
 
 
-@op(shape=_inside_rule, name="at_low", cost=3.0, vjp=(lambda g, x, low, high: _at_low(g, x, low, high), None, None, None))
+@op(shape=_cotangent_rule, name="at_low", cost=3.0, vjp=(lambda g, x, low, high: _at_low(g, x, low, high), None, None, None))
 def _at_low(xp, g, x, low, high):
     """The cotangent where the lower bound is the result."""
     return kept(xp, x < low if high is None else (x < low) & (low < high), g)
 
 
-@op(shape=_inside_rule, name="at_high", cost=3.0, vjp=(lambda g, x, low, high: _at_high(g, x, low, high), None, None, None))
+@op(shape=_cotangent_rule, name="at_high", cost=3.0, vjp=(lambda g, x, low, high: _at_high(g, x, low, high), None, None, None))
 def _at_high(xp, g, x, low, high):
     """The cotangent where the upper bound is the result."""
     return kept(xp, x > high if low is None else (x > high) | (high < low), g)

@@ -15,18 +15,31 @@ from .comparison import where
 from .conversion import copy_
 from .creation import complex_
 from .define import op, unary, write_out
+from .geometry import Geometry, strides_of
+from .numerics.parts import join
 from .pointwise import conj as _conjugate
 from .pointwise import signs, tensors_only, zero
 
 
+@op(shape=rules.same, vjp=(lambda g: _conjugate(g),), name="conj_view", grad_name="ConjBackward0", exact=True,
+    view=lambda base, new: _conjugate(new))  # fmt: skip
+def _conj_view(xp, x):
+    return xp.conj(x)
+
+
+@strides_of(_conj_view)
+def _conj_strides(at: Geometry) -> tuple:
+    return at.strides, at.offset
+
+
 def conj(input: Tensor) -> Tensor:
-    """The complex conjugate; a real tensor is itself (``torch.conj``).
+    """The complex conjugate, written through to the same memory; a real tensor is itself (``torch.conj``).
 
     >>> import kuai as torch
     >>> torch.conj(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return _conjugate(input)  # type: ignore[return-value]
+    return _conj_view(input) if input.dtype.is_complex else input
 
 
 def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -36,8 +49,7 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    made = conj(input)
-    made = made.clone() if made is input and out is None else made
+    made = _conjugate(input) if input.dtype.is_complex else input.clone()
     return made if out is None else write_out(out, made)
 
 
@@ -128,7 +140,7 @@ def _joined_numpy(x: np.ndarray) -> np.ndarray:
 
 def _joined_xla(xp, x):
     x = x.astype(np.float32) if x.dtype.itemsize < 4 else x
-    return xp.lax.complex(x[..., 0], x[..., 1])
+    return join(xp, x[..., 0], x[..., 1])
 
 
 @op(shape=_joined_rule, vjp=(lambda g: _view_as_real(g),), name="view_as_complex", exact=True,

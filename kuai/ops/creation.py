@@ -18,6 +18,7 @@ from ..engine.program import Aval, Op
 from ..engine.trace import concrete
 from ..tensor import Storage, Tensor, from_array, wrap
 from .define import op
+from .numerics.parts import join
 
 
 def require_grad(t: Tensor, wanted: bool = True) -> Tensor:
@@ -502,7 +503,7 @@ def _complex_rule(op: Op, avals: Sequence) -> tuple:
 
 @op(shape=_complex_rule, vjp=(lambda g: g.real, lambda g: g.imag), name="complex")
 def _complex(xp, real, imag):
-    return real + xp.asarray(1j, dtype=np.result_type(real.dtype, np.complex64)) * imag
+    return join(xp, real, imag)
 
 
 # ---- from a tensor's own dtype and device ----------------------------------------------------------------------------------

@@ -28,11 +28,10 @@ from .arithmetic import (  # noqa: F401 (the family's table has them all)
     true_divide,
 )
 from .comparison import where
-from .complex_numbers import conj
 from .conversion import assign, to_dtype
 from .creation import scalar_tensor
 from .define import binary, op, unary, write_out
-from .pointwise import FLOAT, any_float, need_tensor, real_float, some_tensor, supports, tensors_only
+from .pointwise import FLOAT, any_float, conj, need_tensor, real_float, some_tensor, supports, tensors_only
 
 # ---- powers ----------------------------------------------------------------------------------------------------------
 
@@ -95,12 +94,6 @@ def _pow_exponent(g: Tensor, out: Tensor, x: object, y: Tensor) -> Tensor:
     return mul(g, conj(where(still, 0, mul(out, log(x)))))
 
 
-def _power(xp, x, y):
-    if x.dtype.kind in "iub":
-        return _integer_power(xp, x, y)
-    return xp.power(x, y)
-
-
 def _integer_power(xp, x, y):
     """With a negative exponent only 1 and -1 have a power that is a whole number."""
     grown = xp.power(x, xp.maximum(y, 0))
@@ -110,7 +103,7 @@ def _integer_power(xp, x, y):
 
 @op(shape=some_tensor(_pow_rule), name="pow", cost=10.0, vjp=(_pow_base, _pow_exponent))
 def _pow(xp, x, y):
-    return _power(xp, x, y)
+    return _integer_power(xp, x, y) if x.dtype.kind in "iub" else xp.power(x, y)
 
 
 def pow(input: object, exponent: object, *, out: Tensor | None = None) -> Tensor:  # noqa: A001 (PyTorch's name)
@@ -124,7 +117,7 @@ def pow(input: object, exponent: object, *, out: Tensor | None = None) -> Tensor
     if (kind is int or kind is float) and exponent in _PLAIN and isinstance(input, Tensor):
         made = _record_plain((exponent, kind), input)
     else:
-        if kind is int and exponent < 0 and input.dtype.category < 2:
+        if kind is int and exponent < 0 and isinstance(input, Tensor) and input.dtype.category < 2:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
         made = _pow(input, exponent)
     return made if out is None else write_out(out, made)

@@ -95,7 +95,7 @@ def truth(op: Op, avals: Sequence, **static: object) -> tuple:
 
 
 def real_part_dtype(op: Op, avals: Sequence, **static: object) -> tuple:
-    """As one operand, but real where that is complex: abs, angle."""
+    """As the operand, but real if that is complex."""
     a = avals[0]
     return a.with_(dtype=a.dtype.to_real()), a.dtype
 
@@ -115,8 +115,6 @@ def single_or_double(rule: Rule) -> Rule:
 any_float = tensors_only(rules.float_broadcast)  # floating point or complex; integers become floats
 real_float = tensors_only(supports(FLOAT)(rules.float_broadcast))
 wide_float = tensors_only(single_or_double(supports(FLOAT)(rules.float_broadcast)))
-as_is = tensors_only(rules.broadcast)
-real = tensors_only(supports(BOOL, INTEGER, FLOAT)(rules.broadcast))
 
 
 @op(shape=rules.same, vjp=(lambda g: conj(g),), name="conj", exact=True)

@@ -14,6 +14,7 @@ from .comparison import isfinite, where
 from .creation import ones_like
 from .define import binary, op, unary, write_out
 from .elementwise import mul, neg, pow, true_divide
+from .numerics.parts import join
 from .pointwise import (
     BOOL,
     FLOAT,
@@ -361,7 +362,7 @@ def _nan_to_num(xp, x, nan, posinf, neginf):
     if _whole(x):
         return x
     if x.dtype.kind == "c":
-        return _replaced(xp, x.real, nan, posinf, neginf) + 1j * _replaced(xp, x.imag, nan, posinf, neginf)
+        return join(xp, *(_replaced(xp, part, nan, posinf, neginf) for part in (x.real, x.imag)))
     return _replaced(xp, x, nan, posinf, neginf)
 
 
