@@ -178,6 +178,8 @@ def _rescue(trace: Trace) -> None:
 def materialize(value: Value) -> object:
     """The data of a value, computed now if it is pending."""
     if value.data is None:
+        if value.aval.device.type == "meta":
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         if value.trace is current.trace:
             flush()
         else:
@@ -193,8 +195,8 @@ def _fetch(value: Value) -> None:
     from .policy import execute_foreign
 
     trace = value.trace
-    if trace is None or value.aval.device.type == "meta":
-        raise RuntimeError("a tensor on the meta device has no values to read")
+    if trace is None:
+        raise RuntimeError("a value that is neither computed nor recorded: its program was interrupted")
     execute_foreign(trace, value)
 
 
