@@ -101,7 +101,7 @@ class Op:
         self.autocast: str | None = None  # what autocast does to the operands; see ops.casting
         names, self.statics, self.variadic = parameters(body)
         self.inputs = names[1:]  # the first is xp
-        self.grad_name = grad_name or "".join(p.capitalize() for p in self.name.split("_")) + "Backward0"
+        self.grad_name = grad_name or "".join(p.capitalize() for p in self.name.replace(".", "_").split("_")) + "Backward0"
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
