@@ -130,7 +130,7 @@ def counterpart(x: object) -> object:
         return functools.partial(counterpart(x.func), *x.args, **x.keywords)  # type: ignore[arg-type]
     if isinstance(x, FunctionType) and not x.__module__.startswith("torch.nn"):
         return rebind(x)
-    if callable(x):
+    if callable(x) and hasattr(x, "__name__"):
         return lookup(_path(x))
     raise Unsupported(f"a {type(x).__name__}")
 
