@@ -292,7 +292,7 @@ def tensordot(a: Tensor, b: Tensor, dims: object = 2, out: Tensor | None = None)
     inner_size = int(np.prod([a.shape[i] for i in over_a], dtype=np.int64))
     left = a.permute(*free_a, *over_a).reshape(-1 if inner_size else _count(a, free_a), inner_size)
     right = b.permute(*over_b, *free_b).reshape(inner_size, _count(b, free_b))
-    made = product(left, right).reshape(*[a.shape[i] for i in free_a], *[b.shape[i] for i in free_b])
+    made = product(left, right).reshape([a.shape[i] for i in free_a], *[b.shape[i] for i in free_b])
     return made if out is None else write_out(out, made)
 
 
