@@ -255,3 +255,15 @@ def test_dtypes(dtype):
         oracle.assert_same(ours[index], theirs[index])
         ours[index], theirs[index] = 1, 1
         oracle.assert_same(ours, theirs)
+
+
+def test_an_error_that_comes_when_it_runs_spoils_nothing_else():
+    x = kuai.arange(3.0) * 2
+    wrong, right = x[kuai.tensor([1]) * 5], x + 1
+    errors = []
+    for _ in range(2):
+        try:
+            wrong.tolist()
+        except IndexError as error:
+            errors.append(error)
+    assert len(errors) == 2 and right.tolist() == [1, 3, 5] and (kuai.ones(2) + x[0]).tolist() == [1, 1]

@@ -157,6 +157,8 @@ def flush() -> None:
     alive = tuple([n > _LONELY for n in map(sys.getrefcount, trace.values)])
     try:
         execute(trace, alive, current)
+    except Exception:  # an op refused its operands: what does not need its result is computed when it is asked for
+        raise
     except BaseException:
         _rescue(trace)
         raise
