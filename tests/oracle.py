@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from types import CellType, FunctionType, ModuleType
 
 import ml_dtypes
@@ -130,6 +131,9 @@ def counterpart(x: object) -> object:
         return functools.partial(counterpart(x.func), *x.args, **x.keywords)  # type: ignore[arg-type]
     if isinstance(x, FunctionType) and not x.__module__.startswith("torch.nn"):
         return rebind(x)
+    if is_dataclass(x):
+        options = {field.name: counterpart(getattr(x, field.name)) for field in fields(x)}
+        return lookup(f"nn.{type(x).__name__}")(**options)  # type: ignore[operator]
     if callable(x) and hasattr(x, "__name__"):
         return lookup(_path(x))
     raise Unsupported(f"a {type(x).__name__}")
@@ -249,6 +253,8 @@ def _wide(x: np.ndarray) -> np.ndarray:
 def assert_no_worse(ours: object, theirs: object, truth: object) -> None:
     """Our results are as near to those of double precision as PyTorch's are, or nearly so."""
     for a, b, exact in zip(flatten(ours), flatten(theirs), flatten(truth), strict=True):
+        if isinstance(b, torch.Tensor):
+            assert_same(a, b, values=dtype_name(b.dtype) not in TOLERANCE)
         if isinstance(b, torch.Tensor) and dtype_name(b.dtype) in TOLERANCE:
             mine, their, true = _wide(a._array()), _wide(to_numpy(b)), _wide(to_numpy(exact))
             with np.errstate(all="ignore"):
