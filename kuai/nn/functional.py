@@ -84,14 +84,14 @@ from ..ops.pooling import (
     max_pool3d,
     max_pool3d_with_indices,
 )
-from ..ops.reduction import cosine_similarity, pairwise_distance
+from ..ops.reduction import cosine_similarity, pairwise_distance, pdist
 from ..ops.resampling import interpolate, upsample, upsample_bilinear, upsample_nearest
 from ..ops.sampling import affine_grid, grid_sample
 from ..ops.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from ..tensor import Tensor
 from .functions.attention import multi_head_attention_forward
 from .functions.ctc import ctc_loss
-from .functions.distance import normalize, pdist
+from .functions.distance import normalize
 from .functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from .functions.embedding import embedding, embedding_bag
 from .functions.losses import (

@@ -306,7 +306,7 @@ def norm_except_dim(v: Tensor, pow: float = 2, dim: int = 0) -> Tensor:
     """The norms over all dimensions but one, which are kept; over all of them for -1 (``torch.norm_except_dim``).
 
     >>> import kuai as torch
-    >>> torch.norm_except_dim(torch.tensor([[3., 4.], [6., 8.]]))
+    >>> norm_except_dim(torch.tensor([[3., 4.], [6., 8.]]))
     tensor([[ 5.],
             [10.]])
     """
