@@ -61,10 +61,9 @@ def samples():
     """Arrays with many ties, with nan and infinities, in several dtypes; also long ones."""
     rng = np.random.default_rng(0)
     ties = rng.integers(-3, 4, (3, 50))
-    floats = ties.astype(np.float32)
     special = rng.choice(np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, 1.0, 2.0]), (3, 50))
-    return {"ints": ties, "bytes": ties.astype(np.uint8), "floats": floats, "special": special.astype(np.float32),
-            "zeros": np.where(ties > 0, 0.0, -0.0), "long": rng.integers(0, 40, (2, 2000)).astype(np.float64)}  # fmt: skip
+    return {"ints": ties, "bytes": ties.astype(np.uint8), "special": special.astype(np.float32),
+            "zeros": np.where(ties > 0, 0.0, -0.0).astype(np.float32), "long": rng.integers(0, 40, (2, 2000)).astype(float)}
 
 
 CALLS = {
@@ -91,7 +90,7 @@ def test_engines_agree_on_ties_and_nan(call):
         assert a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), i
 
 
-@pytest.mark.parametrize("name", ["ints", "bytes", "floats", "special", "long"])
+@pytest.mark.parametrize("name", ["ints", "bytes", "special", "long"])
 def test_stable_sort_is_pytorchs(name):
     array = samples()[name]
     x, t = kuai.from_numpy(array.copy()), torch.from_numpy(array)
@@ -101,7 +100,7 @@ def test_stable_sort_is_pytorchs(name):
 
 
 @pytest.mark.parametrize("largest", [True, False])
-@pytest.mark.parametrize("name", ["ints", "floats", "special", "long"])
+@pytest.mark.parametrize("name", ["ints", "bytes", "special", "long"])
 def test_topk_gives_pytorchs_values_and_the_first_of_equals(name, largest):
     array = samples()[name]
     x, t = kuai.from_numpy(array.copy()), torch.from_numpy(array)
