@@ -277,10 +277,11 @@ expand_of = twin(expand_view)
 @strides_of(expand_view)
 def _expand_geometry(at: Geometry, *, shape: tuple) -> tuple:
     target, new = expanded(at.shape, shape, at.dtype), len(shape) - len(at.shape)
+    if not at.shape:
+        return (0,) * len(shape), at.offset
     strides = [s if n == have else 0 for n, have, s in zip(target[new:], at.shape, at.strides)]
     for n in reversed(target[:new]):
-        following = target[-len(strides)] * strides[0] if strides else 1
-        strides.insert(0, following if n == 1 else 0)
+        strides.insert(0, target[-len(strides)] * strides[0] if n == 1 else 0)
     return tuple(strides), at.offset
 
 

@@ -69,7 +69,7 @@ def _with_info(op: Op, avals: Sequence, **static: object) -> tuple:
 def each_matrix(fn, a, *others):  # type: ignore[no-untyped-def]
     """A function of single matrices over a batch: what to do when one of them makes NumPy refuse them all."""
     results = [fn(*(x[i] for x in (a, *others))) for i in np.ndindex(a.shape[:-2])]
-    return [np.array(r).reshape(*a.shape[:-2], *np.shape(r[0])) for r in zip(*results)]
+    return [np.array(r).reshape((*a.shape[:-2], *np.shape(r[0]))) for r in zip(*results)]
 
 
 def _first_zero_pivot(a: np.ndarray) -> int:

@@ -90,6 +90,8 @@ def view(self: Tensor, *shape: object, dtype: dtype | None = None, size: Sequenc
     """
     if dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtypes.dtype)):
         return view_dtype(self, shape[0] if dtype is None else dtype)  # type: ignore[arg-type]
+    if size is None and not shape:
+        raise TypeError("view() needs a size or a dtype")
     target = sizes(shape if size is None else size)
     if not _viewable(self, target):
         raise RuntimeError(
