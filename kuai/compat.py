@@ -40,7 +40,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """The module is ready: it is kuai's own."""
 
     def load_module(self, name: str) -> ModuleType:
-        sys.modules[name] = found = _module(name)  # type: ignore[assignment]
+        found = _module(name)
+        if found is None:
+            raise ImportError(f"No module named {name!r}", name=name)
+        sys.modules[name] = found
         return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 TYPES = ("cpu", "cuda", "meta", "tpu", "mps", "xpu")
 
 
@@ -18,7 +20,7 @@ class device:
     index: int | None
     _made: dict[tuple[str, int | None], device] = {}
 
-    def __new__(cls, type: object = "cpu", index: int | None = None):  # noqa: A002 (PyTorch's name)
+    def __new__(cls, type: Any = "cpu", index: int | None = None):  # noqa: A002 (PyTorch's name)
         if isinstance(type, device):
             return type
         if isinstance(type, int) and not isinstance(type, bool):

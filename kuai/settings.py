@@ -30,8 +30,8 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
     """0 "default", 1 "warn" or 2 "error" (``torch.set_deterministic_debug_mode``)."""
-    names = {"default": 0, "warn": 1, "error": 2}
-    level = names.get(debug_mode, debug_mode)  # type: ignore[call-overload]
+    names: dict = {"default": 0, "warn": 1, "error": 2}
+    level = names.get(debug_mode, debug_mode)
     if level not in (0, 1, 2):
         raise RuntimeError(f"invalid value of debug_mode, expected 0, 1 or 2, or their names {list(names)}, but got {debug_mode}")
     use_deterministic_algorithms(level > 0, warn_only=level == 1)

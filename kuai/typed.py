@@ -26,7 +26,7 @@ def make(where: str = "cpu") -> dict[str, type]:
     """The typed constructors of a type of device, by name."""
     prefix = "torch" if where == "cpu" else f"torch.{where}"
     kinds = ("float32", "float64", "float16", "bfloat16", "uint8", "int8", "int16", "int32", "int64", "bool")
-    found = {}
+    found: dict[str, type] = {}
     for kind in kinds:
         d = dtypes.ALL[kind]
         name = f"{_cname(d)}Tensor"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 from functools import wraps
 
 from ..engine.trace import current
@@ -44,7 +45,7 @@ class FunctionCtx:
     """What forward leaves for backward (``torch.autograd.function.FunctionCtx``)."""
 
     def __init__(self) -> None:
-        self._saved: tuple | None = ()
+        self._saved: Any = ()
         self._dirty: tuple = ()
         self._non_differentiable: tuple = ()
         self._materialize = True
@@ -193,7 +194,7 @@ def _connect(node: FunctionNode, ctx: FunctionCtx, args: tuple, result: object) 
     many = isinstance(result, (tuple, list))
     results = list(result) if many else [result]  # type: ignore[call-overload]
     node.avals = tuple(r._aval if isinstance(r, Tensor) else None for r in results)
-    outs = [_on_graph(r, i, node, ctx, args, many) for i, r in enumerate(results)]
+    outs: list[Any] = [_on_graph(r, i, node, ctx, args, many) for i, r in enumerate(results)]
     for i, r in enumerate(results):  # what forward saved of its results is on the graph as well
         if isinstance(r, Tensor) and isinstance(outs[i], Tensor) and ctx._saved:
             ctx._saved = tuple((s[0], s[1], outs[i]._node) if s and s[0] is r else s for s in ctx._saved)

@@ -99,7 +99,7 @@ class OpNode(Node):
     """The node of an op: the state of the trie it was recorded as, and the values that its rules name."""
 
     __slots__ = ("state", "saved")
-    state: State
+    state: Any  # a State whose op is there
     saved: Any  # a tuple, or what has `recover()`
 
     def __init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 
 class RemovableHandle:
@@ -59,7 +60,7 @@ class HookTable:
         table[handle.id] = fn
         return handle
 
-    def before(self, g: object) -> object:
+    def before(self, g: Any) -> Any:
         """What a node gets, after the hooks of its tensor and its own pre-hooks; kept for ``retain_grad``."""
         for hook in list(self.tensor.values()):
             new = hook(g)

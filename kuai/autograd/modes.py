@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from ..engine.trace import current, flush, mark_inference
 
@@ -14,6 +15,7 @@ class _Mode:
     """A context manager that is a decorator too, of functions and of generators."""
 
     enabled: bool
+    _before: Any
 
     def __enter__(self) -> None:
         self._before = current.grad

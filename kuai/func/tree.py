@@ -28,7 +28,7 @@ def rebuild(tree: object, given: Iterator) -> object:
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(*(rebuild(v, given) for v in tree))
     if isinstance(tree, (tuple, list)):
-        return type(tree)(rebuild(v, given) for v in tree)
+        return type(tree)([rebuild(v, given) for v in tree])
     return next(given)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
+from typing import Any
 
 from ..autograd.graph import Node, OpNode, next_number
 from ..autograd.modes import enable_grad
@@ -128,7 +129,7 @@ def checkpoint(function: Callable, *args: object, use_reentrant: bool | None = N
 
 
 def checkpoint_sequential(functions: Callable | Sequence[Callable], segments: int, input: Tensor,
-                          use_reentrant: bool | None = None, **kwargs: object) -> object:  # fmt: skip
+                          use_reentrant: bool | None = None, **kwargs: Any) -> object:  # fmt: skip
     """Call functions one after the other in checkpointed segments (``torch.utils.checkpoint.checkpoint_sequential``)."""
     steps = list(functions.children()) if hasattr(functions, "children") else list(functions)  # type: ignore[arg-type]
     if segments < 1 or segments > len(steps):
