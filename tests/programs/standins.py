@@ -1,0 +1,40 @@
+"""Stand-ins for packages that d2l.torch imports at its top and that nothing here needs: plots, images, downloads.
+
+They only let the import statement pass; no number of the program comes from them.
+"""
+
+import sys
+from contextlib import contextmanager
+from importlib.util import find_spec
+from types import ModuleType
+from unittest.mock import MagicMock
+
+NAMES = ["torchvision", "PIL", "pandas", "requests", "IPython", "matplotlib", "matplotlib.pyplot", "matplotlib_inline"]
+NAMES += ["scipy", "scipy.spatial"]
+
+
+class Standin(ModuleType):
+    """A module that has every name."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return MagicMock(name=f"{self.__name__}.{name}")
+
+
+@contextmanager
+def installed():
+    """Stand-ins, for as long as an import takes, where a package is not installed."""
+    absent = [name for name in NAMES if not there(name)]
+    for name in absent:
+        sys.modules[name] = Standin(name)
+        sys.modules[name].__path__ = []
+    yield
+    for name in absent:
+        del sys.modules[name]
+
+
+def there(name):
+    """Whether a module can be imported."""
+    parent = name.rpartition(".")[0]
+    return (not parent or there(parent)) and find_spec(name) is not None
