@@ -20,8 +20,7 @@ from .ops.factorizations import svdvals as svdvals
 from .ops.linalg import cond as cond
 from .ops.linalg import det as det
 from .ops.linalg import diagonal as diagonal
-from .ops.linalg import linalg_cross as cross
-from .ops.linalg import linalg_slogdet as slogdet
+from .ops.linalg import linalg_cross, linalg_slogdet
 from .ops.linalg import matrix_exp as matrix_exp
 from .ops.linalg import matrix_power as matrix_power
 from .ops.linalg import multi_dot as multi_dot
@@ -46,3 +45,5 @@ from .ops.solvers import pinv as pinv
 from .ops.solvers import solve as solve
 from .ops.solvers import solve_ex as solve_ex
 from .ops.solvers import solve_triangular as solve_triangular
+
+cross, slogdet = linalg_cross, linalg_slogdet  # torch.cross and torch.slogdet differ from these

@@ -86,8 +86,9 @@ def test_dtypes():
 @pytest.mark.parametrize(
     "run",
     [
-        lambda t: t.fft.fft(t.ones(3), n=0), lambda t: t.fft.rfft(t.ones(3, dtype=t.complex64)), lambda t: t.fft.fft(t.ones(3), dim=1),
-        lambda t: t.fft.fft(t.tensor(1.0)), lambda t: t.fft.fft(t.ones(3), norm="x"), lambda t: t.fft.fftn(t.ones(3), dim=(0, 0)),
+        lambda t: t.fft.fft(t.ones(3), n=0), lambda t: t.fft.rfft(t.ones(3, dtype=t.complex64)),
+        lambda t: t.fft.fft(t.ones(3), dim=1), lambda t: t.fft.fft(t.tensor(1.0)), lambda t: t.fft.fft(t.ones(3), norm="x"),
+        lambda t: t.fft.fftn(t.ones(3), dim=(0, 0)),
         lambda t: t.fft.fftn(t.ones(3), s=(2, 2)), lambda t: t.fft.fftn(t.ones(3), s=(2,), dim=(0, 0)),
         lambda t: t.fft.irfft(t.ones(1)), lambda t: t.fft.fft(t.ones(3).half()), lambda t: t.fft.rfftn(t.tensor(1.0)),
     ],
@@ -106,11 +107,11 @@ def test_frequencies_and_shifts():
         oracle.assert_same(kuai.fft.ifftshift(oracle.to_kuai(x), dim), torch.fft.ifftshift(x, dim))
 
 
-# ---- the short-time transform -----------------------------------------------------------------------------------------------------
+# ---- the short-time transform --------------------------------------------------------------------------------------
 
 STFT = [
-    {}, {"hop_length": 3}, {"win_length": 6}, {"center": False}, {"pad_mode": "constant"}, {"normalized": True}, {"onesided": False},
-    {"return_complex": False},
+    {}, {"hop_length": 3}, {"win_length": 6}, {"center": False}, {"pad_mode": "constant"}, {"normalized": True},
+    {"onesided": False}, {"return_complex": False},
 ]  # fmt: skip
 
 
@@ -128,7 +129,10 @@ def test_stft(options):
     oracle.assert_same_gradients(made, expected, [(x, ours)])
 
 
-@pytest.mark.parametrize("options", [{}, {"hop_length": 3}, {"win_length": 6}, {"normalized": True}, {"length": 30}, {"length": 50}], ids=str)
+ISTFT = [{}, {"hop_length": 3}, {"win_length": 6}, {"normalized": True}, {"length": 30}, {"length": 50}]
+
+
+@pytest.mark.parametrize("options", ISTFT, ids=str)
 def test_istft(options):
     window = torch.hann_window(options.get("win_length", 8), dtype=torch.float64) + 0.1
     x = torch.randn(5, 11, dtype=torch.complex128, requires_grad=True)
@@ -152,7 +156,7 @@ def test_short_time_errors():
             kuai.stft(kuai.ones(20), **({"n_fft": 8, "return_complex": True} | wrong))
 
 
-# ---- windows -----------------------------------------------------------------------------------------------------------------------
+# ---- windows -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["hann", "hamming", "blackman", "bartlett", "kaiser"])

@@ -13,27 +13,31 @@ from hypothesis import strategies as st
 import kuai
 from tests import oracle
 
-READS = """x[0] | x[-1] | x[1, 2] | x[0, 1:, ::2] | x[..., 1] | x[:, None, 1] | x[None, ..., None] | x[()] | x[...] | x[1:1]
-x[100:] | x[2:1] | x[-1:-3:1] | x[:, 1:3:2, -2:] | x[tensor(1)] | x[tensor(1) : tensor(2)] | x[np.int64(1)] | x[np.array(1)]
-x[[0, 1]] | x[[0, 1], [1, 2]] | x[[[0, 1], [1, 2]]] | x[[slice(0, 1), 0]] | x[[0, None]] | x[[tensor([0]), tensor([1])]]
-x[range(2)] | x[(0, (1, 2))] | x[(0, 1), (0, 1)] | x[[]] | x[[0.5]] | x[[True, False]] | x[np.array([0, 1])] | x[0, (0, 1)]
-x[True] | x[False] | x[True, 0] | x[0, True] | x[tensor(True)] | x[[0, 1], ..., True] | x[:, True, [0, 1]]
-x[tensor([0, -1])] | x[:, tensor([[0, 1], [1, 2]])] | x[[0, 1], :, [0, 1]] | x[0, :, [0, 1]] | x[:, [0, 1], :, None]
-x[[0, 1], None, [0, 1]] | x[:, None, [0, 1]] | x[x > 3] | x[:, tensor([True, False, True])] | x[np.array([True, False])]
-x[tensor([0, 1]).int()] | x[tensor([[True, False, True], [False, False, True]])] | x[tensor([0, 1]).to(torch.uint8)]
-x[tensor([True, False]), :, [1]] | x[tensor([])] | x[5] | x[-3] | x[0, 5] | x[0, 0, 0, 0] | x[::-1] | x[::0] | x[1.5] | x['a']
-x[{}] | x[1 + 0j] | x[[5]] | x[tensor([5])] | x[tensor([-3])] | x[tensor([0.5])] | x[tensor([0, 1]).to(torch.int8)]
-x[tensor([True, False, True])] | x[[0, 1], [0, 1, 2]] | x[1.5:2] | x['a':] | x[0][0][0][0] | x[0][0][0][:] | x[0, 0, 0][None]
-x[:, :0][[0]] | x[:0][[0]] | x[:, :0][:, [0]] | x[:, :0][tensor([5])]"""
+READS = """x[0] | x[-1] | x[1, 2] | x[0, 1:, ::2] | x[..., 1] | x[:, None, 1] | x[None, ..., None] | x[()] | x[...]
+x[1:1] | x[100:] | x[2:1] | x[-1:-3:1] | x[:, 1:3:2, -2:] | x[tensor(1)] | x[tensor(1) : tensor(2)] | x[np.int64(1)]
+x[np.array(1)] | x[[0, 1]] | x[[0, 1], [1, 2]] | x[[[0, 1], [1, 2]]] | x[[slice(0, 1), 0]] | x[[0, None]]
+x[[tensor([0]), tensor([1])]] | x[range(2)] | x[(0, (1, 2))] | x[(0, 1), (0, 1)] | x[[]] | x[[0.5]] | x[[True, False]]
+x[np.array([0, 1])] | x[0, (0, 1)] | x[True] | x[False] | x[True, 0] | x[0, True] | x[tensor(True)]
+x[[0, 1], ..., True] | x[:, True, [0, 1]] | x[tensor([0, -1])] | x[:, tensor([[0, 1], [1, 2]])] | x[[0, 1], :, [0, 1]]
+x[0, :, [0, 1]] | x[:, [0, 1], :, None] | x[[0, 1], None, [0, 1]] | x[:, None, [0, 1]] | x[x > 3]
+x[:, tensor([True, False, True])] | x[np.array([True, False])] | x[tensor([0, 1]).int()]
+x[tensor([[True, False, True], [False, False, True]])] | x[tensor([0, 1]).to(torch.uint8)]
+x[tensor([True, False]), :, [1]] | x[tensor([])] | x[5] | x[-3] | x[0, 5] | x[0, 0, 0, 0] | x[::-1] | x[::0] | x[1.5]
+x['a'] | x[{}] | x[1 + 0j] | x[[5]] | x[tensor([5])] | x[tensor([-3])] | x[tensor([0.5])]
+x[tensor([0, 1]).to(torch.int8)] | x[tensor([True, False, True])] | x[[0, 1], [0, 1, 2]] | x[1.5:2] | x['a':]
+x[0][0][0][0] | x[0][0][0][:] | x[0, 0, 0][None] | x[:, :0][[0]] | x[:0][[0]] | x[:, :0][:, [0]]
+x[:, :0][tensor([5])]"""
 
-WRITES = """y[0] = 1 | y[0] = torch.ones(4) | y[0] = torch.ones(1, 1, 3, 4) | y[0] = torch.ones(5) | y[0] = 'a' | y[0] = None | y[0] = 1j
-y[:, 1:, ::2] = torch.arange(4.).reshape(2, 2, 1)[:, :, :1] | y[0, 0, 0] = torch.ones(1) | y[0, 0, 0] = torch.ones(2) | y[...] = 0
-y[()] = 0 | y[None] = 0 | y[True] = 5 | y[False] = 5 | y[:0] = torch.ones(5) | y[5] = 0 | y[:, 5] = 0 | y[0] = torch.ones(4).double()
-y[[0, 1]] = torch.ones(5) | y[[0]] = torch.ones(1, 1, 1, 4) | y[[0]] = 2.5 | y[[0]] = torch.tensor(1) | y[[0]] = 1j | y[[5]] = 0
-y[y > 3] = 0 | y[y > 3] = torch.tensor(0) | y[y > 3] = torch.tensor([0.]) | y[y > 3] = torch.ones(20) | y[y > 3] = torch.ones(2)
-y[torch.tensor([True, False])] = torch.ones(4) | y[torch.ones(2, 3, dtype=torch.bool)] = torch.ones(4) | y[[0, 1], :, [0, 3]] = 9
-y[0, [0, 2], 1:] = torch.ones(3) | y[[0, 0]] = torch.arange(24.).reshape(2, 3, 4) | y[0] = [1, 2, 3, 4] | y[[0]] = [1, 2, 3, 4]
-y[0][1] = 7 | y[:, 0][1, ::2] = 7 | y[0, [0, 1]][0] = 7 | y[..., -1] += 1 | y[[0, 1], [1, 2]] *= 2 | y[1:] = y[:1] | y[0][y[0] > 2] = -1"""
+WRITES = """y[0] = 1 | y[0] = torch.ones(4) | y[0] = torch.ones(1, 1, 3, 4) | y[0] = torch.ones(5) | y[0] = 'a'
+y[0] = None | y[0] = 1j | y[:, 1:, ::2] = torch.arange(4.).reshape(2, 2, 1)[:, :, :1] | y[0, 0, 0] = torch.ones(1)
+y[0, 0, 0] = torch.ones(2) | y[...] = 0 | y[()] = 0 | y[None] = 0 | y[True] = 5 | y[False] = 5 | y[:0] = torch.ones(5)
+y[5] = 0 | y[:, 5] = 0 | y[0] = torch.ones(4).double() | y[[0, 1]] = torch.ones(5) | y[[0]] = torch.ones(1, 1, 1, 4)
+y[[0]] = 2.5 | y[[0]] = torch.tensor(1) | y[[0]] = 1j | y[[5]] = 0 | y[y > 3] = 0 | y[y > 3] = torch.tensor(0)
+y[y > 3] = torch.tensor([0.]) | y[y > 3] = torch.ones(20) | y[y > 3] = torch.ones(2)
+y[torch.tensor([True, False])] = torch.ones(4) | y[torch.ones(2, 3, dtype=torch.bool)] = torch.ones(4)
+y[[0, 1], :, [0, 3]] = 9 | y[0, [0, 2], 1:] = torch.ones(3) | y[[0, 0]] = torch.arange(24.).reshape(2, 3, 4)
+y[0] = [1, 2, 3, 4] | y[[0]] = [1, 2, 3, 4] | y[0][1] = 7 | y[:, 0][1, ::2] = 7 | y[0, [0, 1]][0] = 7
+y[..., -1] += 1 | y[[0, 1], [1, 2]] *= 2 | y[1:] = y[:1] | y[0][y[0] > 2] = -1"""
 
 
 def cases(text):
@@ -84,7 +88,7 @@ def test_xla(run, codes):
         kuai.set_engine("auto")
 
 
-# ---- random indices -------------------------------------------------------------------------------------------------------------
+# ---- random indices ------------------------------------------------------------------------------------------------
 
 SHAPE = (3, 1, 4)
 INTS = st.integers(-3, 2)
@@ -137,7 +141,7 @@ def test_any_index_differentiates_as_pytorch(index):
     oracle.assert_same_gradients(ours[index], expected, [(theirs, ours)])
 
 
-# ---- meaning --------------------------------------------------------------------------------------------------------------------
+# ---- meaning -------------------------------------------------------------------------------------------------------
 
 
 def test_basic_indices_share_memory_and_others_do_not():

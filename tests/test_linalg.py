@@ -143,18 +143,21 @@ def test_xla(name):
         kuai.set_engine("auto")
 
 
-# ---- errors ----------------------------------------------------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------------------------------------
 
-ERRORS = """la.inv(R) | la.inv(I) | la.inv(A.half()) | la.inv(A[0]) | la.cholesky(R) | la.cholesky(I) | la.solve(A, R.T)
-la.solve(A, A.double()) | la.solve(A, A[0], left=False) | la.det(R) | la.det(I) | la.qr(R, mode='foo') | la.qr(I) | la.svd(I)
-la.svd(R, driver='gesvd') | la.svd(A[0]) | la.eigh(R) | la.eigh(A, UPLO='X') | la.eig(R) | la.matrix_power(R, 2) | la.matrix_exp(I)
-la.matrix_exp(R) | la.lu(A, pivot=False) | la.lstsq(A, A, driver='foo') | la.pinv(I) | la.matrix_rank(I) | la.cond(R, 1)
-la.multi_dot([A]) | la.multi_dot([A, A, R[None]]) | la.vander(A[0], N=1) | la.cross(torch.ones(3), torch.ones(2, 3))
-la.cross(torch.ones(2), torch.ones(2)) | torch.cross(torch.ones(2, 4), torch.ones(2, 4), dim=1) | la.vecdot(A, A.double())
-la.vecdot(A, R) | la.tensorinv(R, ind=0) | la.norm(A[0], 'nuc') | la.norm(torch.ones(2, 2, 2), 'fro') | la.norm(I)
-la.solve_triangular(A, A) | la.solve_triangular(A, A[0], upper=True) | la.solve_triangular(R, A, upper=True)
-la.lu_factor(Z) | la.inv_ex(Z, check_errors=True) | la.cholesky_ex(-A, check_errors=True) | torch.trace(A[0]) | la.solve(Z, A)
-la.inv(Z) | la.cholesky(-A) | la.svd(N) | la.eig(N) | torch.linalg.householder_product(A, A) | torch.lu_unpack(A, A[0])"""
+ERRORS = """la.inv(R) | la.inv(I) | la.inv(A.half()) | la.inv(A[0]) | la.cholesky(R) | la.cholesky(I)
+la.solve(A, R.T) | la.solve(A, A.double()) | la.solve(A, A[0], left=False) | la.det(R) | la.det(I)
+la.qr(R, mode='foo') | la.qr(I) | la.svd(I) | la.svd(R, driver='gesvd') | la.svd(A[0]) | la.eigh(R)
+la.eigh(A, UPLO='X') | la.eig(R) | la.matrix_power(R, 2) | la.matrix_exp(I) | la.matrix_exp(R) | la.lu(A, pivot=False)
+la.lstsq(A, A, driver='foo') | la.pinv(I) | la.matrix_rank(I) | la.cond(R, 1) | la.multi_dot([A])
+la.multi_dot([A, A, R[None]]) | la.vander(A[0], N=1) | la.cross(torch.ones(3), torch.ones(2, 3))
+la.cross(torch.ones(2), torch.ones(2)) | torch.cross(torch.ones(2, 4), torch.ones(2, 4), dim=1)
+la.vecdot(A, A.double()) | la.vecdot(A, R) | la.tensorinv(R, ind=0) | la.norm(A[0], 'nuc')
+la.norm(torch.ones(2, 2, 2), 'fro') | la.norm(I) | la.solve_triangular(A, A)
+la.solve_triangular(A, A[0], upper=True) | la.solve_triangular(R, A, upper=True) | la.lu_factor(Z)
+la.inv_ex(Z, check_errors=True) | la.cholesky_ex(-A, check_errors=True) | torch.trace(A[0]) | la.solve(Z, A)
+la.inv(Z) | la.cholesky(-A) | la.svd(N) | la.eig(N) | torch.linalg.householder_product(A, A)
+torch.lu_unpack(A, A[0])"""
 
 
 @pytest.mark.parametrize("code", [s.strip() for s in ERRORS.replace("\n", "|").split("|")])
@@ -188,7 +191,7 @@ def test_info_tells_what_failed():
     assert kuai.linalg.lu_factor_ex(kuai.zeros(3, 3)).info.item() == 1
 
 
-# ---- systems and products ----------------------------------------------------------------------------------------------------------
+# ---- systems and products ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [1, 7, 33, 80])

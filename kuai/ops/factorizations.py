@@ -34,7 +34,7 @@ def _given(out: tuple | None, made: tuple) -> tuple:
     return made if out is None else tuple(map(write_out, out, made))
 
 
-# ---- Cholesky ----------------------------------------------------------------------------------------------------------------
+# ---- Cholesky ------------------------------------------------------------------------------------------------------
 
 NOT_POSITIVE = "The factorization could not be completed because the input is not positive-definite"
 
@@ -132,7 +132,7 @@ def _raise_not_positive(info: Tensor) -> None:
         )
 
 
-# ---- QR ------------------------------------------------------------------------------------------------------------------------
+# ---- QR ------------------------------------------------------------------------------------------------------------
 
 
 def _qr_rule(op: Op, avals: Sequence, *, mode: str) -> tuple:
@@ -198,11 +198,13 @@ def qr(A: Tensor, mode: str = "reduced", *, out: tuple | None = None) -> tuple[T
     True
     """
     if mode not in ("reduced", "complete", "r"):
-        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+        )
     return return_types.linalg_qr(_given(out, _qr(A, mode=mode)))
 
 
-# ---- singular values -----------------------------------------------------------------------------------------------------------
+# ---- singular values -----------------------------------------------------------------------------------------------
 
 
 def _svd_rule(op: Op, avals: Sequence, *, full: bool) -> tuple:
@@ -315,7 +317,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
     return made if out is None else write_out(out, made)
 
 
-# ---- eigenvalues of Hermitian matrices ---------------------------------------------------------------------------------------------
+# ---- eigenvalues of Hermitian matrices -----------------------------------------------------------------------------
 
 
 def _eigh_rule(op: Op, avals: Sequence, *, lower: bool) -> tuple:
@@ -386,7 +388,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     return made if out is None else write_out(out, made)
 
 
-# ---- eigenvalues -------------------------------------------------------------------------------------------------------------------
+# ---- eigenvalues ---------------------------------------------------------------------------------------------------
 
 
 def _eig_rule(op: Op, avals: Sequence) -> tuple:
@@ -449,7 +451,7 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     return made if out is None else write_out(out, made)
 
 
-# ---- Householder reflections -------------------------------------------------------------------------------------------------------
+# ---- Householder reflections ---------------------------------------------------------------------------------------
 
 
 def _geqrf_rule(op: Op, avals: Sequence) -> tuple:

@@ -14,7 +14,7 @@ from . import rules
 from .define import op, write_out
 from .slicing import spread, view, whole
 
-# ---- the ops -----------------------------------------------------------------------------------------------------------------
+# ---- the ops -------------------------------------------------------------------------------------------------------
 
 
 def _transform_cost(state: State) -> float:
@@ -109,7 +109,7 @@ def _c2r(xp, x, *, dims, n, scale):
     return _scaled(np.fft.irfft(x, n, axis=dims[-1], norm="forward"), scale)
 
 
-# ---- arguments -----------------------------------------------------------------------------------------------------------------
+# ---- arguments -----------------------------------------------------------------------------------------------------
 
 
 def resized(x: Tensor, lengths: dict[int, int]) -> Tensor:
@@ -147,7 +147,9 @@ def _need_points(n: int) -> None:
         raise RuntimeError(f"Invalid number of data points ({n}) specified")
 
 
-def _dims_and_lengths(input: Tensor, s: Sequence[int] | int | None, dim: Sequence[int] | int | None) -> tuple[list[int], list[int]]:
+def _dims_and_lengths(
+    input: Tensor, s: Sequence[int] | int | None, dim: Sequence[int] | int | None
+) -> tuple[list[int], list[int]]:
     """The dimensions that a transform of several speaks of, and how long they are to be."""
     s = [s] if isinstance(s, int) else s
     dim = [dim] if isinstance(dim, int) else dim
@@ -176,7 +178,7 @@ def _half_length(input: Tensor, s: Sequence[int] | int | None, dims: list[int], 
     return n
 
 
-# ---- one dimension -----------------------------------------------------------------------------------------------------------------
+# ---- one dimension -------------------------------------------------------------------------------------------------
 
 
 def _one(input: Tensor, n: int | None, dim: int) -> tuple[list[int] | None, list[int]]:
@@ -245,7 +247,7 @@ def ihfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None =
     return ihfftn(input, *_one(input, n, dim), norm, out=out)
 
 
-# ---- several dimensions ----------------------------------------------------------------------------------------------------------------
+# ---- several dimensions --------------------------------------------------------------------------------------------
 
 
 def _done(made: Tensor, out: Tensor | None) -> Tensor:
@@ -316,7 +318,9 @@ def rfftn(input: Tensor, s: object = None, dim: object = None, norm: str | None 
     return _done(_from_real(input, s, dim, norm, True, "rfftn"), out)
 
 
-def irfftn(input: Tensor, s: object = None, dim: object = None, norm: str | None = None, *, out: Tensor | None = None) -> Tensor:
+def irfftn(
+    input: Tensor, s: object = None, dim: object = None, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """The inverse of `rfftn` (``torch.fft.irfftn``).
 
     >>> import kuai as torch
@@ -338,7 +342,9 @@ def hfftn(input: Tensor, s: object = None, dim: object = None, norm: str | None 
     return _done(_to_real(input, s, dim, norm, True, "hfftn"), out)
 
 
-def ihfftn(input: Tensor, s: object = None, dim: object = None, norm: str | None = None, *, out: Tensor | None = None) -> Tensor:
+def ihfftn(
+    input: Tensor, s: object = None, dim: object = None, norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """The inverse of `hfftn` (``torch.fft.ihfftn``).
 
     >>> import kuai as torch
@@ -349,10 +355,12 @@ def ihfftn(input: Tensor, s: object = None, dim: object = None, norm: str | None
     return _done(_from_real(input, s, dim, norm, False, "ihfftn"), out)
 
 
-# ---- two dimensions ----------------------------------------------------------------------------------------------------------------
+# ---- two dimensions ------------------------------------------------------------------------------------------------
 
 
-def fft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None) -> Tensor:
+def fft2(
+    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """The Fourier transform along two dimensions (``torch.fft.fft2``).
 
     >>> import kuai as torch
@@ -363,7 +371,9 @@ def fft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | No
     return fftn(input, s, dim, norm, out=out)
 
 
-def ifft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None) -> Tensor:
+def ifft2(
+    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """The inverse of `fft2` (``torch.fft.ifft2``).
 
     >>> import kuai as torch
@@ -374,7 +384,9 @@ def ifft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | N
     return ifftn(input, s, dim, norm, out=out)
 
 
-def rfft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None) -> Tensor:
+def rfft2(
+    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """The Fourier transform of real values along two dimensions (``torch.fft.rfft2``).
 
     >>> import kuai as torch
@@ -384,7 +396,9 @@ def rfft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | N
     return rfftn(input, s, dim, norm, out=out)
 
 
-def irfft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None) -> Tensor:
+def irfft2(
+    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """The inverse of `rfft2` (``torch.fft.irfft2``).
 
     >>> import kuai as torch
@@ -394,7 +408,9 @@ def irfft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | 
     return irfftn(input, s, dim, norm, out=out)
 
 
-def hfft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None) -> Tensor:
+def hfft2(
+    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """The Fourier transform of a Hermitian signal along two dimensions (``torch.fft.hfft2``).
 
     >>> import kuai as torch
@@ -404,7 +420,9 @@ def hfft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | N
     return hfftn(input, s, dim, norm, out=out)
 
 
-def ihfft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None) -> Tensor:
+def ihfft2(
+    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """The inverse of `hfft2` (``torch.fft.ihfft2``).
 
     >>> import kuai as torch
@@ -414,7 +432,7 @@ def ihfft2(input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | 
     return ihfftn(input, s, dim, norm, out=out)
 
 
-# ---- frequencies and their order ----------------------------------------------------------------------------------------------------------
+# ---- frequencies and their order -----------------------------------------------------------------------------------
 
 
 def _frequencies(made: np.ndarray, d: float, dtype: object, device: object, requires_grad: bool, out: Tensor | None) -> Tensor:

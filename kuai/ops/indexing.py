@@ -16,7 +16,7 @@ from .define import op, write_out
 from .subscript import getitem, setitem
 from .taking import add_at, fill_where, put_at, take_at
 
-# ---- by mask -----------------------------------------------------------------------------------------------------------------
+# ---- by mask -------------------------------------------------------------------------------------------------------
 
 
 def _need_mask(mask: Tensor, message: str) -> None:
@@ -26,11 +26,10 @@ def _need_mask(mask: Tensor, message: str) -> None:
 
 def _number_for(input: Tensor, value: object, name: str) -> object:
     """A number to fill with, or a tensor of no dimensions."""
-    if isinstance(value, Tensor):
-        if value.ndim:
-            raise RuntimeError(
-                f"{name}_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
-            )
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            f"{name}_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
     is_complex = value.dtype.is_complex if isinstance(value, Tensor) else isinstance(value, complex)
     if is_complex and not input.dtype.is_complex:
         raise RuntimeError(f"{name}_(): value cannot be converted to type {input.dtype} without overflow")
@@ -156,7 +155,7 @@ def argwhere(input: Tensor) -> Tensor:
     return nonzero(input)  # type: ignore[return-value]
 
 
-# ---- by index into all elements ------------------------------------------------------------------------------------------------
+# ---- by index into all elements ------------------------------------------------------------------------------------
 
 
 def _need_long(index: Tensor, name: str, error: type = RuntimeError) -> None:
@@ -214,7 +213,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     return put_at(input, source, index, dim=0, count=input.ndim)
 
 
-# ---- by index into one dimension -----------------------------------------------------------------------------------------------
+# ---- by index into one dimension -----------------------------------------------------------------------------------
 
 
 def _as_vectors(input: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
@@ -254,7 +253,9 @@ def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor, name: 
         )
     size = source.shape[dim] if source.ndim else 1
     if size != index._aval.size:
-        raise error(f"{name}(): Number of indices ({index._aval.size}) should be equal to source.size(dim): ({size}), for dim: {dim}")
+        raise error(
+            f"{name}(): Number of indices ({index._aval.size}) should be equal to source.size(dim): ({size}), for dim: {dim}"
+        )
     rest = [n for d, n in enumerate(source.shape) if d != dim]
     if rest != [n for d, n in enumerate(input.shape) if d != dim]:
         raise error(
@@ -274,7 +275,9 @@ def _shaped_as(made: Tensor, input: Tensor, out: Tensor | None = None) -> Tensor
     return made if out is None else write_out(out, made)
 
 
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: object = 1, out: Tensor | None = None) -> Tensor:
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: object = 1, out: Tensor | None = None
+) -> Tensor:
     """The tensor with a source's slices, times alpha, added at places of a dimension (``torch.index_add``).
 
     >>> import kuai as torch

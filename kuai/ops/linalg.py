@@ -13,7 +13,8 @@ from .. import return_types
 from ..dtypes import bool_
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
-from . import factorizations, lu as _lu, matrix, norms, rules, solvers
+from . import factorizations, matrix, norms, rules, solvers
+from . import lu as _lu
 from .define import op, write_out
 from .joining import cat
 from .matrices import (
@@ -22,7 +23,6 @@ from .matrices import (
     conjugated,
     cubic_cost,
     identity,
-    need_floating,
     need_matrices,
     need_same_dtype,
     need_square,
@@ -31,7 +31,7 @@ from .matrices import (
     transposed,
 )
 
-# ---- determinants ------------------------------------------------------------------------------------------------------------
+# ---- determinants --------------------------------------------------------------------------------------------------
 
 
 def _det_rule(op: Op, avals: Sequence) -> tuple:
@@ -134,7 +134,7 @@ def logdet(input: Tensor) -> Tensor:
     return sign.log() + log
 
 
-# ---- norms and what is told by them ------------------------------------------------------------------------------------------------
+# ---- norms and what is told by them --------------------------------------------------------------------------------
 
 
 def norm(A: Tensor, ord: object = None, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None,
@@ -182,7 +182,7 @@ def _cond_of_inverse(A: Tensor, p: object) -> Tensor:
     return product.masked_fill(info != 0, inf)
 
 
-# ---- functions of matrices -----------------------------------------------------------------------------------------------------------
+# ---- functions of matrices -----------------------------------------------------------------------------------------
 
 
 def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
@@ -260,7 +260,7 @@ def matrix_exp(A: Tensor) -> Tensor:
     return _matrix_exp(A)
 
 
-# ---- products ----------------------------------------------------------------------------------------------------------------------
+# ---- products ------------------------------------------------------------------------------------------------------
 
 
 def _cross_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
@@ -355,8 +355,8 @@ def _check_chain(given: list[Tensor]) -> None:
                                f"tensor {i} {x.dtype}")  # fmt: skip
     for i, (x, y) in enumerate(zip(given, given[1:])):
         if x.shape[-1] != y.shape[0]:
-            raise RuntimeError(f"multi_dot(): tensors {i} and {i + 1} with shapes {list(x.shape)} and {list(y.shape)} cannot be "
-                               "multiplied")  # fmt: skip
+            raise RuntimeError(f"multi_dot(): tensors {i} and {i + 1} with shapes {list(x.shape)} and {list(y.shape)} cannot "
+                               "be multiplied")  # fmt: skip
 
 
 def vander(x: Tensor, N: int | None = None) -> Tensor:
@@ -438,7 +438,7 @@ def trace(input: Tensor) -> Tensor:
     return input.diagonal().sum()
 
 
-# ---- the older names beside torch.linalg ---------------------------------------------------------------------------------------------
+# ---- the older names beside torch.linalg ---------------------------------------------------------------------------
 
 
 def cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
@@ -528,7 +528,22 @@ SHARED = {f.__name__: f for f in (
     solvers.inverse, solvers.pinverse, solvers.triangular_solve, solvers.cholesky_solve, solvers.cholesky_inverse,
     factorizations.geqrf, factorizations.orgqr, factorizations.ormqr, _lu.lu_unpack,
 )}  # fmt: skip
-METHODS = ("cholesky", "cross", "det", "logdet", "slogdet", "lu", "lu_solve", "matrix_exp", "matrix_power", "qr", "svd", "trace")
+METHODS = (
+    "cholesky",
+    "cross",
+    "det",
+    "logdet",
+    "slogdet",
+    "lu",
+    "lu_solve",
+    "matrix_exp",
+    "matrix_power",
+    "qr",
+    "svd",
+    "trace",
+)
 INPLACE = ()
-METHODS_EXTRA = {n: SHARED[n] for n in ("inverse", "pinverse", "triangular_solve", "cholesky_solve", "cholesky_inverse", "geqrf",
-                                        "orgqr", "ormqr")}  # fmt: skip
+METHODS_EXTRA = {
+    n: SHARED[n]
+    for n in ["inverse", "pinverse", "triangular_solve", "cholesky_solve", "cholesky_inverse", "geqrf", "orgqr", "ormqr"]
+}  # fmt: skip

@@ -16,7 +16,7 @@ from .solvers import substitute, triangular
 
 PANEL = 32  # columns eliminated one by one; the rest of the matrix follows by products
 
-# ---- the factorization ---------------------------------------------------------------------------------------------------------
+# ---- the factorization ---------------------------------------------------------------------------------------------
 
 
 def factor(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +130,7 @@ def _permutation(xp, pivots, *, rows, dtype):
     return (order[..., None, :] == np.arange(rows)[:, None]).astype(dtype.numpy)
 
 
-# ---- functions ---------------------------------------------------------------------------------------------------------------------
+# ---- functions -----------------------------------------------------------------------------------------------------
 
 
 def _need_pivot(pivot: bool) -> None:

@@ -21,7 +21,7 @@ class LinAlgError(RuntimeError):
     """A matrix for which there is no answer, as a singular one has no inverse (``torch.linalg.LinAlgError``)."""
 
 
-# ---- checks ------------------------------------------------------------------------------------------------------------------
+# ---- checks --------------------------------------------------------------------------------------------------------
 
 
 def need_matrices(name: str, x: Aval | Tensor, what: str = "A") -> None:
@@ -87,7 +87,7 @@ def cubic_cost(factor: float) -> Callable[[State], float]:
     return cost
 
 
-# ---- arrays and tensors ----------------------------------------------------------------------------------------------------------
+# ---- arrays and tensors --------------------------------------------------------------------------------------------
 
 
 def transposed(xp, x):  # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ from .define import op, write_out
 from .slicing import view, whole
 from .taking import fill_where
 
-# ---- checks ------------------------------------------------------------------------------------------------------------------
+# ---- checks --------------------------------------------------------------------------------------------------------
 
 
 def _need_index(name: str, index: object) -> None:
@@ -45,7 +45,7 @@ def _vector(x: Tensor) -> Tensor:
     return x if x.ndim else x.reshape(1)
 
 
-# ---- flat positions -----------------------------------------------------------------------------------------------------------
+# ---- flat positions ------------------------------------------------------------------------------------------------
 
 
 def _flat(xp, index, shape: Sequence[int], dim: int, clip: bool):
@@ -67,7 +67,7 @@ def _flat(xp, index, shape: Sequence[int], dim: int, clip: bool):
     return flat
 
 
-# ---- gather -------------------------------------------------------------------------------------------------------------------
+# ---- gather --------------------------------------------------------------------------------------------------------
 
 
 def _gather_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
@@ -155,7 +155,7 @@ def _broadcast_but(a: Tensor, b: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-# ---- scatter ------------------------------------------------------------------------------------------------------------------
+# ---- scatter -------------------------------------------------------------------------------------------------------
 
 
 def _scatter_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
@@ -170,15 +170,12 @@ def _scatter_xla(xp, x, src, index, *, dim):
 
 
 @op(shape=_scatter_rule, xla=_scatter_xla, name="scatter", exact=True,
-    vjp=(lambda g, index, dim: _scatter(g, 0, index, dim=dim), lambda g, index, dim: _scattered_cotangent(g, index, dim), None))  # fmt: skip
+    vjp=(lambda g, index, dim: _scatter(g, 0, index, dim=dim),
+         lambda g, index, dim: _gather(g, index, dim=dim), None))  # fmt: skip
 def _scatter(xp, x, src, index, *, dim):
     out = x.reshape(-1).copy()
     out[_flat(np, index, x.shape, dim, False)] = src
     return out.reshape(x.shape)
-
-
-def _scattered_cotangent(g: Tensor, index: Tensor, dim: int) -> Tensor:
-    return _gather(g, index, dim=dim)
 
 
 def _scatter_add_rule(op: Op, avals: Sequence, *, dim: int, shape: tuple) -> tuple:
@@ -237,7 +234,9 @@ def _source(src: object, value: object) -> object:
     return src if value is _MISSING else value
 
 
-def _scattered(name: str, input: Tensor, dim: int, index: Tensor, src: object, reduce: str | None, include_self: bool = True) -> Tensor:
+def _scattered(
+    name: str, input: Tensor, dim: int, index: Tensor, src: object, reduce: str | None, include_self: bool = True
+) -> Tensor:
     """Check what all scatters take, and record the one that is meant."""
     _need_index(name, index)
     dim = rules.normalize_dim(dim, input.ndim)
@@ -279,7 +278,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Ten
     return made if out is None else write_out(out, made)
 
 
-# ---- scatter and reduce ---------------------------------------------------------------------------------------------------------
+# ---- scatter and reduce --------------------------------------------------------------------------------------------
 
 _UFUNC = {"sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
 _AT = {"sum": "add", "mean": "add", "prod": "multiply", "amax": "max", "amin": "min"}
@@ -317,7 +316,9 @@ def _reduce_xla(xp, x, src, index, *, dim, reduce, include_self):
     return out.reshape(x.shape)
 
 
-def _reduce_vjp(g: Tensor, x: Tensor, src: object, index: Tensor, out: Tensor, dim: int, reduce: str, include_self: bool) -> tuple:
+def _reduce_vjp(
+    g: Tensor, x: Tensor, src: object, index: Tensor, out: Tensor, dim: int, reduce: str, include_self: bool
+) -> tuple:
     to_x, to_src = _COTANGENTS[reduce](g, x, src, index, out, dim, include_self)
     return (to_x if include_self else _scatter(to_x, 0, index, dim=dim)), to_src, None
 

@@ -136,14 +136,38 @@ def _check_expands(shape: Sequence[int], target: Sequence[int]) -> None:
 
 def _write_xla(xp, x, value, offset, *, spec):  # type: ignore[no-untyped-def]
     starts, sizes, steps, inner = _window(x.shape, offset, spec)
+    value = value if offset is None else _apart(xp, value, offset)
     value = xp.broadcast_to(value, _piece_shape(x.shape, spec)).reshape(inner)
+    if offset is None:
+        return _write_at_front(xp, x, value, [s.step or 1 for s in steps])
     if sizes != list(inner):
         value = _dynamic_slice(xp, x, starts, sizes).at[steps].set(value)
-    return xp.lax.dynamic_update_slice(x, value, [xp.asarray(s, "int64") for s in starts]) if x.ndim else value
+    return xp.lax.dynamic_update_slice(x, value, [xp.asarray(s, "int64") for s in starts])
+
+
+def _apart(xp, value, offset):  # type: ignore[no-untyped-def]
+    """A value in memory of its own, which what comes out of a branch is.
+
+    On CPUs XLA may fuse what makes the value into the update, and write in place what is still to be read for it, as in
+    ``x[1:] = x[:-1]`` (openxla/xla#49176).
+    """
+    lax = xp.lax
+    branch = lambda v, o: lax.cond(o >= 0, lambda v: v, xp.zeros_like, v)  # noqa: E731
+    return lax.platform_dependent(value, offset, cpu=branch, default=lambda v, o: v)
+
+
+def _write_at_front(xp, x, value, steps):  # type: ignore[no-untyped-def]
+    """x with a value from the first place of each dimension on: chosen by a mask, for the same reason."""
+    if value.shape == x.shape:
+        return value
+    gaps = [(0, n - (k - 1) * step - 1 if k else n, step - 1) for n, k, step in zip(x.shape, value.shape, steps)]
+    inside = xp.lax.pad(xp.ones(value.shape, bool), False, gaps)
+    return xp.where(inside, xp.lax.pad(value, xp.zeros((), value.dtype), gaps), x)
 
 
 @op(shape=_write_rule, xla=_write_xla, name="index_write", grad_name="CopySlices", exact=True,
-    vjp=(lambda g, offset, spec: write(g, 0, offset, spec=spec), lambda g, offset, spec: read(g, offset, spec=spec), None))  # fmt: skip
+    vjp=(lambda g, offset, spec: write(g, 0, offset, spec=spec),
+         lambda g, offset, spec: read(g, offset, spec=spec), None))  # fmt: skip
 def write(xp, x, value, offset, *, spec):
     out = np.array(x)  # which a NumPy scalar is not
     out[_numpy_key(x.shape, offset, spec)] = value

@@ -14,7 +14,6 @@ from .define import op, write_out
 from .matrices import (
     LinAlgError,
     adjoint,
-    conj,
     conjugated,
     cubic_cost,
     identity,
@@ -24,12 +23,11 @@ from .matrices import (
     need_square,
     raising,
     square,
-    transposed,
 )
 
 SINGULAR = "{}: The diagonal element of a factor is zero, as the input matrix is singular"
 
-# ---- inverse -----------------------------------------------------------------------------------------------------------------
+# ---- inverse -------------------------------------------------------------------------------------------------------
 
 
 @op(shape=square, vjp=(lambda g, out: -(adjoint(out) @ g @ adjoint(out)),), name="linalg.inv", cost=cubic_cost(1.0),
@@ -125,7 +123,7 @@ def raise_info(name: str, info: Tensor, why: str) -> None:
         raise LinAlgError(f"{name}: {batch}The diagonal element {array.flat[wrong[0]]} is zero, {why}")
 
 
-# ---- general systems ---------------------------------------------------------------------------------------------------------------
+# ---- general systems -----------------------------------------------------------------------------------------------
 
 
 def _solve_rule(op: Op, avals: Sequence, *, adjoint: bool) -> tuple:
@@ -204,7 +202,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     return return_types.linalg_solve_ex((made, info) if out is None else tuple(map(write_out, out, (made, info))))
 
 
-# ---- triangular systems --------------------------------------------------------------------------------------------------------------
+# ---- triangular systems --------------------------------------------------------------------------------------------
 
 BLOCK = 32  # rows substituted one by one; larger systems are halved, so that most of the work is matrix products
 
@@ -254,7 +252,8 @@ def _triangular_a(g: Tensor, a: Tensor, out: Tensor, upper: bool, unit: bool, ad
 
 
 @op(shape=_triangular_rule, xla=_triangular_xla, name="linalg.solve_triangular", cost=cubic_cost(0.7),
-    vjp=(_triangular_a, lambda g, a, upper, unit, adjoint: _triangular(a, g, upper=upper, unit=unit, adjoint=not adjoint)))  # fmt: skip
+    vjp=(_triangular_a,
+         lambda g, a, upper, unit, adjoint: _triangular(a, g, upper=upper, unit=unit, adjoint=not adjoint)))  # fmt: skip
 def _triangular(xp, a, b, *, upper, unit, adjoint):
     """X with A X = B for triangular A, or with its adjoint."""
     return substitute(conjugated(np, a) if adjoint else a, b, upper is not adjoint, unit)
@@ -307,24 +306,25 @@ def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool =
     return return_types.triangular_solve(pair if out is None else tuple(map(write_out, out, pair)))
 
 
-# ---- with a Cholesky factor --------------------------------------------------------------------------------------------------------------
+# ---- with a Cholesky factor ----------------------------------------------------------------------------------------
 
 
-def _cholesky_solved_l(g: Tensor, l: Tensor, out: Tensor, upper: bool) -> Tensor:
-    common = _cholesky_solve(g, l, upper=upper) @ _h(out)
+def _cholesky_factor_cotangent(g: Tensor, factor: Tensor, out: Tensor, upper: bool) -> Tensor:
+    common = _cholesky_solve(g, factor, upper=upper) @ _h(out)
     common = common + _h(common)
-    return -(l @ common if upper else common @ l)
+    return -(factor @ common if upper else common @ factor)
 
 
-def _cholesky_xla(xp, b, l, *, upper):
-    half = _triangular_xla(xp, l, b, upper=upper, unit=False, adjoint=upper)
-    return _triangular_xla(xp, l, half, upper=upper, unit=False, adjoint=not upper)
+def _cholesky_xla(xp, b, factor, *, upper):
+    half = _triangular_xla(xp, factor, b, upper=upper, unit=False, adjoint=upper)
+    return _triangular_xla(xp, factor, half, upper=upper, unit=False, adjoint=not upper)
 
 
 @op(shape=lambda op, avals, *, upper: _solve_rule(op, avals[::-1], adjoint=False), xla=_cholesky_xla, name="cholesky_solve",
-    vjp=(lambda g, l, upper: _cholesky_solve(g, l, upper=upper), _cholesky_solved_l), cost=cubic_cost(1.0))  # fmt: skip
-def _cholesky_solve(xp, b, l, *, upper):
-    lower = conjugated(np, l) if upper else l
+    vjp=(lambda g, factor, upper: _cholesky_solve(g, factor, upper=upper), _cholesky_factor_cotangent),
+    cost=cubic_cost(1.0))  # fmt: skip
+def _cholesky_solve(xp, b, factor, *, upper):
+    lower = conjugated(np, factor) if upper else factor
     return substitute(conjugated(np, lower), substitute(lower, b, False, False), True, False)
 
 
@@ -342,8 +342,8 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     need_square("cholesky_solve", L)
     if L.shape[-1] != B.shape[-2]:
         raise RuntimeError(
-            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-1]} by {L.shape[-1]} but each b matrix is "
-            f"{B.shape[-2]} by {B.shape[-1]}"
+            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-1]} by {L.shape[-1]} but each b matrix "
+            f"is {B.shape[-2]} by {B.shape[-1]}"
         )
     need_same_dtype("cholesky_solve", L, B)
     made = _cholesky_solve(B, L, upper=upper)
@@ -363,7 +363,7 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
     return made if out is None else write_out(out, made)
 
 
-# ---- pseudo-inverse and least squares ----------------------------------------------------------------------------------------------------
+# ---- pseudo-inverse and least squares ------------------------------------------------------------------------------
 
 
 def _pinv_rule(op: Op, avals: Sequence, *, hermitian: bool) -> tuple:
@@ -530,8 +530,8 @@ def _least_squares_operands(A: Tensor, B: Tensor, driver: str) -> tuple[Tensor, 
     need_floating(name, A.dtype)
     if A.dtype is not B.dtype:
         raise RuntimeError(
-            f"{name}: Expected input and other to have the same dtype, but got input's dtype {rules._cname(A.dtype)} and other's "
-            f"dtype {rules._cname(B.dtype)}"
+            f"{name}: Expected input and other to have the same dtype, but got input's dtype {rules._cname(A.dtype)} and "
+            f"other's dtype {rules._cname(B.dtype)}"
         )
     vector = A.ndim - 1 == B.ndim and B.shape == A.shape[:-1]
     B = B.unsqueeze(-1) if vector else B

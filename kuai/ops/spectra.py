@@ -33,8 +33,9 @@ def _check_frames(name: str, x: Tensor, n_fft: int, hop: int, length: int, windo
     _need(hop > 0, name, x, f"expected hop_length > 0, but got hop_length={hop}")
     _need(0 < length <= n_fft, name, x, f"expected 0 < win_length <= n_fft, but got win_length={length}")
     if window is not None:
-        _need(tuple(window.shape) == (length,), name, x,
-              f"expected a 1D window tensor of size equal to win_length={length}, but got window with size {list(window.shape)}")  # fmt: skip
+        given = list(window.shape)
+        message = f"expected a 1D window tensor of size equal to win_length={length}, but got window with size {given}"
+        _need(given == [length], name, x, message)
 
 
 def _need_whole(onesided: bool | None, is_complex: bool) -> None:
@@ -89,7 +90,7 @@ def _parts(x: Tensor) -> Tensor:
     return stack([x.real, x.imag], -1)
 
 
-# ---- back ------------------------------------------------------------------------------------------------------------------------
+# ---- back ----------------------------------------------------------------------------------------------------------
 
 
 def _overlapped(frames: Tensor, hop: int) -> Tensor:
@@ -113,7 +114,9 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
     True
     """
     if not input.dtype.is_complex:
-        raise RuntimeError("istft requires a complex-valued input tensor matching the output from stft with return_complex=True.")
+        raise RuntimeError(
+            "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
+        )
     hop, size = _sizes(n_fft, hop_length, win_length)
     one = input.shape[-2:-1] != (n_fft,) if onesided is None else onesided
     _need_whole(one, return_complex or (window is not None and window.dtype.is_complex))
@@ -141,10 +144,12 @@ def _frames_of(spectrum: Tensor, n_fft: int, normalized: bool, return_complex: b
 def _check_spectrum(x: Tensor, n_fft: int, onesided: bool) -> None:
     _need(x.ndim in (2, 3), "istft", x, f"expected a tensor with 2 or 3 dimensions, but got {x.ndim}")
     _need(x._aval.size > 0, "istft", x, "input tensor cannot be empty.")
-    wanted = n_fft // 2 + 1 if onesided else n_fft
-    _need(x.shape[-2] == wanted, "istft", x,
-          f"expected the frequency dimension (3rd to the last) of the input tensor to match {'n_fft / 2 + 1' if onesided else 'n_fft'} "
-          f"when onesided={onesided}, but got {x.shape[-2]}")  # fmt: skip
+    wanted, formula = (n_fft // 2 + 1, "n_fft / 2 + 1") if onesided else (n_fft, "n_fft")
+    message = (
+        f"expected the frequency dimension (3rd to the last) of the input tensor to match {formula} when onesided={onesided}, "
+        f"but got {x.shape[-2]}"
+    )
+    _need(x.shape[-2] == wanted, "istft", x, message)
 
 
 def _lengthened(x: Tensor, length: int | None) -> Tensor:

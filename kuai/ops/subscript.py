@@ -34,7 +34,7 @@ class Parsed(NamedTuple):
     advanced: list[tuple[int, Tensor]]
 
 
-# ---- taking an index apart ---------------------------------------------------------------------------------------------------
+# ---- taking an index apart -----------------------------------------------------------------------------------------
 
 
 class _Parser:
@@ -138,7 +138,9 @@ class _Parser:
             self._truth(bool(mask.item()))
             return
         if mask.dtype is dtypes.uint8:
-            warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5)
+            warnings.warn(
+                "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5
+            )
         for i, n in enumerate(mask.shape):
             if n != self.shape[self.dim + i]:
                 raise IndexError(
@@ -182,7 +184,9 @@ def _items(index: object) -> tuple:
 
 
 def _stands_for_tuple(index: list) -> bool:
-    return len(index) < 32 and any(i is None or i is Ellipsis or isinstance(i, (Tensor, Sequence, slice, np.ndarray)) for i in index)
+    return len(index) < 32 and any(
+        i is None or i is Ellipsis or isinstance(i, (Tensor, Sequence, slice, np.ndarray)) for i in index
+    )
 
 
 def _as_int(item: object) -> int:
@@ -199,7 +203,7 @@ def _index_tensor(items: Sequence | np.ndarray) -> Tensor:
     return found if found.dtype.category < 2 or isinstance(items, np.ndarray) else found.to(int64)
 
 
-# ---- reading -----------------------------------------------------------------------------------------------------------------
+# ---- reading -------------------------------------------------------------------------------------------------------
 
 
 def getitem(self: Tensor, index: object) -> Tensor:
@@ -273,7 +277,7 @@ def _take(x: Tensor, advanced: list[tuple[int, Tensor]]) -> Tensor:
     return take_at(source, index, dim=dim, count=count, wrap=True)
 
 
-# ---- writing -------------------------------------------------------------------------------------------------------------------
+# ---- writing -------------------------------------------------------------------------------------------------------
 
 
 def setitem(self: Tensor, index: object, value: object) -> None:

@@ -25,7 +25,7 @@ class OutOfBounds(IndexError, RuntimeError):
     """An index that is none of the places: PyTorch raises one class or the other, from function to function."""
 
 
-# ---- bounds ------------------------------------------------------------------------------------------------------------------
+# ---- bounds --------------------------------------------------------------------------------------------------------
 
 
 def bounds(index: Tensor) -> tuple[int, int] | None:
@@ -70,7 +70,7 @@ def checked(index: np.ndarray, n: int, dim: int, wrap: bool) -> np.ndarray:
     return index
 
 
-# ---- several indices as one -----------------------------------------------------------------------------------------------------
+# ---- several indices as one ----------------------------------------------------------------------------------------
 
 
 def _ravel_rule(op: Op, avals: Sequence, *, lengths: tuple) -> tuple:
@@ -96,7 +96,7 @@ def ravel(indices: Sequence[Tensor], lengths: Sequence[int]) -> Tensor:
     return _ravel(*indices, lengths=tuple(lengths))
 
 
-# ---- take ---------------------------------------------------------------------------------------------------------------------------
+# ---- take ----------------------------------------------------------------------------------------------------------
 
 
 def _taken_shape(x: Sequence[int], index: Sequence[int], dim: int, count: int) -> tuple[int, ...]:
@@ -124,7 +124,8 @@ def _take_xla(xp, x, index, *, dim, count, wrap):  # type: ignore[no-untyped-def
 
 @op(shape=_take_rule, xla=_take_xla, name="index_take", grad_name="IndexBackward0", exact=True,
     cost=by_result(2.0),
-    vjp=(lambda g, index, avals, dim, count: add_at(None, g, index, dim=dim, count=count, shape=avals[0].shape), None))  # fmt: skip
+    vjp=(lambda g, index, avals, dim, count: add_at(None, g, index, dim=dim, count=count, shape=avals[0].shape),
+         None))  # fmt: skip
 def take_at(xp, x, index, *, dim, count, wrap):
     """The elements at an index into dimensions dim … dim + count - 1; ``wrap`` lets it count from the end."""
     x = _merged(x, dim, count)
@@ -140,7 +141,7 @@ def take_at(xp, x, index, *, dim, count, wrap):
         raise
 
 
-# ---- put ----------------------------------------------------------------------------------------------------------------------------
+# ---- put -----------------------------------------------------------------------------------------------------------
 
 
 def _slot(op: Op, x: Sequence[int], value: object, index: Aval, dim: int, count: int) -> tuple[int, ...]:
@@ -234,7 +235,7 @@ def add_rows(out: np.ndarray, rows: np.ndarray, value: np.ndarray) -> None:
         np.add.at(flat, places.ravel(), value[i : i + step].ravel())
 
 
-# ---- where a mask says ----------------------------------------------------------------------------------------------------------
+# ---- where a mask says ---------------------------------------------------------------------------------------------
 
 
 def _fill_rule(op: Op, avals: Sequence) -> tuple:

@@ -12,7 +12,7 @@ from .. import dtypes
 from ..tensor import Tensor
 from .creation import tensor
 
-# ---- the weights ---------------------------------------------------------------------------------------------------------------
+# ---- the weights ---------------------------------------------------------------------------------------------------
 
 
 def _cosines(k: np.ndarray, n: int, a: Sequence[float]) -> np.ndarray:
@@ -54,10 +54,12 @@ def _window(weights: Callable, length: int, symmetric: bool, dtype: object, devi
     return tensor(made.astype(d.numpy), device=device, requires_grad=requires_grad)
 
 
-# ---- torch.hann_window and its like ------------------------------------------------------------------------------------------------
+# ---- torch.hann_window and its like --------------------------------------------------------------------------------
 
 
-def _periodic(name: str, weights: Callable, length: int, periodic: bool, dtype: object, device: object, requires_grad: bool) -> Tensor:
+def _periodic(
+    name: str, weights: Callable, length: int, periodic: bool, dtype: object, device: object, requires_grad: bool
+) -> Tensor:
     if length < 0:
         raise RuntimeError(f"{name} requires non-negative window_length, got window_length={length}")
     if dtype is not None and dtypes.as_dtype(dtype).category < 2:
@@ -65,7 +67,9 @@ def _periodic(name: str, weights: Callable, length: int, periodic: bool, dtype: 
     return _window(weights, length, not periodic, dtype, device, requires_grad)
 
 
-def hann_window(window_length, periodic=True, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+def hann_window(
+    window_length, periodic=True, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+) -> Tensor:
     """Hann's window, a raised cosine (``torch.hann_window``).
 
     >>> import kuai as torch
@@ -120,7 +124,7 @@ def kaiser_window(window_length, periodic=True, beta=12.0, *, dtype=None, layout
     return _periodic("kaiser_window", partial(_kaiser, beta=beta), window_length, periodic, dtype, device, requires_grad)
 
 
-# ---- torch.signal.windows ----------------------------------------------------------------------------------------------------------
+# ---- torch.signal.windows ------------------------------------------------------------------------------------------
 
 
 def _symmetric(name: str, weights: Callable, length: int, sym: bool, dtype: object, layout: object, device: object,
@@ -154,7 +158,9 @@ def general_hamming(M, *, alpha=0.54, sym=True, dtype=None, layout=None, device=
     >>> torch.signal.windows.general_hamming(3)
     tensor([0.0800, 1.0000, 0.0800])
     """
-    return general_cosine(M, a=(alpha, 1 - alpha), sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
+    return general_cosine(
+        M, a=(alpha, 1 - alpha), sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad
+    )
 
 
 def hann(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
@@ -240,7 +246,9 @@ def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None, layout=None, d
         raise ValueError(f"Tau must be positive, got: {tau} instead.")
     if sym and center is not None:
         raise ValueError("Center must be None for symmetric windows")
-    return _symmetric("exponential", partial(_exponential, center=center, tau=tau), M, sym, dtype, layout, device, requires_grad)
+    return _symmetric(
+        "exponential", partial(_exponential, center=center, tau=tau), M, sym, dtype, layout, device, requires_grad
+    )
 
 
 def kaiser(M, *, beta=12.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
