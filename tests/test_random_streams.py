@@ -559,7 +559,7 @@ def checked_radius(words: np.ndarray) -> np.ndarray:
 def checked_angle(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x = words.astype(F4) * F4.type(2.0**-24) * F4.type(2 * math.pi)
     octant = ((x * boxmuller._FOUR_OVER_PI).astype(np.int32) + 1) & ~1
-    for part in boxmuller._QUARTER_PI:
+    for part in (*boxmuller._QUARTER_PI, boxmuller._QUARTER_PI_LOW):
         x = fma(octant.astype(F4), F4.type(part), x)
     z = x * x
     c, s = np.full_like(x, boxmuller._COS[0]), np.full_like(x, boxmuller._SIN[0])

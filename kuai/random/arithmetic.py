@@ -4,6 +4,7 @@ bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -33,6 +34,21 @@ def fma32(a: np.ndarray, b: float, c: float) -> np.ndarray:
     return total.astype(np.float32)
 
 
+def fma_unit(bits: np.ndarray, b: float, c: float) -> np.ndarray:
+    """(bits / 2**24)*b + c rounded once to float32; bits are whole numbers below 2**24, b and c float32 values."""
+    if not _is_exact(b, c):
+        return fma32(bits.astype(np.float32) * np.float32(2.0**-24), b, c)
+    total = bits.astype(np.float64)
+    total *= b * 2.0**-24
+    total += c
+    return total.astype(np.float32)
+
+
+def _is_exact(b: float, c: float) -> bool:
+    """Whether float64 has room for every bit of the products and of c at once."""
+    return c == 0.0 or -28 <= math.frexp(c)[1] - math.frexp(b)[1] <= 4
+
+
 def fma64(a: np.ndarray, b: float, c: float) -> np.ndarray:
     """a*b + c rounded once to float64, for float64 arrays a (Boldo & Melquiond 2008)."""
     b, c = float(b), float(c)
@@ -59,9 +75,7 @@ def _two_product(a: np.ndarray, b: float) -> tuple[np.ndarray, np.ndarray]:
     b_high = _SPLIT * b - (_SPLIT * b - b)
     b_low = b - b_high
     product = a * b
-    return product, a_low * b_low - (
-        ((product - a_high * b_high) - a_low * b_high) - a_high * b_low
-    )
+    return product, a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
 
 
 def _to_odd(value: np.ndarray, error: np.ndarray) -> np.ndarray:

@@ -13,7 +13,9 @@ from .generator import Generator, default_generator
 
 bfloat16 = np.dtype(ml_dtypes.bfloat16)
 F2, F4, F8 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
+LARGEST = {bfloat16: float.fromhex("0x1.fep127"), F2: 65504.0, F4: float(np.finfo(F4).max), F8: float(np.finfo(F8).max)}
 DIGITS = {bfloat16: 8, F2: 11, F4: 24, F8: 53}  # of the significand
+_LOW24 = np.array(0xFFFFFF, np.uint32)
 BLOCK = 1 << 16  # numbers made at once, so that the steps stay in the cache
 
 
@@ -29,16 +31,15 @@ def draw(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     return locked
 
 
-def check(holds: bool, message: str) -> None:
+def check(holds: bool, message: str, *values: object) -> None:
+    """RuntimeError unless it holds; the message is put together only then."""
     if not holds:
-        raise RuntimeError(message)
+        raise RuntimeError(message.format(*values))
 
 
 def check_floating(name: str, dtype: np.dtype) -> None:
     if dtype not in DIGITS:
-        raise NotImplementedError(
-            f"{name} is not implemented for {dtype}; it needs a floating-point dtype"
-        )
+        raise NotImplementedError(f"{name} is not implemented for {dtype}; it needs a floating-point dtype")
 
 
 def by_blocks(n: int, dtype: np.dtype, block: Callable[[int], np.ndarray]) -> np.ndarray:
@@ -51,11 +52,16 @@ def by_blocks(n: int, dtype: np.dtype, block: Callable[[int], np.ndarray]) -> np
     return out
 
 
+def bits24(generator: Generator, n: int) -> np.ndarray:
+    """24 bits of one word, as int32."""
+    words = generator.engine.words(n)
+    words &= _LOW24
+    return words.view(np.int32)
+
+
 def unit24(generator: Generator, n: int) -> np.ndarray:
     """float32 in [0, 1): 24 bits of one word."""
-    words = generator.engine.words(n)
-    words &= np.uint32(0xFFFFFF)
-    out = words.view(np.int32).astype(np.float32)
+    out = bits24(generator, n).astype(np.float32)
     out *= np.float32(2.0**-24)
     return out
 

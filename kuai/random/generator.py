@@ -42,9 +42,7 @@ class Generator:
         self._seed = _DEFAULT_SEED
         self._engine: Engine | None = None
         self.next_double_normal: float | None = None
-        self.next_float_normal: float | None = (
-            None  # no CPU draw uses it; it travels with the state
-        )
+        self.next_float_normal: float | None = None  # no CPU draw uses it; it travels with the state
 
     @property
     def engine(self) -> Engine:
@@ -60,9 +58,7 @@ class Generator:
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         if not -(1 << 63) <= seed < 1 << 64:
-            raise ValueError(
-                "Overflow when unpacking long long: manual_seed needs -2**63 <= seed < 2**64"
-            )
+            raise ValueError("Overflow when unpacking long long: manual_seed needs -2**63 <= seed < 2**64")
         with self.lock:
             self._seed = seed % (1 << 64)
             self._engine = self.next_double_normal = self.next_float_normal = None

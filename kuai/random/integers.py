@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
-from .drawing import BLOCK, DIGITS, F4, F8, bfloat16, by_blocks, check, draw, from_int64
+from .drawing import BLOCK, DIGITS, F4, F8, LARGEST, bfloat16, by_blocks, check, draw, from_int64
 from .generator import Generator
 
 _I64_MIN, _I64_MAX = -(1 << 63), (1 << 63) - 1
@@ -62,9 +61,7 @@ def _random_unbounded(generator: Generator, n: int, dtype: np.dtype) -> np.ndarr
     elif dtype.kind == "i" or dtype == np.uint8:
         span = int(np.iinfo(dtype).max) + 1
     else:
-        raise NotImplementedError(
-            f"random_ without bounds is not implemented for {dtype}; give it from and to"
-        )
+        raise NotImplementedError(f"random_ without bounds is not implemented for {dtype}; give it from and to")
     source = generator.engine.wide if dtype in (np.int64, F8) else generator.engine.words
     return by_blocks(n, dtype, lambda m: from_int64(_modulo(source(m), span), dtype))
 
@@ -76,8 +73,8 @@ def _modulo(words: np.ndarray, span: int) -> np.ndarray:
 def _random_all_bits(generator: Generator, n: int, dtype: np.dtype) -> np.ndarray:
     check(
         dtype in (np.int64, F8, F4, bfloat16),
-        "random_ over the full 64-bit range handles only int64, float64, float32 and bfloat16, "
-        f"not {dtype}",
+        "random_ over the full 64-bit range handles only int64, float64, float32 and bfloat16, not {}",
+        dtype,
     )
     return by_blocks(n, dtype, lambda m: from_int64(generator.engine.wide(m).view(np.int64), dtype))
 
@@ -85,9 +82,7 @@ def _random_all_bits(generator: Generator, n: int, dtype: np.dtype) -> np.ndarra
 def _int_bounds(low: int, hi: int | None, dtype: np.dtype) -> tuple[int, int]:
     """The first and last value to draw; for floats, the nearest inside that the dtype can hold."""
     if hi is not None:
-        check(
-            low < hi, f"random_ expects 'from' to be less than 'to', but got from={low} >= to={hi}"
-        )
+        check(low < hi, "random_ expects 'from' to be less than 'to', but got from={} >= to={}", low, hi)
     if dtype in DIGITS:
         return _float_bounds(low, hi, dtype)
     if dtype == np.bool_:
@@ -96,8 +91,8 @@ def _int_bounds(low: int, hi: int | None, dtype: np.dtype) -> tuple[int, int]:
         least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
     last = most if hi is None else int(hi) - 1
     most = min(most, _I64_MAX)
-    check(least <= low <= most, f"from is out of bounds for {dtype}: random_ got from={low}")
-    check(least <= last <= most, f"to - 1 is out of bounds for {dtype}: random_ got to={hi}")
+    check(least <= low <= most, "from is out of bounds for {}: random_ got from={}", dtype, low)
+    check(least <= last <= most, "to - 1 is out of bounds for {}: random_ got to={}", dtype, hi)
     return low, last
 
 
@@ -114,12 +109,14 @@ def _float_bounds(low: int, hi: int | None, dtype: np.dtype) -> tuple[int, int]:
             last = below - (1 << (abs(int(hi) - 1).bit_length() - digits)) - 1
     check(
         low <= last,
-        f"random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got "
-        f"from={low} > to={last} for {dtype}",
+        "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got from={} > to={} for {}",
+        low,
+        last,
+        dtype,
     )
-    limit = int(float(ml_dtypes.finfo(dtype).max))
+    limit = int(LARGEST[dtype])
     for name, bound in (("from", low), ("to - 1", last)):
-        check(-limit <= bound <= limit, f"{name} is out of bounds for {dtype}: random_ got {bound}")
+        check(-limit <= bound <= limit, "{} is out of bounds for {}: random_ got {}", name, dtype, bound)
         if abs(bound) > 1 << digits:
             warnings.warn(
                 f"{name} is out of bounds [-(2^{digits}), 2^{digits}]: beyond them {dtype} can't "
@@ -140,9 +137,7 @@ def _as_dtype(value: int, dtype: np.dtype) -> int:
 
 # ---- permutations --------------------------------------------------------------------------------
 
-_WIDE_PERMUTATION = (
-    (1 << 32) - 1
-) // 20  # from here on one word is too coarse, and PyTorch shuffles inside out
+_WIDE_PERMUTATION = ((1 << 32) - 1) // 20  # from here on one word is too coarse, and PyTorch shuffles inside out
 _LOOP_BELOW = 300
 
 
@@ -163,7 +158,7 @@ def randperm(generator: Generator, n: int, dtype: Any = np.int64) -> np.ndarray:
 
 
 def _check_permutation(n: int, dtype: np.dtype) -> None:
-    check(n >= 0, f"randperm: n must not be negative, but got {n}")
+    check(n >= 0, "randperm: n must not be negative, but got {}", n)
     if dtype == bfloat16:
         most = _I64_MAX  # PyTorch does not check it
     elif dtype in DIGITS:
@@ -172,7 +167,7 @@ def _check_permutation(n: int, dtype: np.dtype) -> None:
         most = int(np.iinfo(dtype).max) + 1
     else:
         raise NotImplementedError(f"randperm is not implemented for {dtype}")
-    check(n <= most, f"randperm: n cannot be greater than {most} for {dtype}, but got {n}")
+    check(n <= most, "randperm: n cannot be greater than {} for {}, but got {}", most, dtype, n)
 
 
 def _swapped(picks: np.ndarray, n: int) -> np.ndarray:

@@ -22,15 +22,13 @@ _LAYOUT = np.dtype(
         "itemsize": STATE_BYTES,
     }
 )  # fmt: skip
-_RAW_IS_FASTER = (
-    6000  # words: below it `random_raw` has the lower overhead, above it `randint` is faster
-)
+_PIECE = 256 * WORDS  # NumPy gives the words as uint64: in pieces, so that they need no memory to speak of
 
 
 class Engine:
     """32-bit words of mt19937, in PyTorch's order."""
 
-    __slots__ = ("_bits", "_state", "seed")
+    __slots__ = ("_bits", "_block", "_next", "_state", "seed")
 
     def __init__(self, seed: int) -> None:
         self._bits = np.random.MT19937(0)
@@ -40,12 +38,34 @@ class Engine:
     def reseed(self, seed: int) -> None:
         self.seed = seed
         self._state.seed(seed & 0xFFFFFFFF)
+        self._begin_block(0)
+
+    def _begin_block(self, n: int) -> None:
+        """Make the n words up to the next twist, from which small draws are sliced; until the twist the key stays."""
+        self._block, self._next = self._bits.random_raw(n).astype(np.uint32), 0
 
     def words(self, n: int) -> np.ndarray:
         """The next n words, as uint32."""
-        if n < _RAW_IS_FASTER:
-            return self._bits.random_raw(n).astype(np.uint32)
-        return self._state.randint(0, 1 << 32, size=n, dtype=np.uint32)
+        end = self._next + n
+        if end > self._block.size:
+            return self._words_across(n)
+        out = self._block[self._next : end].copy()
+        self._next = end
+        return out
+
+    def _words_across(self, n: int) -> np.ndarray:
+        """The rest of the block, whole blocks, and the start of the one after."""
+        out = np.empty(n, np.uint32)
+        first = self._block.size - self._next
+        whole = (n - first) // WORDS * WORDS
+        out[:first] = self._block[self._next :]
+        for start in range(first, first + whole, _PIECE):
+            part = out[start : min(start + _PIECE, first + whole)]
+            part[...] = self._bits.random_raw(part.size)
+        self._begin_block(WORDS)
+        self._next = n - first - whole
+        out[first + whole :] = self._block[: self._next]
+        return out
 
     def wide(self, n: int) -> np.ndarray:
         """The next n 64-bit words; each takes two words, the first is the high half."""
@@ -61,11 +81,8 @@ class Engine:
 
     def pack(self, double_normal: float | None, float_normal: float | None) -> np.ndarray:
         """State in PyTorch's layout: uint8 of shape (5056,)."""
-        state = self._bits.state["state"]
-        key, used = state["key"], int(state["pos"])
-        if used == WORDS and self._unused(
-            key
-        ):  # seeded and never drawn from: PyTorch writes 0, not 624
+        key, used = self._bits.state["state"]["key"], WORDS - (self._block.size - self._next)
+        if used == WORDS and self._unused(key):  # seeded and never drawn from: PyTorch writes 0, not 624
             left, following = 1, 0
         else:
             left, following = WORDS + 1 - used, used
@@ -81,22 +98,18 @@ class Engine:
         """Take over a state in PyTorch's layout; returns the kept normals (double, float)."""
         if state.size != STATE_BYTES:
             raise RuntimeError(
-                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG "
-                f"state size to be {state.size}"
+                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state size to be {state.size}"
             )
         record = np.ascontiguousarray(state).reshape(-1).view(_LAYOUT)[0]
         left, following = int(record["left"]), int(record["next"])
         spent = left == 1 and following in (0, WORDS)
-        if not record["seeded"] or not (
-            spent or (0 < following < WORDS and left + following == WORDS + 1)
-        ):
+        if not record["seeded"] or not (spent or (0 < following < WORDS and left + following == WORDS + 1)):
             raise RuntimeError("Invalid mt19937 state")
         self.seed = int(record["seed"])
         key = record["key"].astype(np.uint32)
-        self._bits.state = {
-            "bit_generator": "MT19937",
-            "state": {"key": key, "pos": WORDS if spent else following},
-        }
+        used = WORDS if spent else following
+        self._bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": used}}
+        self._begin_block(WORDS - used)
         double_normal = float(record["double_normal"]) if record["has_double_normal"] else None
         float_normal = float(record["float_normal"]) if record["has_float_normal"] else None
         return double_normal, float_normal

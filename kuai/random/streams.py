@@ -19,17 +19,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
-from .arithmetic import fma32, fma64, libm, settle
+from .arithmetic import fma64, fma_unit, libm, settle
 from .boxmuller import normal_blocks
 from .drawing import (
     BLOCK,
     DIGITS,
     F8,
+    LARGEST,
+    bits24,
     by_blocks,
     check,
     check_floating,
@@ -43,6 +45,7 @@ from .integers import randint as randint
 from .integers import randperm as randperm
 
 _NEAR = 2.0**-48  # bounds the relative error of NumPy's float64 functions, generously
+_FEW = 32  # values: below it an estimate costs more than the values themselves
 
 
 # ---- uniform and normal --------------------------------------------------------------------------
@@ -50,38 +53,41 @@ _NEAR = 2.0**-48  # bounds the relative error of NumPy's float64 functions, gene
 
 def _check_uniform(lo: float, hi: float, dtype: np.dtype) -> None:
     check_floating("uniform_", dtype)
-    limit = float(ml_dtypes.finfo(dtype).max)
-    for name, bound in (("from", lo), ("to", hi)):
-        check(-limit <= bound <= limit, f"uniform_: {name} is out of bounds for {dtype}: {bound}")
-    check(lo <= hi, f"uniform_ expects to return a [from, to) range, but found from={lo} > to={hi}")
+    limit = LARGEST[dtype]
+    check(-limit <= lo <= limit, "uniform_: from is out of bounds for {}: {}", dtype, lo)
+    check(-limit <= hi <= limit, "uniform_: to is out of bounds for {}: {}", dtype, hi)
+    check(lo <= hi, "uniform_ expects to return a [from, to) range, but found from={} > to={}", lo, hi)
     check(
         hi - lo <= limit,
-        f"uniform_ expects to-from <= {limit} (the largest {dtype}), "
-        f"but found to={hi} and from={lo}",
-    )
+        "uniform_ expects to-from <= {} (the largest {}), but found to={} and from={}",
+        limit, dtype, hi, lo,
+    )  # fmt: skip
 
 
 @draw
-def uniform(
-    generator: Generator, n: int, lo: float = 0.0, hi: float = 1.0, dtype: Any = np.float32
-) -> np.ndarray:
+def uniform(generator: Generator, n: int, lo: float = 0.0, hi: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
     """n values in [lo, hi) (``Tensor.uniform_``; rand with the bounds left out)."""
     dtype = np.dtype(dtype)
-    _check_uniform(lo, hi, dtype)
     if dtype == F8:
-        return by_blocks(
-            n, dtype, lambda m: _between(fma64(unit53(generator, m), hi - lo, lo), lo, hi)
-        )
-    low, high = np.float32(lo), np.float32(hi)
-    ends = low.astype(dtype), high.astype(dtype)
+        _check_uniform(lo, hi, dtype)
+        return by_blocks(n, dtype, lambda m: _between(fma64(unit53(generator, m), hi - lo, lo), lo, hi))
+    width, start, ends = _spread(lo, hi, dtype)
 
     def block(m: int) -> np.ndarray:
-        values = unit24(generator, m)
-        if (low, high) != (0, 1):
-            values = fma32(values, float(high - low), float(low))
-        return _between(values.astype(dtype, copy=False), *ends)
+        values = fma_unit(bits24(generator, m), width, start).astype(dtype, copy=False)
+        return _between(values, *ends) if ends else values
 
     return by_blocks(n, dtype, block)
+
+
+@lru_cache(64)  # a network asks for few ranges, again and again
+def _spread(lo: float, hi: float, dtype: np.dtype) -> tuple[float, float, tuple]:
+    """The width and start of a range in float32, and its ends if rounding may bring a value up to the last."""
+    _check_uniform(lo, hi, dtype)
+    low, high = np.float32(lo), np.float32(hi)
+    width, start, ends = float(high - low), float(low), (low.astype(dtype), high.astype(dtype))
+    most = np.float32(width * (1 - 2.0**-24) + start).astype(dtype)
+    return width, start, ends if most == ends[1] else ()
 
 
 def _between(values: np.ndarray, lo: Any, hi: Any) -> np.ndarray:
@@ -104,26 +110,22 @@ def normal(
     """
     dtype = np.dtype(dtype)
     check_floating("normal_", dtype)
-    check(std >= 0.0, f"normal expects std >= 0.0, but found std {std}")
+    check(std >= 0.0, "normal expects std >= 0.0, but found std {}", std)
     if n >= 16 and contiguous:
         return normal_blocks(generator.engine, n, mean, std, dtype)
     return _serial_normals(generator, n, mean, std, dtype, log=False)
 
 
 @draw
-def log_normal(
-    generator: Generator, n: int, mean: float = 1.0, std: float = 2.0, dtype: Any = np.float32
-) -> np.ndarray:
+def log_normal(generator: Generator, n: int, mean: float = 1.0, std: float = 2.0, dtype: Any = np.float32) -> np.ndarray:
     """n values whose logarithm is normal (``Tensor.log_normal_``)."""
     dtype = np.dtype(dtype)
     check_floating("log_normal_", dtype)
-    check(std > 0.0, f"log_normal_ expects std > 0.0, but found std={std}")
+    check(std > 0.0, "log_normal_ expects std > 0.0, but found std={}", std)
     return _serial_normals(generator, n, mean, std, dtype, log=True)
 
 
-def _serial_normals(
-    generator: Generator, n: int, mean: float, std: float, dtype: np.dtype, log: bool
-) -> np.ndarray:
+def _serial_normals(generator: Generator, n: int, mean: float, std: float, dtype: np.dtype, log: bool) -> np.ndarray:
     """One after the other in float64; the sine of an odd last pair is kept in the generator."""
     out = np.empty(n, dtype)
     first = 0
@@ -137,30 +139,35 @@ def _serial_normals(
     return out
 
 
-def _serial_block(
-    generator: Generator, n: int, mean: float, std: float, dtype: np.dtype, log: bool
-) -> np.ndarray:
+def _serial_block(generator: Generator, n: int, mean: float, std: float, dtype: np.dtype, log: bool) -> np.ndarray:
     pairs = unit53(generator, n + n % 2).reshape(-1, 2)
     angle, negative = (2.0 * math.pi) * pairs[:, 0], -pairs[:, 1]
+    if n % 2:
+        generator.next_double_normal = _polar(float(angle[-1]), float(negative[-1]))[1]
 
-    def standard(index: np.ndarray) -> np.ndarray:
+    def exact(index: np.ndarray) -> np.ndarray:
         pair, odd = index // 2, index % 2 == 1
         trig = np.empty(index.size)
         trig[odd], trig[~odd] = libm(math.sin, angle[pair[odd]]), libm(math.cos, angle[pair[~odd]])
-        return np.sqrt(-2.0 * libm(math.log1p, negative[pair])) * trig
+        return _scaled_exactly(np.sqrt(-2.0 * libm(math.log1p, negative[pair])) * trig, mean, std, log)
 
-    if n % 2:
-        generator.next_double_normal = float(standard(np.array([n]))[0])
+    if n < _FEW:
+        values = np.array([_polar(a, b) for a, b in zip(angle.tolist(), negative.tolist())]).reshape(-1)[:n]
+        return rounded(_scaled_exactly(values, mean, std, log), dtype)
     if dtype == F8:
-        return _scaled_exactly(standard(np.arange(n)), mean, std, log)
+        return exact(np.arange(n))
     radius = np.sqrt(-2.0 * np.log1p(negative))
-    estimate = (
-        np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)[:n] * std + mean
-    )
+    estimate = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)[:n] * std + mean
     slack = _NEAR * (np.abs(estimate) + 2 * abs(mean))
     if log:
         estimate, slack = np.exp(estimate), np.exp(estimate) * (slack + _NEAR)
-    return _settled(estimate, slack, dtype, lambda i: _scaled_exactly(standard(i), mean, std, log))
+    return _settled(estimate, slack, dtype, exact)
+
+
+def _polar(angle: float, negative: float) -> tuple[float, float]:
+    """A pair of normals, by Box and Muller: the angle is 2 pi u1, and the radius is made from -u2."""
+    radius = math.sqrt(-2.0 * math.log1p(negative))
+    return radius * math.cos(angle), radius * math.sin(angle)
 
 
 def _scaled_exactly(values: np.ndarray, mean: float, std: float, log: bool) -> np.ndarray:
@@ -190,7 +197,7 @@ def _settled(
 @draw
 def bernoulli(generator: Generator, n: int, p: float = 0.5) -> np.ndarray:
     """n truth values, true with probability p (``Tensor.bernoulli_(p)``): one 53-bit draw each."""
-    check(0.0 <= p <= 1.0, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+    check(0.0 <= p <= 1.0, "bernoulli_ expects p to be in [0, 1], but got p={}", p)
     bound = math.ceil(p * 2.0**53)
     return by_blocks(n, np.dtype(bool), lambda m: _below(generator.engine.words(2 * m), bound))
 
@@ -220,9 +227,7 @@ def bernoulli_each(generator: Generator, p: np.ndarray) -> np.ndarray:
     return draws.reshape(p.shape) < p
 
 
-def dropout_noise(
-    generator: Generator | None, n: int, p: float, dtype: Any = np.float32
-) -> np.ndarray:
+def dropout_noise(generator: Generator | None, n: int, p: float, dtype: Any = np.float32) -> np.ndarray:
     """n factors of dropout: 0 with probability p, else 1/(1-p) rounded to the dtype
     (``nn.functional.dropout``).
 
@@ -241,17 +246,16 @@ def dropout_noise(
 
 
 @draw
-def exponential(
-    generator: Generator, n: int, lambd: float = 1.0, dtype: Any = np.float32
-) -> np.ndarray:
+def exponential(generator: Generator, n: int, lambd: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
     """n waiting times at the rate lambd (``Tensor.exponential_``)."""
     dtype = np.dtype(dtype)
     check(
         dtype in DIGITS,
         "Exponential distribution is a continuous probability distribution. "
-        f"dtype must be a floating point but you specified {dtype}",
+        "dtype must be a floating point but you specified {}",
+        dtype,
     )
-    check(lambd > 0.0, f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+    check(lambd > 0.0, "exponential_ expects lambda > 0.0, but found lambda={}", lambd)
     factor = -1.0 / lambd
 
     def block(m: int) -> np.ndarray:
@@ -259,25 +263,21 @@ def exponential(
         if dtype == F8:
             return factor * libm(math.log1p, x)
         estimate = factor * np.log1p(x)
-        return _settled(
-            estimate, _NEAR * estimate, dtype, lambda i: factor * libm(math.log1p, x[i])
-        )
+        return _settled(estimate, _NEAR * estimate, dtype, lambda i: factor * libm(math.log1p, x[i]))
 
     return by_blocks(n, dtype, block)
 
 
 @draw
-def cauchy(
-    generator: Generator, n: int, median: float = 0.0, sigma: float = 1.0, dtype: Any = np.float32
-) -> np.ndarray:
+def cauchy(generator: Generator, n: int, median: float = 0.0, sigma: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
     """n values of the Cauchy distribution (``Tensor.cauchy_``)."""
     dtype = np.dtype(dtype)
     check(
         dtype in DIGITS,
-        "Cauchy distribution is a continuous probability distribution. "
-        f"dtype must be a floating point but you specified {dtype}",
+        "Cauchy distribution is a continuous probability distribution. dtype must be a floating point but you specified {}",
+        dtype,
     )
-    check(sigma > 0.0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
+    check(sigma > 0.0, "cauchy_ expects sigma > 0.0, but found sigma={}", sigma)
 
     def block(m: int) -> np.ndarray:
         angle = math.pi * (unit53(generator, m) - 0.5)
@@ -285,9 +285,7 @@ def cauchy(
             return fma64(libm(math.tan, angle), sigma, median)
         scaled = np.tan(angle) * sigma
         slack = _NEAR * (np.abs(scaled) + abs(median))
-        return _settled(
-            scaled + median, slack, dtype, lambda i: fma64(libm(math.tan, angle[i]), sigma, median)
-        )
+        return _settled(scaled + median, slack, dtype, lambda i: fma64(libm(math.tan, angle[i]), sigma, median))
 
     return by_blocks(n, dtype, block)
 
@@ -298,7 +296,7 @@ def geometric(generator: Generator, n: int, p: float, dtype: Any = np.float32) -
     dtype = np.dtype(dtype)
     if dtype not in DIGITS and dtype.kind != "i" and dtype != np.uint8:
         raise NotImplementedError(f"geometric_ is not implemented for {dtype}")
-    check(0.0 < p < 1.0, f"geometric_ expects p to be in (0, 1), but got p={p}")
+    check(0.0 < p < 1.0, "geometric_ expects p to be in (0, 1), but got p={}", p)
     scale = math.log1p(-p)
 
     def block(m: int) -> np.ndarray:
@@ -318,9 +316,7 @@ def _log(x: float) -> float:
 
 
 @draw
-def multinomial(
-    generator: Generator, weights: np.ndarray, num_samples: int, replacement: bool = False
-) -> np.ndarray:
+def multinomial(generator: Generator, weights: np.ndarray, num_samples: int, replacement: bool = False) -> np.ndarray:
     """Indices drawn by weight along the last axis: int64 of shape (num_samples,) or (rows,
     num_samples).
     """
@@ -335,25 +331,25 @@ def multinomial(
 
 
 def _check_multinomial(weights: np.ndarray, num_samples: int, replacement: bool) -> None:
-    check(
-        weights.ndim in (1, 2), f"multinomial: prob_dist must be 1 or 2 dim, but got {weights.ndim}"
-    )
+    check(weights.ndim in (1, 2), "multinomial: prob_dist must be 1 or 2 dim, but got {}", weights.ndim)
     check(
         weights.dtype in DIGITS,
-        f"multinomial only supports floating-point dtypes for input, got: {weights.dtype}",
+        "multinomial only supports floating-point dtypes for input, got: {}",
+        weights.dtype,
     )
-    check(
-        num_samples > 0, f"multinomial: cannot sample n_sample <= 0 samples, but got {num_samples}"
-    )
+    check(num_samples > 0, "multinomial: cannot sample n_sample <= 0 samples, but got {}", num_samples)
     categories = weights.shape[-1]
     check(
         replacement or num_samples <= categories,
-        f"multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement "
-        f"({num_samples} of {categories}); pass replacement=True",
+        "multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement ({} of {}); "
+        "pass replacement=True",
+        num_samples,
+        categories,
     )
     check(
         categories <= 1 << 24,
-        f"multinomial: number of categories cannot exceed 2^24, but got {categories}",
+        "multinomial: number of categories cannot exceed 2^24, but got {}",
+        categories,
     )
     if weights.size:
         _check_weights(weights)
@@ -362,8 +358,7 @@ def _check_multinomial(weights: np.ndarray, num_samples: int, replacement: bool)
 def _check_weights(weights: np.ndarray) -> None:
     check(
         bool((np.isfinite(weights) & (weights >= 0)).all()),
-        "invalid multinomial distribution: probability tensor contains either `inf`, `nan` or "
-        "element < 0",
+        "invalid multinomial distribution: probability tensor contains either `inf`, `nan` or element < 0",
     )
     check(
         bool((weights.astype(np.float64).sum(-1) > 0).all()),
