@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from ml_dtypes import finfo
 
 from .. import dtypes, return_types
@@ -183,16 +184,23 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
 _divisible = operands(supports(INTEGER, FLOAT)(rules.broadcast))
 
 
+def _floored(xp, x, y):
+    """Of whole numbers, 0 where the divisor is 0: NumPy's way, which XLA has to be told."""
+    if xp is np or not _whole(x):
+        return xp.floor_divide(x, y)
+    return xp.where(y == 0, 0, xp.floor_divide(x, xp.where(y == 0, 1, y)))
+
+
 @binary(shape=_divisible, name="div_floor", grad_name="DivBackward1", vjp=(zero, zero), cost=8.0)
 def _div_floor(xp, x, y):
-    return xp.floor_divide(x, y)
+    return _floored(xp, x, y)
 
 
 @binary(shape=_divisible, name="div_trunc", grad_name="DivBackward1", vjp=(zero, zero), cost=8.0)
 def _div_trunc(xp, x, y):
     if not _whole(x):
         return xp.trunc(x / y)
-    quotient = xp.floor_divide(x, y)
+    quotient = _floored(xp, x, y)
     return quotient + ((quotient < 0) & (quotient * y != x)).astype(x.dtype)
 
 
@@ -203,7 +211,7 @@ def _check_divisor(x: object, y: object) -> None:
 
 
 def floor_divide(input: object, other: object, *, out: Tensor | None = None) -> Tensor:
-    """The quotient rounded down (``torch.floor_divide``).
+    """The quotient rounded down (``torch.floor_divide``); a tensor of whole numbers over one with a 0 gives 0 there.
 
     >>> import kuai as torch
     >>> torch.floor_divide(torch.tensor([7, -7]), 2)
@@ -272,7 +280,23 @@ def fmod(input: Tensor, other: object, *, out: Tensor | None = None) -> Tensor:
 # ---- divisors and digits -----------------------------------------------------------------------------------------------
 
 
-@binary(shape=tensors_only(supports(INTEGER)(rules.broadcast)), vjp=None, cost=30.0)
+def _gcd_xla(xp, x, y):
+    """Euclid's way on magnitudes without a sign: jax.numpy's does not end at the least integer."""
+    a, b = (xp.abs(v).astype(f"u{v.dtype.itemsize}") for v in xp.broadcast_arrays(x, y))
+
+    def step(pair):  # type: ignore[no-untyped-def]
+        a, b = pair
+        return xp.where(b == 0, a, b), xp.where(b == 0, 0, a % xp.where(b == 0, 1, b))
+
+    return xp.lax.while_loop(lambda pair: xp.any(pair[1] != 0), step, (a, b))[0].astype(x.dtype)
+
+
+def _lcm_xla(xp, x, y):
+    divisor = _gcd_xla(xp, x, y)
+    return xp.abs(x // xp.where(divisor == 0, 1, divisor) * y)
+
+
+@binary(shape=tensors_only(supports(INTEGER)(rules.broadcast)), vjp=None, cost=30.0, xla=_gcd_xla)
 def gcd(xp, x, y):
     """The greatest common divisor (``torch.gcd``).
 
@@ -283,7 +307,7 @@ def gcd(xp, x, y):
     return xp.gcd(x, y)
 
 
-@binary(shape=tensors_only(supports(INTEGER)(rules.broadcast)), vjp=None, cost=30.0)
+@binary(shape=tensors_only(supports(INTEGER)(rules.broadcast)), vjp=None, cost=30.0, xla=_lcm_xla)
 def lcm(xp, x, y):
     """The least common multiple (``torch.lcm``).
 
