@@ -49,3 +49,22 @@ def test_compiled(table, name):
 def test_gaps_are_of_the_tables():
     known = {name for _, name in NAMES}
     assert not [name for name in GAPS if name.removesuffix(" compiled") not in known]
+
+
+SIN = kuai.sin
+MISTAKES = {
+    "value": lambda x, **out: SIN(x, **out) * 1.01,
+    "dtype": lambda x, **out: SIN(x, **out).double(),
+    "shape": lambda x, **out: SIN(x, **out)[None],
+    "gradient": lambda x, **out: SIN(x.detach(), **out) + 0 * x,
+    "no gradient": lambda x, **out: SIN(x.detach(), **out),
+    "second derivative": lambda x, **out: SIN(x, **out) + 0 * x + (x - x.detach()) ** 2,
+    "out": lambda x, out=None: SIN(x),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_caught(mistake, monkeypatch):
+    monkeypatch.setattr(kuai, "sin", MISTAKES[mistake])
+    verdict = run("ops", "ops/sin", "numpy")
+    assert verdict.status == "failed", verdict
