@@ -15,6 +15,8 @@ FUNCTIONS = {
     **dict.fromkeys(("compile",), "compiler"),
     **dict.fromkeys(("vmap",), "func"),
     **dict.fromkeys(("stft", "istft"), "ops.spectra"),
+    **dict.fromkeys(("svd_lowrank", "pca_lowrank", "lobpcg"), "ops.lowrank"),
+    **dict.fromkeys(("nonzero_static", "unravel_index"), "ops.indexing"),
     **dict.fromkeys("hann_window hamming_window blackman_window bartlett_window kaiser_window".split(), "ops.tapers"),
     **dict.fromkeys(
         "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split(),
@@ -26,6 +28,7 @@ FUNCTIONS = {
         "conv_tbc adaptive_max_pool1d affine_grid_generator".split(),
         "ops.native",
     ),
+    **dict.fromkeys(("fill", "nonzero_static", "unravel_index"), "ops.elements"),
     **dict.fromkeys(("pdist", "celu_", "rrelu_", "selu_", "threshold_"), "nn.functional"),
     **dict.fromkeys(
         "binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss hinge_embedding_loss kl_div margin_ranking_loss "

@@ -1,0 +1,165 @@
+"""Single elements: those on the diagonal, those a Python function gives, and where the ones that count are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from .. import dtypes
+from ..tensor import Tensor
+from .conversion import _caster, assign
+from .creation import from_array
+from .define import write_out
+from .queries import is_nonzero, is_same_size
+from .rounding import div, remainder
+
+
+def fill(input: Tensor, value: object) -> Tensor:
+    """A tensor of one value, in the shape of another (``torch.fill``).
+
+    >>> import kuai as torch
+    >>> torch.fill(torch.zeros(2), 3)
+    tensor([3., 3.])
+    """
+    return input.clone().fill_(value)
+
+
+def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
+    """Write a number on the main diagonal (``torch.Tensor.fill_diagonal_``); of a tall matrix, again and again with ``wrap``.
+
+    >>> import kuai as torch
+    >>> torch.zeros(2, 2).fill_diagonal_(1)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    if self.ndim < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if self.ndim > 2 and len(set(self.shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    array = np.zeros(self.shape, bool)
+    np.fill_diagonal(array, True, wrap=wrap)
+    return self.masked_fill_(from_array(array, self.device), fill_value)
+
+
+def apply_(self: Tensor, callable: Callable) -> Tensor:
+    """Replace each element by what a Python function makes of it, one after the other (``torch.Tensor.apply_``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1., 2.]).apply_(lambda x: x * 10)
+    tensor([10., 20.])
+    """
+    return _elementwise(self, "apply_", callable)
+
+
+def map_(self: Tensor, tensor: Tensor, callable: Callable) -> Tensor:
+    """Replace each element by what a Python function makes of it and of its partner (``torch.Tensor.map_``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1., 2.]).map_(torch.tensor([3., 4.]), lambda a, b: a * b)
+    tensor([3., 8.])
+    """
+    return _elementwise(self, "map_", callable, tensor)
+
+
+def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable) -> Tensor:
+    """`map_` with two partners (``torch.Tensor.map2_``)."""
+    return _elementwise(self, "map2_", callable, x, y)
+
+
+def _elementwise(self: Tensor, name: str, fn: Callable, *others: Tensor) -> Tensor:
+    if self.device.type != "cpu":
+        raise TypeError(f"{name} is only implemented on CPU tensors")
+    if self.requires_grad:
+        raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")
+    columns = [x.expand(self.shape).reshape(-1).tolist() for x in (self, *others)]
+    made = [fn(*values) for values in zip(*columns)]
+    return assign(self, from_array(np.array(made, self.dtype.numpy).reshape(self.shape), self.device), name)
+
+
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tensor | None = None) -> Tensor:
+    """`nonzero` with a fixed number of rows: cut off, or filled up (``torch.nonzero_static``).
+
+    >>> import kuai as torch
+    >>> torch.nonzero_static(torch.tensor([0, 5, 6]), size=3)
+    tensor([[ 1],
+            [ 2],
+            [-1]])
+    """
+    if size < 0:
+        raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, got {size}")
+    found = np.argwhere(input._array())[:size]
+    rows = np.full((size, input.ndim), fill_value, np.int64)
+    rows[: len(found)] = found
+    made = from_array(rows, input.device)
+    return made if out is None else write_out(out, made)
+
+
+def unravel_index(indices: Tensor, shape: int | tuple[int, ...]) -> tuple[Tensor, ...]:
+    """The coordinates of positions in a flattened tensor (``torch.unravel_index``).
+
+    >>> import kuai as torch
+    >>> torch.unravel_index(torch.tensor(5), (2, 3))
+    (tensor(1), tensor(2))
+    """
+    if not isinstance(indices, Tensor):
+        raise TypeError(f"unravel_index: expected indices to be a Tensor, but got {type(indices).__name__}")
+    if indices.dtype.category != 1:
+        raise ValueError(f"expected 'indices' to be an integer tensor, but got dtype {indices.dtype}")
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if any(n < 0 for n in sizes):
+        raise ValueError("'shape' cannot have negative values, but got " + str(sizes))
+    steps = [prod(sizes[i + 1 :]) for i in range(len(sizes))]
+    return tuple(remainder(div(indices, step, rounding_mode="floor"), n) for step, n in zip(steps, sizes))
+
+
+# ---- methods that are about the tensor as an object ------------------------------------------------------------------------
+
+
+def as_subclass(self: Tensor, cls: type) -> Tensor:
+    """The same values as a tensor of a subclass (``torch.Tensor.as_subclass``).
+
+    >>> import kuai as torch
+    >>> class Named(torch.Tensor): ...
+    >>> type(torch.ones(1).as_subclass(Named)).__name__
+    'Named'
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise RuntimeError(f"as_subclass: cls must be a subclass of Tensor, got {cls!r}")
+    made = self.view_as(self)
+    made.__class__ = cls
+    return made
+
+
+def to_dense(self: Tensor, dtype: object = None, *, masked_grad: bool = True) -> Tensor:
+    """The tensor itself: all are dense here (``torch.Tensor.to_dense``)."""
+    return self if dtype is None else self.to(dtype)
+
+
+def record_stream(self: Tensor, stream: object) -> None:
+    """Accepted: memory is given back only after its last use, in whatever stream that is (``torch.Tensor.record_stream``)."""
+    if self.device.type == "cpu":
+        raise NotImplementedError("Could not run 'aten::record_stream' with arguments from the 'CPU' backend.")
+
+
+def dim_order(self: Tensor, ambiguity_check: bool = False) -> tuple[int, ...]:
+    """The dimensions from the outermost in memory to the innermost (``torch.Tensor.dim_order``).
+
+    >>> import kuai as torch
+    >>> torch.empty(2, 3).t().dim_order()
+    (1, 0)
+    """
+    strides = self.stride()
+    return tuple(sorted(range(self.ndim), key=lambda i: -strides[i]))
+
+
+METHODS = ("fill_diagonal_", "apply_", "map_", "map2_", "nonzero_static", "as_subclass", "to_dense", "record_stream",
+           "dim_order")  # fmt: skip
+INPLACE = ()
+METHODS_EXTRA = {
+    "byte": _caster(dtypes.uint8, "byte"),
+    "char": _caster(dtypes.int8, "char"),
+    "is_nonzero": is_nonzero,
+    "is_same_size": is_same_size,
+}
