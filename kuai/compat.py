@@ -28,7 +28,7 @@ class _Torch(ModuleType):
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds ``torch.x.y`` as ``kuai.x.y``."""
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None):  # type: ignore[no-untyped-def]
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None):
         if not name.startswith("torch.") or _module(name) is None:
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from functools import cache
 from types import SimpleNamespace
 
 from .devices import device as _device
@@ -13,7 +13,7 @@ from .random.seeding import accelerator_stream
 _current = 0
 
 
-@lru_cache(maxsize=None)
+@cache
 def _possible() -> bool:
     """Whether there can be a GPU, from what is cheap to look at."""
     from importlib.util import find_spec
@@ -49,7 +49,7 @@ def _index(given: object) -> int:
     if given is None:
         return _current
     found = given if isinstance(given, int) else _device(given).index
-    return _current if found is None else found  # type: ignore[return-value]
+    return _current if found is None else found
 
 
 def _jax_device(given: object) -> object:

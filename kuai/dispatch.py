@@ -6,15 +6,15 @@ This is the hot path: an op costs what its recorder costs. Promotion and checks 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from types import CodeType
 
 import numpy as np
 
 from . import tensor as _tensor
-from .autograd.graph import OpNode, OutputNode, next_number, op_node
+from .autograd.graph import OpNode, OutputNode, next_number, op_node  # noqa: F401 (the recorders' text uses all)
 from .engine.program import Op, parameters
-from .engine.trace import Value, admit, current, extend, flush, record
+from .engine.trace import Value, admit, current, extend, flush, record  # noqa: F401 (the same)
 from .tensor import Step, Tensor, wrap
 
 NUMBERS = frozenset((bool, int, float, complex))
@@ -96,7 +96,7 @@ def bind(op):
 """
 
 
-@lru_cache(maxsize=None)
+@cache
 def _unrolled(names: tuple[str, ...], saves: tuple, public: bool, casts: bool) -> CodeType:
     """The code of recorders for ops of one form: the loop over operands unrolled, which halves an op's cost.
 
@@ -201,13 +201,13 @@ def finish(op: Op, vjp: object, scatter: Callable | None = None) -> Op:
     op.scatter = scatter
     if vjp is None:
         return op
-    rules = (vjp,) if callable(vjp) else tuple(vjp)  # type: ignore[arg-type]
+    rules = (vjp,) if callable(vjp) else tuple(vjp)
     if not callable(vjp) and (len(rules) != len(op.inputs) or op.variadic):
         raise TypeError(f"op {op.name}: {len(rules)} derivatives for {len(op.inputs)} inputs {op.inputs}; None means none")
     saves: list = []
     picks = [tuple(_source(op, n, saves) for n in parameters(r)[0]) if r else () for r in rules]
     op.saves = tuple(saves)
-    op.vjps = vjp if callable(vjp) else tuple(rules)  # type: ignore[assignment]
+    op.vjps = vjp if callable(vjp) else tuple(rules)
     op.picks = picks[0] if callable(vjp) else tuple(picks)
     return op
 

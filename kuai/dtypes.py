@@ -6,7 +6,7 @@ One table. Everything that has to know a dtype (printing, files, promotion, both
 from __future__ import annotations
 
 import builtins
-from functools import lru_cache
+from functools import cache
 
 import ml_dtypes
 import numpy as np
@@ -143,7 +143,7 @@ def default_for(kind: type) -> dtype:
     return _OF_PYTHON[kind]
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote_types(a: dtype, b: dtype) -> dtype:
     """The smallest dtype that both convert to (``torch.promote_types``).
 
@@ -167,7 +167,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     return high
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote_scalar(d: dtype, kind: type) -> dtype:
     """The dtype of an operation between a tensor of ``d`` and a Python number: the number counts by category only."""
     category = {builtins.bool: 0, builtins.int: 1, builtins.float: 2, complex: 3}[kind]

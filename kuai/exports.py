@@ -16,7 +16,6 @@ FUNCTIONS = {
     **dict.fromkeys(("vmap",), "func"),
     **dict.fromkeys(("stft", "istft"), "ops.spectra"),
     **dict.fromkeys(("svd_lowrank", "pca_lowrank", "lobpcg"), "ops.lowrank"),
-    **dict.fromkeys(("nonzero_static", "unravel_index"), "ops.indexing"),
     **dict.fromkeys("hann_window hamming_window blackman_window bartlett_window kaiser_window".split(), "ops.tapers"),
     **dict.fromkeys(
         "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split(),

@@ -17,6 +17,9 @@ from .ops.factorizations import householder_product as householder_product
 from .ops.factorizations import qr as qr
 from .ops.factorizations import svd as svd
 from .ops.factorizations import svdvals as svdvals
+from .ops.ldl import ldl_factor as ldl_factor
+from .ops.ldl import ldl_factor_ex as ldl_factor_ex
+from .ops.ldl import ldl_solve as ldl_solve
 from .ops.linalg import cond as cond
 from .ops.linalg import det as det
 from .ops.linalg import diagonal as diagonal

@@ -63,7 +63,7 @@ def _operator(fn: Callable) -> Callable:
             return fn(self, other)
         except TypeError:
             if _foreign(other):
-                return NotImplemented  # type: ignore[return-value]
+                return NotImplemented
             raise
 
     return method
@@ -75,7 +75,7 @@ def _reflected(fn: Callable) -> Callable:
             return fn(other, self)
         except TypeError:
             if _foreign(other):
-                return NotImplemented  # type: ignore[return-value]
+                return NotImplemented
             raise
 
     return method
@@ -102,8 +102,8 @@ def install_operators(functions: dict[str, Callable]) -> None:
         setattr(Tensor, f"__{symbol}__", _comparison(functions[name], fallback))
     for symbol, name in UNARY.items():
         setattr(Tensor, f"__{symbol}__", functions[name])
-    Tensor.__hash__ = object.__hash__  # type: ignore[method-assign]  # __eq__ compares elements
-    Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]  # NumPy's operators leave the work to ours
+    Tensor.__hash__ = object.__hash__  # __eq__ compares elements
+    Tensor.__array_priority__ = 1000  # NumPy's operators leave the work to ours
 
 
 # ---- properties ----------------------------------------------------------------------------------------------------------------
@@ -146,9 +146,9 @@ def install_properties() -> None:
     }
     for name, fn in readable.items():
         setattr(Tensor, name, property(fn))
-    Tensor.requires_grad = property(_requires_grad, protocol.set_requires_grad)  # type: ignore[attr-defined]
-    Tensor.grad = property(protocol.get_grad, protocol.set_grad)  # type: ignore[attr-defined]
-    Tensor.data = property(Tensor._alias, protocol.set_data)  # type: ignore[attr-defined]
+    Tensor.requires_grad = property(_requires_grad, protocol.set_requires_grad)
+    Tensor.grad = property(protocol.get_grad, protocol.set_grad)
+    Tensor.data = property(Tensor._alias, protocol.set_data)
 
 
 def size(self: Tensor, dim: int | None = None) -> object:
@@ -220,14 +220,14 @@ def backward(self: Tensor, gradient: Tensor | None = None, retain_graph: bool | 
     >>> (x * x).sum().backward(); x.grad
     tensor([2., 2.])
     """
-    api.backward(self, gradient, retain_graph, create_graph, inputs=inputs)  # type: ignore[arg-type]
+    api.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 def register_hook(self: Tensor, hook: Callable) -> RemovableHandle:
     """Call ``hook(grad)`` when this tensor's gradient is known; what it returns replaces it (``Tensor.register_hook``)."""
     if not self.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    return self._node._hooks().add("tensor", hook)  # type: ignore[union-attr]
+    return self._node._hooks().add("tensor", hook)
 
 
 def register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> RemovableHandle:
@@ -236,7 +236,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> Removabl
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if not self.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-    return self._node._hooks().add("accumulated", hook)  # type: ignore[union-attr]
+    return self._node._hooks().add("accumulated", hook)
 
 
 def retain_grad(self: Tensor) -> None:
@@ -244,7 +244,7 @@ def retain_grad(self: Tensor) -> None:
     if not self.requires_grad:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if not self.is_leaf and not self._retains:
-        self._node._hooks().retained.append(weakref.ref(self))  # type: ignore[union-attr]
+        self._node._hooks().retained.append(weakref.ref(self))
         self._retains = True
 
 
@@ -273,7 +273,7 @@ def install_methods(families: list[ModuleType], functions: dict[str, Callable]) 
         collect(module)
     for name, fn in (OWN | protocol.PROTOCOL).items():
         setattr(Tensor, name, fn)
-    Tensor._make_subclass = staticmethod(make_subclass)  # type: ignore[attr-defined]
+    Tensor._make_subclass = staticmethod(make_subclass)
     install_operators(functions)
     install_properties()
 

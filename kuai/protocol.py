@@ -97,7 +97,7 @@ def truth(self: Tensor) -> bool:
 def index(self: Tensor) -> int:
     if self.dtype.category > 1 or self._aval.size != 1:
         raise TypeError("only integer tensors of a single element can be converted to an index")
-    return int(self.item())  # type: ignore[call-overload]
+    return int(self.item())
 
 
 def length(self: Tensor) -> int:
@@ -196,9 +196,9 @@ def shallow(self: Tensor) -> Tensor:
 def rebuild(cls: type, data: np.ndarray | tuple, dtype: dtypes.dtype, device: str, requires_grad: bool) -> Tensor:
     """A tensor from its pickled parts."""
     if device == "meta":
-        out = wrap(concrete(None, Aval(data, dtype, placement("meta"))))  # type: ignore[arg-type]
+        out = wrap(concrete(None, Aval(data, dtype, placement("meta"))))
     else:
-        out = from_array(data.view(dtype.numpy), placement("cpu")).to(device)  # type: ignore[union-attr]
+        out = from_array(data.view(dtype.numpy), placement("cpu")).to(device)
     out.__class__ = cls
     return require_grad(out, requires_grad)
 
@@ -211,12 +211,12 @@ def reduce(self: Tensor, protocol: int) -> tuple:
     return rebuild, (*parts,)
 
 
-def dlpack(self: Tensor, *, stream: object = None, max_version: object = None, dl_device: object = None, copy: object = None):  # type: ignore[no-untyped-def]
+def dlpack(self: Tensor, *, stream: object = None, max_version: object = None, dl_device: object = None, copy: object = None):
     """Hand the memory to another library by DLPack."""
     if self._node is not None:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if self.device.type != "cpu":
-        return materialize(self._read()).__dlpack__()  # type: ignore[attr-defined]
+        return materialize(self._read()).__dlpack__()
     return export(self).__dlpack__()
 
 

@@ -67,7 +67,7 @@ class _Comparison:
         common = dtypes.promote_types(actual.dtype, expected.dtype)
         rtol, atol = self._tolerances(actual.dtype, expected.dtype)
         wide = np.complex128 if common.is_complex else np.float64 if common.is_floating_point else np.int64
-        a, e = (np.asarray(t.detach().cpu()._array()).astype(wide) for t in (actual, expected))  # type: ignore[attr-defined]
+        a, e = (np.asarray(t.detach().cpu()._array()).astype(wide) for t in (actual, expected))
         close = np.isclose(a, e, rtol=rtol, atol=atol, equal_nan=self.equal_nan)
         if close.all():
             return None
@@ -116,13 +116,13 @@ def make_tensor(*shape: object, dtype: dtype, device: object = "cpu", low: float
 
     size = shape_of(shape, "make_tensor")
     if dtype is dtypes.bool_:
-        return randint(0 if low is None else int(low), 2 if high is None else int(high), size).to(dtype)  # type: ignore[attr-defined]
+        return randint(0 if low is None else int(low), 2 if high is None else int(high), size).to(dtype)
     if dtype.category == 1:
         lo, hi = 0 if dtype is dtypes.uint8 else -9 if low is None else int(low), 10 if high is None else int(high)
-        made = randint(lo if low is None else int(low), hi, size).to(dtype)  # type: ignore[attr-defined]
+        made = randint(lo if low is None else int(low), hi, size).to(dtype)
     else:
         lo_, hi_ = -9.0 if low is None else low, 9.0 if high is None else high
-        made = (rand(size, dtype=dtypes.complex128 if dtype.is_complex else dtypes.float64) * (hi_ - lo_) + lo_).to(dtype)  # type: ignore[attr-defined]
+        made = (rand(size, dtype=dtypes.complex128 if dtype.is_complex else dtypes.float64) * (hi_ - lo_) + lo_).to(dtype)
     if exclude_zero:
         made = made.where(made != 0, made.new_ones(()))
     made = made.to(device)

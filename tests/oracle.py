@@ -126,7 +126,7 @@ def counterpart(x: object) -> object:
     if isinstance(x, torch.Generator):
         return kuai.Generator().manual_seed(x.initial_seed())
     if isinstance(x, torch.nn.Module):
-        return lookup(f"nn.{type(x).__name__}")()  # type: ignore[operator]
+        return _module(x)
     if isinstance(x, functools.partial):
         return functools.partial(counterpart(x.func), *x.args, **x.keywords)  # type: ignore[arg-type]
     if isinstance(x, FunctionType) and not x.__module__.startswith("torch.nn"):
@@ -137,6 +137,21 @@ def counterpart(x: object) -> object:
     if callable(x) and hasattr(x, "__name__"):
         return lookup(_path(x))
     raise Unsupported(f"a {type(x).__name__}")
+
+
+def _module(x: torch.nn.Module) -> object:
+    """Our module of the same class with the same weights."""
+    options: dict = {}
+    if isinstance(x, torch.nn.TransformerEncoderLayer):
+        options = {
+            "d_model": x.self_attn.embed_dim, "nhead": x.self_attn.num_heads, "dropout": x.dropout.p,
+            "dim_feedforward": x.linear1.out_features, "activation": counterpart(x.activation),
+            "layer_norm_eps": x.norm1.eps, "batch_first": x.self_attn.batch_first, "norm_first": x.norm_first,
+            "bias": x.linear1.bias is not None,
+        }  # fmt: skip
+    made = lookup(f"nn.{type(x).__name__}")(**options)  # type: ignore[operator]
+    made.load_state_dict(Converter()(x.state_dict()))
+    return made
 
 
 def _path(x: object) -> str:

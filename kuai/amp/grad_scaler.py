@@ -51,7 +51,7 @@ class GradScaler:
             return type(outputs)(self.scale(x) for x in outputs)
         raise ValueError("outputs must be a Tensor or an iterable of Tensors")
 
-    def unscale_(self, optimizer) -> None:  # type: ignore[no-untyped-def]
+    def unscale_(self, optimizer) -> None:
         """Divide an optimizer's gradients by the scale; once a step, before they are clipped."""
         if not self._enabled:
             return
@@ -64,7 +64,7 @@ class GradScaler:
         self._overflowed[id(optimizer)] = _unscale(grads, 1.0 / self._scale)
         self._states[id(optimizer)] = UNSCALED
 
-    def step(self, optimizer, *args: object, **kwargs: object) -> object:  # type: ignore[no-untyped-def]
+    def step(self, optimizer, *args: object, **kwargs: object) -> object:
         """``optimizer.step()``, unless a gradient is inf or nan."""
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
@@ -155,7 +155,7 @@ def _unscale(grads: list[Tensor], factor: float) -> bool:
     if not grads:
         return False
     with no_grad():
-        finite = stack([g.isfinite().all() for g in grads]).all()  # type: ignore[attr-defined]
+        finite = stack([g.isfinite().all() for g in grads]).all()
         for g in grads:
-            g.mul_(factor)  # type: ignore[attr-defined]
+            g.mul_(factor)
     return not bool(finite)

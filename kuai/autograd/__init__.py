@@ -14,6 +14,6 @@ from .modes import no_grad as no_grad
 from .modes import set_grad_enabled as set_grad_enabled
 
 
-def Variable(data, requires_grad: bool = False):  # type: ignore[no-untyped-def]  # noqa: N802 (PyTorch's name)
+def Variable(data, requires_grad: bool = False):  # noqa: N802 (PyTorch's name)
     """The tensor itself: PyTorch's old name for one that takes part in autograd (``torch.autograd.Variable``)."""
     return data.requires_grad_() if requires_grad else data

@@ -72,7 +72,7 @@ def _node_of(t: Tensor) -> Node:
     t._read()
     if t._node is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    return t._node  # type: ignore[return-value]
+    return t._node
 
 
 def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_graph: bool | None = None,
@@ -126,6 +126,6 @@ def grad_fn(self: Tensor) -> Node | None:
     node = self._node
     if type(node) is AccumulateGrad:
         return None
-    return node.edges[0] if type(node) is OutputNode else node  # type: ignore[return-value]
+    return node.edges[0] if type(node) is OutputNode else node
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 from functools import wraps
+from typing import Any
 
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
@@ -63,7 +63,7 @@ class FunctionCtx:
         """The tensors given to save_for_backward."""
         if self._saved is FREED:
             raise RuntimeError(TWICE)
-        return tuple(s if s is None else self._unsaved(*s) for s in self._saved)  # type: ignore[union-attr]
+        return tuple(s if s is None else self._unsaved(*s) for s in self._saved)
 
     def _unsaved(self, tensor: Tensor, value: object, node: object) -> Tensor:
         if tensor._read() is value and tensor._node is not None:

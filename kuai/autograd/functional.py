@@ -9,7 +9,7 @@ from ..tensor import Tensor
 Inputs = Tensor | tuple[Tensor, ...]
 
 
-def _func():  # type: ignore[no-untyped-def]
+def _func():
     from .. import func  # stands floors above; these names are its older form
 
     return func
@@ -63,9 +63,9 @@ def vjp(func: Callable, inputs: Inputs, v: object = None, create_graph: bool = F
     """The value of a function and the product of a vector with its Jacobian (``torch.autograd.functional.vjp``)."""
     value, pull = _func().vjp(func, *_tuple(inputs))
     if v is None:
-        if not isinstance(value, Tensor) or value.numel() != 1:  # type: ignore[attr-defined]
+        if not isinstance(value, Tensor) or value.numel() != 1:
             raise RuntimeError("The vector v can only be None if the user-provided function returns a single element.")
-        v = value.new_ones(value.shape)  # type: ignore[attr-defined]
+        v = value.new_ones(value.shape)
     return _finish(value, create_graph), _finish(_like(inputs, pull(v)), create_graph)
 
 

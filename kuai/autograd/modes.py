@@ -40,7 +40,7 @@ class _Mode:
 
     def _around_generator(self, function: Callable) -> Callable:
         @wraps(function)
-        def generate(*args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+        def generate(*args: object, **kwargs: object):
             inner, sent = function(*args, **kwargs), None
             while True:
                 try:
@@ -56,7 +56,7 @@ class _Mode:
 class _Bare(type):
     """Lets ``@no_grad`` stand without parentheses, as PyTorch does."""
 
-    def __call__(cls, function: Callable | None = None, **kwargs: object):  # type: ignore[no-untyped-def]
+    def __call__(cls, function: Callable | None = None, **kwargs: object):
         mode = super().__call__(**kwargs)
         return mode if function is None else mode(function)
 
@@ -102,7 +102,7 @@ class set_grad_enabled(_Mode):
 class inference_mode(_Mode):
     """`no_grad` whose results can never take part in a graph (``torch.inference_mode``)."""
 
-    def __new__(cls, mode: bool | Callable = True):  # type: ignore[no-untyped-def]
+    def __new__(cls, mode: bool | Callable = True):
         made = super().__new__(cls)
         if callable(mode):
             made.__init__()  # type: ignore[misc]

@@ -71,4 +71,4 @@ def _argument(op: Op, pick: object) -> str:
         return f"x{pick - 1}"
     if pick == "needs":
         return "tuple([e is not None for e in edges])"
-    return "avals" if pick == "avals" else f"static[{op.statics.index(pick)}]"  # type: ignore[arg-type]
+    return "avals" if pick == "avals" else f"static[{op.statics.index(pick)}]"

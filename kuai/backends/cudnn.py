@@ -20,7 +20,7 @@ def version() -> int | None:
 
 
 @contextmanager
-def flags(enabled=False, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True, fp32_precision="none"):  # type: ignore[no-untyped-def]
+def flags(enabled=False, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True, fp32_precision="none"):
     """The switches within a block (``torch.backends.cudnn.flags``)."""
     names = ("enabled", "benchmark", "deterministic", "allow_tf32")
     before = {n: globals()[n] for n in names}

@@ -11,7 +11,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 from struct import Struct
 from struct import error as StructError
 
@@ -55,7 +55,7 @@ class _Namespace:
 XP = _Namespace()
 
 
-@lru_cache(maxsize=None)
+@cache
 def jax_device(where: device) -> jax.Device:
     """JAX's device for one of ours; RuntimeError if the machine has none."""
     if where.type == "cpu":
@@ -67,7 +67,7 @@ def jax_device(where: device) -> jax.Device:
     return found[index]
 
 
-@lru_cache(maxsize=None)
+@cache
 def accelerators(kind: str) -> tuple[jax.Device, ...]:
     """JAX's devices of a type ("cuda", "tpu" …); none if JAX has no such platform."""
     try:
@@ -105,11 +105,11 @@ def _apply(state: State, operands: Sequence) -> tuple:
 
 
 def _convert(x: object, target: dtype | None) -> object:
-    if x is None or target is None or x.dtype == target.numpy:  # type: ignore[attr-defined]
+    if x is None or target is None or x.dtype == target.numpy:
         return x
-    if target.is_complex or not np.issubdtype(x.dtype, np.complexfloating):  # type: ignore[attr-defined]
-        return x.astype(target.numpy)  # type: ignore[attr-defined]
-    return x.real.astype(target.numpy)  # type: ignore[attr-defined]
+    if target.is_complex or not np.issubdtype(x.dtype, np.complexfloating):
+        return x.astype(target.numpy)
+    return x.real.astype(target.numpy)
 
 
 class _Numbers:
@@ -234,7 +234,7 @@ def _compile(plan: Plan, numbers: _Numbers, avals: dict[int, Aval], donated: lis
 _CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 
 
-def _with_options(lowered, plan: Plan) -> Callable:  # type: ignore[no-untyped-def]
+def _with_options(lowered, plan: Plan) -> Callable:
     if plan.device.type == "cpu" and any(s.op.name.startswith("conv") for s in plan.steps):
         try:
             return lowered.compile(compiler_options=_CONVOLUTIONS)
@@ -286,7 +286,7 @@ def transfer_in(data: object, where: device) -> jax.Array:
         return jax.device_put(data, jax_device(where))
 
 
-def _precision():  # type: ignore[no-untyped-def]
+def _precision():
     names = {"high": "tensorfloat32", "medium": "bfloat16"}
     return jax.default_matmul_precision(names.get(config.matmul_precision, "highest"))
 

@@ -10,7 +10,7 @@ import os
 import pickle
 import platform
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from .. import config
@@ -35,7 +35,7 @@ def key(plan: Plan, donated: list[int], platform_name: str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _sources() -> str:
     """This library's files, by size and time of change: an edited op is another op."""
     root = Path(__file__).parent.parent
@@ -43,7 +43,7 @@ def _sources() -> str:
     return repr(sorted(found))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _machine() -> str:
     """The processor, as machine code for one may not run on another."""
     try:

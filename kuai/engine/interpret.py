@@ -19,7 +19,7 @@ def compute_dtypes(state: State) -> tuple:
 
 
 def _is_half(d: object) -> bool:
-    return d.is_floating_point and d.itemsize < 4  # type: ignore[attr-defined]
+    return d.is_floating_point and d.itemsize < 4
 
 
 def callable_for(state: State) -> Callable:
@@ -59,10 +59,10 @@ def _same(x: object) -> object:
 def _converter(aval: object, target: object) -> Callable | None:
     if target is None:
         return None
-    numpy = target.numpy  # type: ignore[attr-defined]
+    numpy = target.numpy
     if not isinstance(aval, type):
         return lambda x: x.astype(numpy)
-    if target.category == 1:  # type: ignore[attr-defined]
+    if target.category == 1:
         return lambda x: np.array(x).astype(numpy)  # wraps, as PyTorch does
     return numpy.type
 
@@ -116,14 +116,14 @@ def _row(plan: Plan, state: State, frees: tuple) -> tuple:
 def run(plan: Plan, values: list[Value], numbers: list) -> None:
     """Compute a plan's outputs and write them into their Values."""
     if plan.interpret is None:
-        plan.interpret = prepare(plan)  # type: ignore[assignment]
+        plan.interpret = prepare(plan)
     end = plan.end
     env: list = [None] * end.slots + numbers[: end.numbers] + [None]
     for slot in plan.inputs:
         data = values[slot].data
         env[slot] = data if isinstance(data, np.ndarray) else np.asarray(data)
     with np.errstate(all="ignore"):
-        _loop(plan.interpret, env)  # type: ignore[arg-type]
+        _loop(plan.interpret, env)
     for slot in plan.outputs:
         values[slot].data = own(env[slot])
 

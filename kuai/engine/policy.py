@@ -23,7 +23,7 @@ DISPATCH = 1.2e4  # ns to call an executable, and …
 DISPATCH_ARRAY = 1.5e3  # … for each array that it takes or gives
 
 
-def execute(trace: Trace, alive: tuple, thread) -> None:  # type: ignore[no-untyped-def]
+def execute(trace: Trace, alive: tuple, thread) -> None:
     """Run what a trace recorded and is still alive, and let go of the trace."""
     plans = trace.state.plans.get(alive)
     if plans is None:
@@ -38,7 +38,7 @@ def execute(trace: Trace, alive: tuple, thread) -> None:  # type: ignore[no-unty
     trace.values = []
 
 
-def _becomes_hot(plan: Plan, thread) -> bool:  # type: ignore[no-untyped-def]
+def _becomes_hot(plan: Plan, thread) -> bool:
     """Count one more meeting of a thread with a plan; whether it is the one that makes the plan hot."""
     times = thread.seen.get(plan, 0)
     thread.seen[plan] = times + 1
@@ -52,7 +52,7 @@ def _run(plan: Plan, trace: Trace, hot: bool) -> None:
     if hot and config.engine != "numpy" or config.engine == "xla":
         if plan.executable is None:
             _compile(plan)
-        plan.executable(trace.values, trace.numbers)  # type: ignore[misc]
+        plan.executable(trace.values, trace.numbers)
         stats.counts["executed"] += 1
     elif plan.device is CPU:
         interpret.run(plan, trace.values, trace.numbers)
@@ -114,7 +114,7 @@ def execute_foreign(trace: Trace, value: Value) -> None:
     if value.data is not None:  # its own thread was quicker
         return
     while state.slots > len(values):
-        state = state.parent  # type: ignore[assignment]
+        state = state.parent
     alive = tuple(i == value.slot for i in range(state.slots))
     copies = [make_value(v.aval, v.data, None, i) for i, v in enumerate(values[: state.slots])]
     for plan in make_plans(state, alive):

@@ -30,12 +30,12 @@ class Size(tuple):
     def __add__(self, other: Iterable) -> Size:
         return Size(tuple(self) + tuple(other))
 
-    def __mul__(self, times: int) -> Size:  # type: ignore[override]
+    def __mul__(self, times: int) -> Size:
         return Size(tuple(self) * times)
 
-    __rmul__ = __mul__  # type: ignore[assignment]
+    __rmul__ = __mul__
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]
+    def __getitem__(self, index):
         found = tuple.__getitem__(self, index)
         return Size(found) if isinstance(index, slice) else found
 

@@ -26,7 +26,7 @@ class Report:
         self.lines: deque[str] = deque(maxlen=64)
 
     def new_program(self, plan: Plan) -> None:
-        self.lines.append(plan)  # type: ignore[arg-type]
+        self.lines.append(plan)
 
     def compiled(self, plan: Plan, seconds: float, cached: bool) -> None:
         verb = "loaded from the cache" if cached else "compiled"
@@ -67,7 +67,7 @@ def explain() -> str:
     engine
     """
     head = f"engine: {config.engine}; " + ", ".join(f"{k} {v}" for k, v in stats.counts.items())
-    return "\n".join([head, *(f"  {describe(p)}; {_fate(p)}" for p in report.lines)])  # type: ignore[arg-type]
+    return "\n".join([head, *(f"  {describe(p)}; {_fate(p)}" for p in report.lines)])
 
 
 def _fate(plan: Plan) -> str:

@@ -126,7 +126,7 @@ def commit(trace: Trace, key: tuple, numbers: list) -> Value | tuple[Value, ...]
         trace.numbers += numbers
     if state.aval is not None:
         out: Value | tuple[Value, ...] = make_value(state.aval, None, trace, state.slot)
-        trace.values.append(out)  # type: ignore[arg-type]
+        trace.values.append(out)
     else:
         out = tuple(make_value(a, None, trace, state.slot + i) for i, a in enumerate(state.outs))
         trace.values.extend(out)
@@ -137,7 +137,7 @@ def commit(trace: Trace, key: tuple, numbers: list) -> Value | tuple[Value, ...]
 
 def _lonely() -> int:
     """What `sys.getrefcount` says, in the very expression that flush uses, of a value that only its trace holds."""
-    values = [make_value(None, None, None, 0)]  # type: ignore[arg-type]
+    values = [make_value(None, None, None, 0)]
     return list(map(sys.getrefcount, values))[0]
 
 

@@ -66,7 +66,7 @@ def _ordered_dict(host: Host, items: object = ()) -> OrderedDict:
 
 def _counter(host: Host, items: object = None) -> Counter:
     _need(items is None or type(items) is dict, "a Counter is made from a dict")
-    return Counter(items)  # type: ignore[arg-type]
+    return Counter(items)
 
 
 def _set(host: Host, items: object = ()) -> set:
@@ -91,7 +91,7 @@ def _bytearray(host: Host, data: object = b"", coding: object = "latin1") -> byt
 
 def _complex(host: Host, real: object, imag: object) -> complex:
     _need(isinstance(real, (int, float)) and isinstance(imag, (int, float)), "a complex number of two numbers")
-    return complex(real, imag)  # type: ignore[arg-type]
+    return complex(real, imag)
 
 
 def _size(host: Host, values: object = ()) -> tuple:
@@ -109,7 +109,7 @@ def _device(host: Host, kind: object, index: object = None) -> device:
 def _numpy_dtype(host: Host, code: object, align: object = False, copy: object = True) -> np.dtype:
     if type(code) is not str or not _NUMPY_CODE.fullmatch(code):
         raise RefusedError(f"NumPy dtype {code!r:.40}: only numbers, booleans and strings are read")
-    return np.dtype(code, copy=True)  # type: ignore[call-overload]
+    return np.dtype(code, copy=True)
 
 
 def _numpy_scalar(host: Host, kind: object, data: object) -> np.generic:
@@ -138,7 +138,7 @@ def _build_numpy_array(instance: np.ndarray, state: Any) -> None:
     for n in shape:
         count *= n
     _need(min(shape, default=0) >= 0 and count * kind.itemsize == len(data), "a NumPy array's shape and bytes differ")
-    instance.__setstate__((1, shape, kind, state[3], data))  # type: ignore[attr-defined]
+    instance.__setstate__((1, shape, kind, state[3], data))
 
 
 # ---- tensors ------------------------------------------------------------------------------------------------------------
@@ -150,9 +150,9 @@ def _check_geometry(storage: Storage, of: dtype, offset: object, shape: tuple, s
     _need(min(shape, default=0) >= 0 and min(strides, default=0) >= 0, f"a tensor of shape {shape} with strides {strides}")
     count, last = 1, offset
     for n, stride in zip(shape, strides):
-        count, last = count * n, last + (n - 1) * stride  # type: ignore[operator]
+        count, last = count * n, last + (n - 1) * stride
     room = storage.nbytes() // of.itemsize
-    _need(count == 0 or last < room, f"a tensor needs element {last} of a storage of {room}")  # type: ignore[operator]
+    _need(count == 0 or last < room, f"a tensor needs element {last} of a storage of {room}")
     _need(count * of.itemsize < 1 << 62, f"a tensor of shape {shape}")
 
 

@@ -39,7 +39,7 @@ class ScriptHost(Host):
     def call(self, function: object, args: tuple) -> object:
         if function is ScriptObject:
             return ScriptObject()
-        return function(*args) if function in (_same, _first) else super().call(function, args)  # type: ignore[operator]
+        return function(*args) if function in (_same, _first) else super().call(function, args)
 
     def new(self, cls: object, args: tuple) -> object:
         return ScriptObject() if cls is ScriptObject else super().new(cls, args)

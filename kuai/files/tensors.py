@@ -10,7 +10,7 @@ from ..devices import device
 from ..dtypes import dtype
 from ..engine.program import Aval
 from ..engine.program import Size as Size
-from ..engine.trace import Value, concrete, materialize
+from ..engine.trace import concrete, materialize
 from ..tensor import Tensor, walk_array, wrap
 
 

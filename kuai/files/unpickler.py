@@ -274,7 +274,7 @@ def _quoted(machine: Unpickler) -> str | bytes:
     text = machine.line()
     if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b'"', b"'"):
         raise FileError("damaged pickle: a string without its quotes")
-    return _string(machine, codecs.escape_decode(text[1:-1])[0])  # type: ignore[attr-defined]
+    return _string(machine, codecs.escape_decode(text[1:-1])[0])
 
 
 def _int_line(machine: Unpickler) -> int | bool:

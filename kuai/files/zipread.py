@@ -82,7 +82,7 @@ class ZipReader:
 
     def _directory(self) -> list[zipfile.ZipInfo]:
         try:
-            with zipfile.ZipFile(_Part(self.file, self.start, self.size)) as archive:  # type: ignore[arg-type]
+            with zipfile.ZipFile(_Part(self.file, self.start, self.size)) as archive:
                 return [info for info in archive.infolist() if not info.is_dir()]
         except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, EOFError, IndexError, OverflowError) as error:
             raise FileError(f"damaged zip archive: {error}") from None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..tensor import Tensor
 
 
-def functional_call(module, parameter_and_buffer_dicts: dict | Sequence[dict], args: object = None,  # type: ignore[no-untyped-def]
+def functional_call(module, parameter_and_buffer_dicts: dict | Sequence[dict], args: object = None,
                     kwargs: dict | None = None, *, tie_weights: bool = True, strict: bool = False) -> object:  # fmt: skip
     """Call a module with the given tensors in the place of its own (``torch.func.functional_call``).
 

@@ -16,13 +16,14 @@ from ..ops.joining import stack
 from ..tensor import Tensor
 from .tree import leaves, rebuild, tree_map
 
+
 def _fresh(x: object) -> object:
     """A tensor to differentiate by: on the outer graph if the original is, else a new leaf."""
     if not isinstance(x, Tensor):
         return x
     if not (x.dtype.is_floating_point or x.dtype.is_complex):
         raise RuntimeError(f"func: only tensors of floating point or complex dtype can be differentiated by, got {x.dtype}")
-    return clone(x) if x.requires_grad else x.detach().requires_grad_()  # type: ignore[attr-defined]
+    return clone(x) if x.requires_grad else x.detach().requires_grad_()
 
 
 def _close(result: object, inner: Sequence[Tensor]) -> object:
@@ -33,7 +34,7 @@ def _close(result: object, inner: Sequence[Tensor]) -> object:
         if not isinstance(t, Tensor) or t._node is None:
             return t
         ends = [n for n in reachable([t._node]) if type(n) is AccumulateGrad]
-        return t.detach() if all(n in mine for n in ends) else t  # type: ignore[attr-defined]
+        return t.detach() if all(n in mine for n in ends) else t
 
     return tree_map(close, result)
 
@@ -94,9 +95,9 @@ def grad_and_value(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: 
 def _check_scalar(value: object) -> None:
     if not isinstance(value, Tensor):
         raise RuntimeError(f"grad(f)(*args): Expected f(*args) to return a tensor, got {type(value)}")
-    if value.ndim:  # type: ignore[attr-defined]
+    if value.ndim:
         raise RuntimeError(
-            f"grad(f)(*args): Expected f(*args) to return a scalar tensor, got tensor with {value.ndim} dims. "  # type: ignore[attr-defined]
+            f"grad(f)(*args): Expected f(*args) to return a scalar tensor, got tensor with {value.ndim} dims. "
             "Maybe you wanted to use the vjp or jacrev APIs instead?"
         )
 
@@ -163,7 +164,7 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
 
 def _push(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
     """J v for each output: uᵀJ is linear in u, and its derivative by u along v is J v."""
-    dummies = [zeros_like(o).requires_grad_() for o in outputs]  # type: ignore[attr-defined]
+    dummies = [zeros_like(o).requires_grad_() for o in outputs]
     pulled = _derivatives(outputs, inputs, dummies)
     tracked = [(p, t) for p, t in zip(pulled, tangents) if p.requires_grad]
     if not tracked:
@@ -179,8 +180,8 @@ def linearize(func: Callable, *primals: object) -> tuple:
 
 def _rows(x: Tensor) -> list[Tensor]:
     """The unit tensors of a shape."""
-    units = eye(x.numel(), dtype=x.dtype, device=x.device)  # type: ignore[attr-defined]
-    return [u.reshape(x.shape) for u in units]  # type: ignore[attr-defined]
+    units = eye(x.numel(), dtype=x.dtype, device=x.device)
+    return [u.reshape(x.shape) for u in units]
 
 
 def jacrev(func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None,
@@ -213,7 +214,7 @@ def _jacobian_rows(out: Tensor, inner: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _stacked(parts: list[Tensor], shape: tuple, like: Tensor) -> Tensor:
-    return stack(parts).reshape(shape) if parts else like.new_zeros(shape)  # type: ignore[attr-defined]
+    return stack(parts).reshape(shape) if parts else like.new_zeros(shape)
 
 
 def jacfwd(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *,
@@ -248,8 +249,8 @@ def _jacobian_columns(outs: list[Tensor], inner: Sequence[Tensor]) -> list[list[
             _push(outs, inner, [u if j == i else zeros_like(y) for j, y in enumerate(inner)]) for u in _rows(x)
         ]
         for k, o in enumerate(outs):
-            made = _stacked([c[k].reshape(-1) for c in columns], (x.numel(), o.numel()), o)  # type: ignore[attr-defined]
-            found[k].append(made.t().reshape((*o.shape, *x.shape)))  # type: ignore[attr-defined]
+            made = _stacked([c[k].reshape(-1) for c in columns], (x.numel(), o.numel()), o)
+            found[k].append(made.t().reshape((*o.shape, *x.shape)))
     return found
 
 

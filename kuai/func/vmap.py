@@ -65,8 +65,8 @@ def _batch_size(flat: list, dims: list) -> int:
             continue
         if not isinstance(x, Tensor):
             raise ValueError(f"vmap: Got in_dim={d} for an input but the input is of type {type(x)}; use None for it")
-        if not -x.ndim <= d < x.ndim:  # type: ignore[attr-defined]
-            raise ValueError(f"vmap: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.ndim}")  # type: ignore[attr-defined]
+        if not -x.ndim <= d < x.ndim:
+            raise ValueError(f"vmap: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.ndim}")
         sizes.add(x.shape[d])
     if not sizes:
         raise ValueError("vmap: at least one input must have an in_dim that is not None")

@@ -292,7 +292,7 @@ def _line(name: object, value: Any, kind: str) -> str:
     if not isinstance(value, Tensor):
         return f"  ({name}): Object of type: {type(value).__name__}"
     size = "x".join(map(str, value.shape))
-    where = f" ({'GPU' if value.device.type == 'cuda' else value.device.type} {value.get_device()})"  # type: ignore[attr-defined]
+    where = f" ({'GPU' if value.device.type == 'cuda' else value.device.type} {value.get_device()})"
     what = "Parameter" if isinstance(value, Parameter) else "Tensor"
     return f"  ({name}): {what} containing: [{kind} of size {size}{where if value.device.type == 'cuda' else ''}]"
 
@@ -465,7 +465,7 @@ class ParameterDict(Module):
 
     def extra_repr(self) -> str:
         """A line for each value."""
-        return "\n".join(_line(k, v, v.type() if isinstance(v, Tensor) else "") for k, v in self.items())  # type: ignore[attr-defined]
+        return "\n".join(_line(k, v, v.type() if isinstance(v, Tensor) else "") for k, v in self.items())
 
     def __call__(self, input: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def typename(value: object) -> str:
     """The name of a value's type as error messages give it (``torch.typename``)."""
     if isinstance(value, Tensor):
-        return value.type()  # type: ignore[attr-defined]
+        return value.type()
     cls = value if isinstance(value, type) else type(value)
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
@@ -39,7 +39,7 @@ def add_path(error: Exception, module: Module) -> None:
     if error.__dict__["_said"] is not None:
         error.args = (f"{error.__dict__['_said']}\n  {line}",)
     else:
-        error.__notes__ = [n for n in getattr(error, "__notes__", ()) if not n.startswith("in layer ")] + [line]  # type: ignore[attr-defined]
+        error.__notes__ = [n for n in getattr(error, "__notes__", ()) if not n.startswith("in layer ")] + [line]
 
 
 def _rewritable(error: Exception) -> str | None:

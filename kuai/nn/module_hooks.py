@@ -329,7 +329,7 @@ def _hook_node(module: Module, result: Any) -> None:
         return
     while not isinstance(result, Tensor):
         result = next(v for v in result.values() if isinstance(v, Tensor)) if isinstance(result, dict) else result[0]
-    node = result.grad_fn  # type: ignore[attr-defined]
+    node = result.grad_fn
     for hook in hooks if node is not None else ():
         node.register_hook(lambda into, out, hook=hook: hook(module, into, out))
 
@@ -338,12 +338,12 @@ class Tap(Function):
     """Hands its tensors on. Its backward shows the cotangents to a function, which may give others."""
 
     @staticmethod
-    def forward(ctx, see, *tensors):  # type: ignore[no-untyped-def, override]
+    def forward(ctx, see, *tensors):
         ctx.see = see
         return tensors
 
     @staticmethod
-    def backward(ctx, *grads):  # type: ignore[no-untyped-def, override]
+    def backward(ctx, *grads):
         return (None, *ctx.see(grads))
 
 
@@ -421,7 +421,7 @@ def _differentiable(values: tuple) -> list[int]:
     """The places of the tensors that have a derivative."""
     if not current.grad:
         return []
-    return [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]  # type: ignore[attr-defined]
+    return [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
 
 
 def _tap(values: tuple, places: list[int], see: Callable) -> tuple:

@@ -387,7 +387,7 @@ def _copy(old: Any, new: Any, key: str) -> None:
 def _assign(module: Module, name: str, old: Any, new: Any) -> None:
     if isinstance(old, Parameter):
         if isinstance(new, Parameter):
-            new.requires_grad_(old.requires_grad)  # type: ignore[attr-defined]
+            new.requires_grad_(old.requires_grad)
         else:
-            new = Parameter(new, requires_grad=old.requires_grad)  # type: ignore[attr-defined]
+            new = Parameter(new, requires_grad=old.requires_grad)
     setattr(module, name, new)

@@ -59,7 +59,7 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Tensor:  # type: ignore[misc]
         if data is None:
             data = empty(0)
-        made: Any = require_grad(data.detach(), data.requires_grad)  # type: ignore[attr-defined]
+        made: Any = require_grad(data.detach(), data.requires_grad)
         made.persistent, made._is_buffer = persistent, True
         return made
 
@@ -89,7 +89,7 @@ class UninitializedTensorMixin:
     def materialize(self, shape: tuple, device: object = None, dtype: object = None) -> None:
         """Become an initialized tensor of this shape; its content is not specified."""
         self._adopt(empty(shape, device=device or self._device, dtype=dtype or self._dtype))
-        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+        self.__class__ = self.cls_to_become
         del self._dtype, self._device
 
     @property

@@ -25,7 +25,7 @@ class _MaxPoolNd(Module):
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding, self.dilation, self.return_indices, self.ceil_mode = padding, dilation, return_indices, ceil_mode
 
-    def forward(self, input: Tensor):  # type: ignore[no-untyped-def]
+    def forward(self, input: Tensor):
         return type(self)._function(
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
         )
@@ -207,7 +207,7 @@ class _FractionalMaxPoolNd(Module):
             raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
         self.register_buffer("_random_samples", _random_samples)
 
-    def forward(self, input: Tensor):  # type: ignore[no-untyped-def]
+    def forward(self, input: Tensor):
         return type(self)._function(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
                                     _random_samples=self._random_samples)  # fmt: skip
 
@@ -304,7 +304,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
         super().__init__(output_size)
         self.return_indices = return_indices
 
-    def forward(self, input: Tensor):  # type: ignore[no-untyped-def]
+    def forward(self, input: Tensor):
         return type(self)._function(input, self.output_size, self.return_indices)
 
 

@@ -139,7 +139,7 @@ class RNNBase(Module):
     def _states(self, hx: Tensor | None) -> tuple[Tensor | None, ...]:
         return (hx,)
 
-    def _hidden(self, states: tuple[Tensor, ...]):  # type: ignore[no-untyped-def]
+    def _hidden(self, states: tuple[Tensor, ...]):
         return states[0]
 
     def _check_ranks(self, input: Tensor, hx: Tensor | None) -> None:
@@ -147,7 +147,7 @@ class RNNBase(Module):
             kind = "batched 3-D" if input.ndim == 3 else "unbatched 2-D"
             raise RuntimeError(f"For {kind} input, hx should also be {input.ndim}-D but got {hx.ndim}-D tensor")
 
-    def forward(self, input, hx=None):  # type: ignore[no-untyped-def]
+    def forward(self, input, hx=None):
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
         if input.ndim not in (2, 3):
@@ -162,14 +162,14 @@ class RNNBase(Module):
         y, last = rnn.run_padded(self._network(), input, self._states(hx), self._flat_weights, self.bias, self.batch_first)
         return y, self._hidden(last)
 
-    def _forward_unbatched(self, input: Tensor, hx):  # type: ignore[no-untyped-def]
+    def _forward_unbatched(self, input: Tensor, hx):
         axis = 0 if self.batch_first else 1
         states = self._states(hx)
         hx = None if hx is None else self._hidden(tuple(s.unsqueeze(1) for s in states))  # type: ignore[union-attr]
         y, last = RNNBase.forward(self, input.unsqueeze(axis), hx)
         return y.squeeze(axis), self._hidden(tuple(s.squeeze(1) for s in self._states(last)))  # type: ignore[union-attr]
 
-    def _forward_packed(self, input: PackedSequence, hx):  # type: ignore[no-untyped-def]
+    def _forward_packed(self, input: PackedSequence, hx):
         data, batch_sizes, order, back = input
         if hx is not None:
             hx = self.permute_hidden(hx, order)
@@ -186,7 +186,7 @@ class RNNBase(Module):
 
 
 def _checked_dropout(dropout: float, num_layers: int) -> float:
-    if not isinstance(dropout, numbers.Number) or not 0 <= dropout <= 1 or isinstance(dropout, bool):  # type: ignore[operator]
+    if not isinstance(dropout, numbers.Number) or not 0 <= dropout <= 1 or isinstance(dropout, bool):
         raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element being zeroed")
     if dropout > 0 and num_layers == 1:
         warnings.warn(
@@ -256,13 +256,13 @@ class LSTM(RNNBase):
         super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size,
                          device, dtype)  # fmt: skip
 
-    def _states(self, hx):  # type: ignore[no-untyped-def, override]
+    def _states(self, hx):
         return (None, None) if hx is None else tuple(hx)
 
     def _hidden(self, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(states)
 
-    def _check_ranks(self, input: Tensor, hx) -> None:  # type: ignore[no-untyped-def, override]
+    def _check_ranks(self, input: Tensor, hx) -> None:
         if hx is not None and (hx[0].ndim != input.ndim or hx[1].ndim != input.ndim):
             kind = "batched 3-D" if input.ndim == 3 else "unbatched 2-D"
             raise RuntimeError(f"For {kind} input, hx and cx should also be {input.ndim}-D but got ({hx[0].ndim}-D, "
@@ -273,14 +273,14 @@ class LSTM(RNNBase):
         layers, batch, _ = self.get_expected_hidden_size(input, batch_sizes)
         return (layers, batch, self.hidden_size)
 
-    def check_forward_args(self, input: Tensor, hidden, batch_sizes: Tensor | None) -> None:  # type: ignore[no-untyped-def, override]
+    def check_forward_args(self, input: Tensor, hidden, batch_sizes: Tensor | None) -> None:
         """RuntimeError for an input and states that do not fit."""
         self.check_input(input, batch_sizes)
         self.check_hidden_size(hidden[0], self.get_expected_hidden_size(input, batch_sizes),
                                "Expected hidden[0] size {}, got {}")  # fmt: skip
         self.check_hidden_size(hidden[1], self.get_expected_cell_size(input, batch_sizes), "Expected hidden[1] size {}, got {}")
 
-    def permute_hidden(self, hx, permutation: Tensor | None):  # type: ignore[no-untyped-def, override]
+    def permute_hidden(self, hx, permutation: Tensor | None):
         """Both states with their batch in another order."""
         return hx if permutation is None else tuple(h.index_select(1, permutation) for h in hx)
 

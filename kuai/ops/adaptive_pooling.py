@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from ..dtypes import int64
-from ..engine.program import Aval, Op
+from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
 from .define import op
@@ -26,14 +26,14 @@ def _wanted(name: str, input: Tensor, output_size: object, rank: int) -> tuple[i
     shape = input._value.aval.shape
     if isinstance(output_size, int):
         output_size = (output_size,) * rank
-    if rank > 1 and len(shape) <= len(output_size):  # type: ignore[arg-type]
-        raise ValueError(f"{name}: Input dimension should be at least {len(output_size) + 1}, got {len(shape)}")  # type: ignore[arg-type]
-    if len(output_size) != rank:  # type: ignore[arg-type]
+    if rank > 1 and len(shape) <= len(output_size):
+        raise ValueError(f"{name}: Input dimension should be at least {len(output_size) + 1}, got {len(shape)}")
+    if len(output_size) != rank:
         one = "'output_size' should contain one int" if rank == 1 else f"output_size must be {rank}"
         raise RuntimeError(f"{name}: {one}, got {output_size}: internal error")
     if len(shape) not in (rank + 1, rank + 2):
         raise RuntimeError(f"{name}(): Expected {rank + 1}D or {rank + 2}D tensor, but got {list(shape)}")
-    found = tuple(n if m is None else int(m) for n, m in zip(shape[-rank:], output_size))  # type: ignore[call-overload]
+    found = tuple(n if m is None else int(m) for n, m in zip(shape[-rank:], output_size))
     if any(m < 0 for m in found):
         raise RuntimeError(
             f"{name}: elements of output_size must be greater than or equal to 0 but received {found}: Trying to create tensor "
@@ -107,7 +107,7 @@ def _max_rule(op: Op, avals: Sequence, *, wanted: tuple) -> tuple:
     return (out, out.with_(dtype=int64)), (x.dtype,) * len(avals)
 
 
-def _positions(places: Sequence, sizes: Sequence[int], xp):  # type: ignore[no-untyped-def]
+def _positions(places: Sequence, sizes: Sequence[int], xp):
     """Flat positions of all elements of all windows, (…, *windows, elements of one), from those along each dimension, each
     (…, windows, elements)."""
     rank, flat = len(places), 0
@@ -119,7 +119,7 @@ def _positions(places: Sequence, sizes: Sequence[int], xp):  # type: ignore[no-u
     return flat.reshape(*flat.shape[:-rank], prod(flat.shape[-rank:]))
 
 
-def _greatest(xp, x, positions, rank: int):  # type: ignore[no-untyped-def]
+def _greatest(xp, x, positions, rank: int):
     """The greatest element of each window, and its position in its plane; x's planes are (…, elements)."""
     planes = x.reshape(*x.shape[:-rank], prod(x.shape[-rank:]))
     if positions.ndim == rank + 1:  # the same ones in all planes
@@ -131,7 +131,7 @@ def _greatest(xp, x, positions, rank: int):  # type: ignore[no-untyped-def]
     return xp.take_along_axis(taken, winner, -1)[..., 0], where[..., 0]
 
 
-def _max_vjp(g, out, avals, wanted):  # type: ignore[no-untyped-def]
+def _max_vjp(g, out, avals, wanted):
     return (_put_back(g[0], out[1], avals[0].shape[-len(wanted) :]),)
 
 
@@ -156,13 +156,13 @@ def _put_back(values: Tensor, positions: Tensor, sizes: Sequence[int]) -> Tensor
     return zeros.scatter_add(-1, _planes(positions, rank), _planes(values, rank)).reshape(*zeros.shape[:-1], *sizes)
 
 
-def _adaptive_max_pool(rank: int, input: Tensor, output_size: object, return_indices: bool):  # type: ignore[no-untyped-def]
+def _adaptive_max_pool(rank: int, input: Tensor, output_size: object, return_indices: bool):
     wanted = _wanted(f"adaptive_max_pool{rank}d", input, output_size, rank)
     made = _adaptive_max(input, wanted=wanted)
     return made if return_indices else made[0]
 
 
-def adaptive_max_pool1d(input: Tensor, output_size: object, return_indices: bool = False):  # type: ignore[no-untyped-def]
+def adaptive_max_pool1d(input: Tensor, output_size: object, return_indices: bool = False):
     """The greatest elements of as many equal windows as are wanted (``torch.nn.functional.adaptive_max_pool1d``).
 
     >>> import kuai as torch
@@ -172,7 +172,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: object, return_indices: bool
     return _adaptive_max_pool(1, input, output_size, return_indices)
 
 
-def adaptive_max_pool2d(input: Tensor, output_size: object, return_indices: bool = False):  # type: ignore[no-untyped-def]
+def adaptive_max_pool2d(input: Tensor, output_size: object, return_indices: bool = False):
     """The greatest elements of as many equal windows of images as are wanted (``torch.nn.functional.adaptive_max_pool2d``).
 
     >>> import kuai as torch
@@ -182,7 +182,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: object, return_indices: bool
     return _adaptive_max_pool(2, input, output_size, return_indices)
 
 
-def adaptive_max_pool3d(input: Tensor, output_size: object, return_indices: bool = False):  # type: ignore[no-untyped-def]
+def adaptive_max_pool3d(input: Tensor, output_size: object, return_indices: bool = False):
     """The greatest elements of as many equal windows of volumes as are wanted (``torch.nn.functional.adaptive_max_pool3d``).
 
     >>> import kuai as torch
@@ -211,7 +211,7 @@ adaptive_max_pool3d_with_indices = _with_indices(adaptive_max_pool3d)
 # ---- fractional: windows in drawn places ------------------------------------------------------------------------------------------------
 
 
-def _fractional_vjp(g, out, avals, kernel, wanted):  # type: ignore[no-untyped-def]
+def _fractional_vjp(g, out, avals, kernel, wanted):
     return _put_back(g[0], out[1], avals[0].shape[-len(wanted) :]), None
 
 
@@ -230,7 +230,7 @@ def _fractional_max(xp, x, samples, *, kernel, wanted):
     return _greatest(xp, x, _positions(places, sizes, xp), rank)
 
 
-def _starts(xp, u, n: int, k: int, m: int):  # type: ignore[no-untyped-def]
+def _starts(xp, u, n: int, k: int, m: int):
     """Where m windows of length k begin in a line of length n: steps of a real number from a drawn point, truncated."""
     u = u[..., None]
     step = np.asarray((n - k) / (m - 1) if m > 1 else 0, u.dtype)
@@ -239,7 +239,7 @@ def _starts(xp, u, n: int, k: int, m: int):  # type: ignore[no-untyped-def]
 
 
 def _fractional(rank: int, input: Tensor, kernel_size: object, output_size: object, output_ratio: object,
-                return_indices: bool, samples: Tensor | None):  # type: ignore[no-untyped-def] # fmt: skip
+                return_indices: bool, samples: Tensor | None): # fmt: skip
     name = f"fractional_max_pool{rank}d"
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
@@ -248,7 +248,7 @@ def _fractional(rank: int, input: Tensor, kernel_size: object, output_size: obje
                            f"but got: {list(input.shape)}")  # fmt: skip
     sizes, kernel = input.shape[-rank:], repeated(frozen(kernel_size), rank, "kernel_size", name)
     if output_size is None:
-        ratios = (output_ratio,) * rank if isinstance(output_ratio, (int, float)) else tuple(output_ratio)  # type: ignore[arg-type]
+        ratios = (output_ratio,) * rank if isinstance(output_ratio, (int, float)) else tuple(output_ratio)
         output_size = tuple(int(n * r) for n, r in zip(sizes, ratios))
     wanted = repeated(frozen(output_size), rank, "output_size", name)
     for n, k, m, axis in zip(sizes, kernel, wanted, ("time", "height", "width")[-rank:]):
@@ -263,7 +263,7 @@ def _fractional(rank: int, input: Tensor, kernel_size: object, output_size: obje
 
 
 def fractional_max_pool2d(input: Tensor, kernel_size: object, output_size: object = None, output_ratio: object = None,
-                          return_indices: bool = False, _random_samples: Tensor | None = None):  # type: ignore[no-untyped-def] # fmt: skip
+                          return_indices: bool = False, _random_samples: Tensor | None = None): # fmt: skip
     """The greatest elements of windows in drawn places, as many as are wanted (``torch.nn.functional.fractional_max_pool2d``).
 
     >>> import kuai as torch
@@ -274,7 +274,7 @@ def fractional_max_pool2d(input: Tensor, kernel_size: object, output_size: objec
 
 
 def fractional_max_pool3d(input: Tensor, kernel_size: object, output_size: object = None, output_ratio: object = None,
-                          return_indices: bool = False, _random_samples: Tensor | None = None):  # type: ignore[no-untyped-def] # fmt: skip
+                          return_indices: bool = False, _random_samples: Tensor | None = None): # fmt: skip
     """`fractional_max_pool2d` of volumes (``torch.nn.functional.fractional_max_pool3d``).
 
     >>> import kuai as torch
@@ -313,7 +313,7 @@ def _unpooled(sizes: Sequence[int], kernel: tuple, stride: tuple, padding: tuple
     usual = tuple((n - 1) * s + k - 2 * p for n, k, s, p in zip(sizes, kernel, stride, padding))
     if wanted is None:
         return usual
-    rank, given = len(sizes), tuple(wanted)  # type: ignore[arg-type]
+    rank, given = len(sizes), tuple(wanted)
     if len(given) == rank + 2:
         given = given[2:]
     if len(given) != rank:

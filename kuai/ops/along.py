@@ -50,7 +50,7 @@ def dim_of(dim: object, name: str) -> int:
     if type(dim) is int:
         return dim
     try:
-        return as_index(dim.item() if isinstance(dim, Tensor) else dim)  # type: ignore[arg-type]
+        return as_index(dim.item() if isinstance(dim, Tensor) else dim)
     except TypeError:
         raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}") from None
 

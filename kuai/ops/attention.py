@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, sqrt
 
-import numpy as np
-
 from .. import dtypes
 from ..engine.program import Aval, Op, State
 from ..engine.trace import current
@@ -24,11 +22,11 @@ from .random import draw
 # ---- the text: what both executions compute ---------------------------------------------------------------------------------------
 
 
-def _causal(xp, rows: int, columns: int):  # type: ignore[no-untyped-def]
+def _causal(xp, rows: int, columns: int):
     return xp.arange(rows)[:, None] >= xp.arange(columns)
 
 
-def _scores(xp, q, k, mask, causal: bool, scale: float):  # type: ignore[no-untyped-def]
+def _scores(xp, q, k, mask, causal: bool, scale: float):
     s = xp.matmul(q * scale, xp.swapaxes(k, -1, -2))
     if causal:
         s = xp.where(_causal(xp, *s.shape[-2:]), s, -inf)
@@ -37,7 +35,7 @@ def _scores(xp, q, k, mask, causal: bool, scale: float):  # type: ignore[no-unty
     return s
 
 
-def _probabilities(xp, q, k, mask, causal: bool, scale: float):  # type: ignore[no-untyped-def]
+def _probabilities(xp, q, k, mask, causal: bool, scale: float):
     """Softmax of the scores; zeros for rows in which everything is masked."""
     s = _scores(xp, q, k, mask, causal, scale)
     top = s.max(-1, keepdims=True, initial=-inf)
@@ -47,11 +45,11 @@ def _probabilities(xp, q, k, mask, causal: bool, scale: float):  # type: ignore[
     return p / (total if mask is None else xp.where(total == 0, xp.ones((), s.dtype), total))
 
 
-def _dropped(p, keep, share):  # type: ignore[no-untyped-def]
+def _dropped(p, keep, share):
     return p if keep is None else p * (keep * share)
 
 
-def _from_probabilities(matmul, p, q, k, v, keep, share, g, scale: float) -> tuple:  # type: ignore[no-untyped-def]
+def _from_probabilities(matmul, p, q, k, v, keep, share, g, scale: float) -> tuple:
     """What q, k, v and a mask that was added get back."""
     turned = [x.swapaxes(-1, -2) for x in (p, v)]
     gv = matmul(_dropped(p, keep, share).swapaxes(-1, -2), g)
@@ -122,7 +120,7 @@ def _backward_rule(op: Op, avals: Sequence, *, causal: bool, scale: float) -> tu
 
 def _is_added(mask: object) -> bool:
     """Whether a mask is one that is added, and can have a derivative."""
-    return mask is not None and mask.dtype is not dtypes.bool_  # type: ignore[attr-defined]
+    return mask is not None and mask.dtype is not dtypes.bool_
 
 
 def _cost(state: State) -> float:
@@ -145,10 +143,10 @@ def _on_graph(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool, scale: fl
     return s.masked_fill(dead, 0).softmax(-1).masked_fill(dead, 0)
 
 
-def _attention_vjp(g, q, k, v, mask, keep, share, causal, scale):  # type: ignore[no-untyped-def]
+def _attention_vjp(g, q, k, v, mask, keep, share, causal, scale):
     if current.grad:
         p = _on_graph(q, k, mask, causal, scale)
-        *found, gs = _from_probabilities(Tensor.matmul, p, q, k, v, keep, share, g, scale)  # type: ignore[attr-defined]
+        *found, gs = _from_probabilities(Tensor.matmul, p, q, k, v, keep, share, g, scale)
     else:
         *found, gs = *_attention_backward(g, q, k, v, mask, keep, share, causal=causal, scale=scale), None
         if len(found) == 4:
@@ -195,7 +193,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     return _attend(query, key, value, attn_mask, dropout_p, is_causal, scale)
 
 
-def _attend(q, k, v, mask, dropout_p, causal, scale) -> Tensor:  # type: ignore[no-untyped-def]
+def _attend(q, k, v, mask, dropout_p, causal, scale) -> Tensor:
     if scale is None:
         scale = 1 / sqrt(q.shape[-1]) if q.ndim and q.shape[-1] else 1.0
     keep = _kept(q, k, v, dropout_p) if dropout_p else None
@@ -212,7 +210,7 @@ def _kept(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
     return draw("bernoulli", shape, dtypes.bool_, q.device, None, 1 - p, 0.0, lambda g, n: streams.bernoulli(g, n, 1 - p))
 
 
-def _grouped(q, k, v, mask, dropout_p, causal, scale) -> Tensor:  # type: ignore[no-untyped-def]
+def _grouped(q, k, v, mask, dropout_p, causal, scale) -> Tensor:
     """Attention in which neighbouring heads of queries share a head of keys and one of values."""
     heads, shared, values = q.shape[-3], k.shape[-3], v.shape[-3]
     if heads % shared or heads % values:

@@ -304,7 +304,7 @@ def where(condition: Tensor, input: object = None, other: object = None, *, out:
     tensor([1., 0.])
     """
     if input is None and other is None:
-        return condition.nonzero(as_tuple=True)  # type: ignore[attr-defined]
+        return condition.nonzero(as_tuple=True)
     if input is None or other is None:
         raise TypeError("where(): needs input and other, or neither")
     made = _where(condition, input, other)

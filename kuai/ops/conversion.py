@@ -62,10 +62,10 @@ def to_device(input: Tensor, where: device) -> Tensor:
     return out
 
 
-def _transfer(input: Tensor, where: device):  # type: ignore[no-untyped-def]
+def _transfer(input: Tensor, where: device):
     aval = Aval(input.shape, input.dtype, where)
     if where.type == "meta":
-        return concrete(None, aval)  # type: ignore[arg-type]
+        return concrete(None, aval)
     if input.device.type == "meta":
         raise NotImplementedError(
             "Cannot copy out of meta tensor; no data! Use torch.empty_like(t, device=...), or Module.to_empty(), instead"
@@ -75,7 +75,7 @@ def _transfer(input: Tensor, where: device):  # type: ignore[no-untyped-def]
         return concrete(np.asarray(data), aval)
     from ..engine.compile import transfer
 
-    return concrete(transfer(data, where), aval)  # type: ignore[arg-type]
+    return concrete(transfer(data, where), aval)
 
 
 def to(self: Tensor, *args: object, device: object = None, dtype: object = None, non_blocking: bool = False,
@@ -122,7 +122,7 @@ def type_(self: Tensor, dtype: object = None, non_blocking: bool = False) -> obj
         return f"{prefix}{rules._cname(self.dtype)}Tensor"
     if isinstance(dtype, str):
         dtype = _dtype_of_type_name(dtype)
-    return to_dtype(self, getattr(dtype, "dtype", dtype))  # type: ignore[arg-type]
+    return to_dtype(self, getattr(dtype, "dtype", dtype))
 
 
 def _dtype_of_type_name(name: str) -> dtype:

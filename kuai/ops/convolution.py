@@ -173,19 +173,19 @@ def _depthwise_weight(xp, x, g, kernel: Sequence[int], at: Geometry):
 # ---- by XLA --------------------------------------------------------------------------------------------------------------------
 
 
-def _lax_convolve(xp, x, w, at: Geometry, **given):  # type: ignore[no-untyped-def]
+def _lax_convolve(xp, x, w, at: Geometry, **given):
     return xp.lax.conv_general_dilated(
         x, w, given.pop("stride", at.stride), given.pop("pads", at.pads), rhs_dilation=at.dilation, **given
     )
 
 
-def _lax_pad(xp, x, pads: Pads, stride: Sequence[int] | None = None):  # type: ignore[no-untyped-def]
+def _lax_pad(xp, x, pads: Pads, stride: Sequence[int] | None = None):
     """x with a border, or cut where pads are negative, and its elements a stride apart."""
     spacing = [(lo, hi, s - 1) for (lo, hi), s in zip(pads, stride or [1] * len(pads))]
     return xp.lax.pad(x, xp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *spacing])
 
 
-def _convolve_xla(xp, x, w, b, *, at):  # type: ignore[no-untyped-def]
+def _convolve_xla(xp, x, w, b, *, at):
     if _is_depthwise(w.shape, at.groups):
         made = _depthwise(_lax_pad(xp, x, at.pads), w, at, at.counts(x.shape[2:], w.shape[2:]))
     else:
@@ -193,13 +193,13 @@ def _convolve_xla(xp, x, w, b, *, at):  # type: ignore[no-untyped-def]
     return made if b is None else made + _as_channels(b, made)
 
 
-def _flipped(xp, w, groups: int):  # type: ignore[no-untyped-def]
+def _flipped(xp, w, groups: int):
     """Weights of the transposed convolution: reversed in space, and the two kinds of channels exchanged in each group."""
     w = xp.flip(w, tuple(range(2, w.ndim))).reshape(groups, w.shape[0] // groups, *w.shape[1:])
     return w.swapaxes(1, 2).reshape(-1, w.shape[1], *w.shape[3:])
 
 
-def _transpose_xla(xp, g, w, b, *, size, at):  # type: ignore[no-untyped-def]
+def _transpose_xla(xp, g, w, b, *, size, at):
     reach = [d * (k - 1) for d, k in zip(at.dilation, w.shape[2:])]
     spread = [(n - 1) * s + 1 for n, s in zip(g.shape[2:], at.stride)]
     before = [r - lo for r, (lo, _) in zip(reach, at.pads)]
@@ -212,7 +212,7 @@ def _transpose_xla(xp, g, w, b, *, size, at):  # type: ignore[no-untyped-def]
     return made if b is None else made + _as_channels(b, made)
 
 
-def _weight_xla(xp, x, g, *, kernel, at):  # type: ignore[no-untyped-def]
+def _weight_xla(xp, x, g, *, kernel, at):
     if x.shape[1] == at.groups > 1:
         return _depthwise_weight(xp, _lax_pad(xp, x, at.pads), g, kernel, at)
     inner, outer = x.shape[1] // at.groups, g.shape[1] // at.groups
@@ -224,7 +224,7 @@ def _weight_xla(xp, x, g, *, kernel, at):  # type: ignore[no-untyped-def]
     return parts[0] if at.groups == 1 else xp.concatenate(parts)
 
 
-def _weight_of_group(xp, x, g, kernel, at: Geometry):  # type: ignore[no-untyped-def]
+def _weight_of_group(xp, x, g, kernel, at: Geometry):
     """A convolution of x with g, whose batch are the channels and whose channels are the batch."""
     pads = tuple(
         (lo, d * (k - 1) + s * (m - 1) + 1 - n - lo)
@@ -419,7 +419,7 @@ def _need(name: str, input: object, weight: object) -> None:
             raise TypeError(f"{name}(): argument '{what}' must be Tensor, not {type(x).__name__}")
 
 
-def _conv(rank: int, input, weight, bias, stride, padding, dilation, groups) -> Tensor:  # type: ignore[no-untyped-def]
+def _conv(rank: int, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
     name = f"conv{rank}d"
     _need(name, input, weight)
     kernel = tuple(weight.shape[2:]) if type(padding) is str else None
@@ -427,7 +427,7 @@ def _conv(rank: int, input, weight, bias, stride, padding, dilation, groups) -> 
     return _batched(_record_convolve, rank, (at,), input, weight, bias)
 
 
-def _conv_transpose(rank: int, input, weight, bias, stride, padding, output_padding, groups, dilation) -> Tensor:  # type: ignore[no-untyped-def]
+def _conv_transpose(rank: int, input, weight, bias, stride, padding, output_padding, groups, dilation) -> Tensor:
     name = f"conv_transpose{rank}d"
     _need(name, input, weight)
     if isinstance(padding, str):

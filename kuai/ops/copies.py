@@ -82,7 +82,7 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Sequence[int], stride: 
     tensor([1., 0., 1., 0.])
     """
     _check_part(src, sizes((size,)))
-    base, offset, size, stride = strided_place(input.contiguous(), size, stride, storage_offset)  # type: ignore[attr-defined]
+    base, offset, size, stride = strided_place(input.contiguous(), size, stride, storage_offset)
     return strided_put(base, src, offset, size=size, stride=stride, shape=base.shape, add=False)
 
 

@@ -273,11 +273,11 @@ def _ragged(data: object) -> Exception:
         return RuntimeError(f"Could not infer dtype of {type(leaf).__name__}")
     level, dim = [data], 0
     while level and all(isinstance(x, (list, tuple)) for x in level):
-        lengths = [len(x) for x in level]  # type: ignore[arg-type]
+        lengths = [len(x) for x in level]
         if len(set(lengths)) > 1:
             other = next(n for n in lengths if n != lengths[0])
             return ValueError(f"expected sequence of length {lengths[0]} at dim {dim} (got {other})")
-        level, dim = [y for x in level for y in x], dim + 1  # type: ignore[attr-defined]
+        level, dim = [y for x in level for y in x], dim + 1
     odd = next((x for x in level if isinstance(x, (str, bytes)) or not np.isscalar(x)), None)
     if odd is None:
         return RuntimeError("Overflow when unpacking long")
@@ -431,7 +431,7 @@ def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=Non
 
 
 def _steps(steps: object, name: str) -> int:
-    n = int(_number(steps))  # type: ignore[call-overload]
+    n = int(_number(steps))
     if n < 0:
         raise RuntimeError(f"{name}: number of steps must be non-negative, got {n}")
     return n
@@ -441,7 +441,7 @@ def _even(start: object, end: object, n: int, d: dtype) -> np.ndarray:
     """PyTorch's symmetric formula, in the dtype itself: from the start in the first half, from the end in the second."""
     work = np.dtype(np.float32) if d.is_floating_point and d.itemsize < 4 else d.numpy
     if d.category == 1:
-        start, end, work = int(start), int(end), np.dtype(np.float32)  # type: ignore[call-overload]
+        start, end, work = int(start), int(end), np.dtype(np.float32)
     if n <= 1:
         return np.full(n, start, d.numpy)
     first, last = work.type(start), work.type(end)
@@ -461,7 +461,7 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
     tensor([  1.,  10., 100.])
     """
     d = dtypes.as_dtype(dtype or dtypes.get_default_dtype())
-    exponents = np.linspace(_number(start), _number(end), _steps(steps, "logspace"), dtype=np.float64)  # type: ignore[call-overload]
+    exponents = np.linspace(_number(start), _number(end), _steps(steps, "logspace"), dtype=np.float64)
     return _place(np.power(float(base), exponents), d, device, requires_grad, out)
 
 

@@ -426,7 +426,7 @@ def _slope(x: Tensor, dim: int, step: object, edge_order: int) -> Tensor:
         left, right = gaps.narrow(dim, 0, n - 2), gaps.narrow(dim, 1, n - 2)
         inner = (last * left / right - first * right / left + middle * (right / left - left / right)) / (left + right)
     else:
-        gap, inner = [step] * (n - 1), (last - first) / (step * 2)  # type: ignore[list-item, operator]
+        gap, inner = [step] * (n - 1), (last - first) / (step * 2)
     start = _end([x.narrow(dim, i, 1) for i in range(edge_order + 1)], gap)
     end = _end([x.narrow(dim, n - 1 - i, 1) for i in range(edge_order + 1)], [-g for g in reversed(gap)])
     return cat([start, inner, end], dim)

@@ -25,14 +25,14 @@ def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, 
     """
 
     def define(body: Callable) -> Callable:
-        made = Op(body, shape, xla=xla, name=name, cost=cost, grad_name=grad_name, exact=exact)  # type: ignore[arg-type]
+        made = Op(body, shape, xla=xla, name=name, cost=cost, grad_name=grad_name, exact=exact)
         if vjp is REQUIRED:
             raise TypeError(f"op {made.name}: no derivative given; say vjp=None if it has none")
         finish(made, vjp, view)
         made.autocast = AUTOCAST.get(made.name)
         REGISTRY[made.name] = made
         call = _caller(made, _recorder(made, bool(view), many))
-        call.op = made  # type: ignore[attr-defined]
+        call.op = made
         call.__name__ = call.__qualname__ = made.name
         call.__doc__, call.__module__ = body.__doc__, body.__module__
         return call
@@ -69,7 +69,7 @@ def binary(*, shape: Callable = rules.broadcast, **options: object) -> Callable:
 def _elementwise(body: Callable, names: tuple[str, ...], shape: Callable, options: dict) -> Callable:
     made = op(shape=shape, **options)(body).op
     call = recorder(made, names)
-    call.op = made  # type: ignore[attr-defined]
+    call.op = made
     call.__name__ = call.__qualname__ = made.name
     call.__doc__, call.__module__ = body.__doc__, body.__module__
     return call
@@ -82,4 +82,4 @@ def by_result(factor: float) -> Callable:
 
 def write_out(out: Tensor, result: Tensor) -> Tensor:
     """Put a result into the tensor given as ``out=``, and give that."""
-    return out._set_out(result)  # type: ignore[attr-defined]
+    return out._set_out(result)

@@ -23,7 +23,7 @@ from .slicing import ONE, Spec, whole
 
 def twin(view: Callable) -> Callable:
     """A view op without the sharing."""
-    record, statics = recorder(view.op), view.op.statics  # type: ignore[attr-defined]
+    record, statics = recorder(view.op), view.op.statics
     return lambda x, *numbers, **given: record(tuple([given[s] for s in statics]), x, *numbers)
 
 
@@ -203,7 +203,7 @@ def _length_ones(shape: tuple[int, ...], dim: object) -> tuple[int, ...]:
     rank = len(shape)
     if dim is None:
         return tuple([d for d in range(rank) if shape[d] == 1])
-    dims = normal_dims((dim,) if isinstance(dim, int) else dim, rank)  # type: ignore[arg-type]
+    dims = normal_dims((dim,) if isinstance(dim, int) else dim, rank)
     for d in dims:
         if dims.count(d) > 1:
             raise RuntimeError(f"dim {d} appears multiple times in the list of dims")

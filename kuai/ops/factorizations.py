@@ -471,7 +471,7 @@ def _geqrf_xla(xp, a):
     return a, xp.stack(taus, -1) if taus else xp.zeros((*a.shape[:-2], 0), a.dtype)
 
 
-def _reflect_column(xp, a, i: int):  # type: ignore[no-untyped-def]
+def _reflect_column(xp, a, i: int):
     """Clear what is below the diagonal in column i, and keep the reflection there."""
     first, below = a[..., i, i], a[..., i + 1 :, i]
     tail = xp.sqrt((xp.abs(below) ** 2).sum(-1))

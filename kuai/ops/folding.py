@@ -15,13 +15,13 @@ from .pooling import Windows
 from .windows import crop, frozen, offsets, pad, repeated, view, window_counts
 
 
-def _unfold_xla(xp, x, *, at):  # type: ignore[no-untyped-def]
+def _unfold_xla(xp, x, *, at):
     x = xp.lax.pad(x, xp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *[(lo, hi, 0) for lo, hi in at.pads]])
     parts = xp.stack([x[at.key(o)] for o in offsets(at.kernel)], 2)
     return parts.reshape(x.shape[0], x.shape[1] * prod(at.kernel), prod(at.counts))
 
 
-def _fold_xla(xp, columns, *, size, at):  # type: ignore[no-untyped-def]
+def _fold_xla(xp, columns, *, size, at):
     places = prod(at.kernel)
     parts = columns.reshape(columns.shape[0], columns.shape[1] // places, places, *at.counts)
     zero, total = xp.zeros((), columns.dtype), 0

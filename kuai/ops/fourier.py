@@ -35,7 +35,7 @@ def _in_threes(dims: Sequence[int]) -> list:
     return [tuple(dims[i : i + 3]) for i in range(0, len(dims), 3)]
 
 
-def _scaled(x, scale: float):  # type: ignore[no-untyped-def]
+def _scaled(x, scale: float):
     return x if scale == 1 else x * x.real.dtype.type(scale)
 
 
@@ -256,7 +256,7 @@ def _done(made: Tensor, out: Tensor | None) -> Tensor:
 
 def _complex_transform(input: Tensor, s: object, dim: object, norm: str | None, forward: bool, name: str) -> Tensor:
     x = _floating(input, name)
-    dims, lengths = _dims_and_lengths(x, s, dim)  # type: ignore[arg-type]
+    dims, lengths = _dims_and_lengths(x, s, dim)
     if not dims:
         return x if x.dtype.is_complex else x.to(x.dtype.to_complex())
     x = resized(x, dict(zip(dims, lengths)))
@@ -287,7 +287,7 @@ def ifftn(input: Tensor, s: object = None, dim: object = None, norm: str | None 
 
 def _from_real(input: Tensor, s: object, dim: object, norm: str | None, forward: bool, name: str) -> Tensor:
     x = _floating(input, name, real=True)
-    dims, lengths = _dims_and_lengths(x, s, dim)  # type: ignore[arg-type]
+    dims, lengths = _dims_and_lengths(x, s, dim)
     if not dims:
         raise RuntimeError(f"{name} must transform at least one axis")
     x = resized(x, dict(zip(dims, lengths)))
@@ -297,10 +297,10 @@ def _from_real(input: Tensor, s: object, dim: object, norm: str | None, forward:
 
 def _to_real(input: Tensor, s: object, dim: object, norm: str | None, forward: bool, name: str) -> Tensor:
     x = _floating(input, name)
-    dims, lengths = _dims_and_lengths(x, s, dim)  # type: ignore[arg-type]
+    dims, lengths = _dims_and_lengths(x, s, dim)
     if not dims:
         raise RuntimeError(f"{name} must transform at least one axis")
-    n = _half_length(x, s, dims, lengths)  # type: ignore[arg-type]
+    n = _half_length(x, s, dims, lengths)
     x = resized(x, dict(zip(dims, (*lengths[:-1], n // 2 + 1))))
     x = x if x.dtype.is_complex else x.to(x.dtype.to_complex())
     scale = _scale(norm, prod(lengths[:-1]) * n, forward)
@@ -466,7 +466,7 @@ def rfftfreq(n: int, d: float = 1.0, *, out=None, dtype=None, layout=None, devic
 def _shift_dims(input: Tensor, dim: object) -> tuple[int, ...]:
     if dim is None:
         return tuple(range(input.ndim))
-    return (dim,) if isinstance(dim, int) else tuple(dim)  # type: ignore[arg-type]
+    return (dim,) if isinstance(dim, int) else tuple(dim)
 
 
 def fftshift(input: Tensor, dim: object = None) -> Tensor:

@@ -36,7 +36,7 @@ def strides_of(call: Callable) -> Callable:
     """Say what strides a view op's result has: ``rule(geometry, *numbers, **static) -> (strides, offset)``."""
 
     def keep(rule: Callable) -> Callable:
-        RULES[call.op] = rule  # type: ignore[attr-defined]
+        RULES[call.op] = rule
         return rule
 
     return keep
@@ -80,7 +80,7 @@ def _kind(number: object) -> type | None:
     return None if number is None else type(number)
 
 
-def _aval(at: Geometry):  # type: ignore[no-untyped-def]
+def _aval(at: Geometry):
     from ..devices import cpu
     from ..engine.program import Aval
 
@@ -224,7 +224,7 @@ def storage_offset(self: Tensor) -> int:
     return geometry(self).offset
 
 
-def is_contiguous(self: Tensor, memory_format: memory_format = contiguous_format) -> bool:  # type: ignore[valid-type]
+def is_contiguous(self: Tensor, memory_format: memory_format = contiguous_format) -> bool:
     """Whether the elements lie in row-major order, or in a format's (``torch.Tensor.is_contiguous``).
 
     >>> import kuai as torch
@@ -232,7 +232,7 @@ def is_contiguous(self: Tensor, memory_format: memory_format = contiguous_format
     False
     """
     storage = self._storage
-    order = memory_format.order  # type: ignore[attr-defined]
+    order = memory_format.order
     if not order and (storage is None or (not self._path and storage.host is None)):
         return True
     at = geometry(self)
@@ -241,15 +241,15 @@ def is_contiguous(self: Tensor, memory_format: memory_format = contiguous_format
     return len(order) == len(at.shape) and is_row_major([at.shape[i] for i in order], [at.strides[i] for i in order])
 
 
-def contiguous(self: Tensor, memory_format: memory_format = contiguous_format) -> Tensor:  # type: ignore[valid-type]
+def contiguous(self: Tensor, memory_format: memory_format = contiguous_format) -> Tensor:
     """The tensor itself if its elements lie in order, else a copy in which they do (``torch.Tensor.contiguous``).
 
     >>> import kuai as torch
     >>> torch.zeros(2, 3).t().contiguous().stride()
     (2, 1)
     """
-    check_format(self.shape, memory_format)  # type: ignore[arg-type]
-    return self if is_contiguous(self) else self.clone()  # type: ignore[attr-defined]
+    check_format(self.shape, memory_format)
+    return self if is_contiguous(self) else self.clone()
 
 
 OWN = {"stride": stride, "storage_offset": storage_offset, "is_contiguous": is_contiguous, "contiguous": contiguous}

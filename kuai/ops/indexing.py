@@ -152,7 +152,7 @@ def argwhere(input: Tensor) -> Tensor:
     tensor([[1],
             [2]])
     """
-    return nonzero(input)  # type: ignore[return-value]
+    return nonzero(input)
 
 
 # ---- by index into all elements ------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def index_add(
     _check_source(input, dim, index, source, "index_add_", RuntimeError)
     x, places, source = _placed(input, dim, index, source)
     if alpha != 1:
-        source = source * (int(alpha) if input.dtype.category == 1 else alpha)  # type: ignore[call-overload]
+        source = source * (int(alpha) if input.dtype.category == 1 else alpha)
     return _shaped_as(add_at(x, source, places, dim=dim, count=1, shape=x.shape), input, out)
 
 

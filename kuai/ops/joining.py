@@ -32,7 +32,7 @@ def _promoted(avals: Sequence[Aval]) -> dtype:
 
 def _nothing(x: object) -> bool:
     """Whether an operand is one of those empty vectors that cat takes for nothing."""
-    return x.shape == (0,)  # type: ignore[attr-defined]
+    return x.shape == (0,)
 
 
 def _cat_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
@@ -135,7 +135,7 @@ def _stack(xp, *xs, dim):
     return xp.stack(_with_zeros(xp, xs), dim)
 
 
-def _with_zeros(xp, xs):  # type: ignore[no-untyped-def]
+def _with_zeros(xp, xs):
     """The operands, with zeros for those that are absent: cotangents of results that nobody used."""
     if all(x is not None for x in xs):
         return xs
@@ -269,7 +269,7 @@ def _lengths(name: str, x: Tensor, given: object, dim: int) -> tuple[tuple[int, 
     dim = _dimensioned(name, x, dim)
     n = x.shape[dim]
     if not isinstance(given, (tuple, list)):
-        return _even(n, as_int(given)), dim  # type: ignore[arg-type]
+        return _even(n, as_int(given)), dim
     found = tuple(map(as_int, given))
     if any(k < 0 for k in found):
         raise RuntimeError(
@@ -311,7 +311,7 @@ def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor,
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """`split_with_sizes`, the pieces in memory of their own (``torch.unsafe_split_with_sizes``)."""
-    return unsafe_split(input, tuple(split_sizes), dim)  # type: ignore[arg-type]
+    return unsafe_split(input, tuple(split_sizes), dim)
 
 
 def _chunk_lengths(x: Tensor, chunks: int, dim: int) -> tuple[tuple[int, ...], int]:
@@ -364,7 +364,7 @@ def _split_points(given: object) -> int | tuple[int, ...]:
                 f"the CPU, but got {given.ndim} dimensions of {given.dtype} on {given.device}"
             )
         given = given.tolist()
-    return tuple(map(as_int, given)) if isinstance(given, (tuple, list)) else as_int(given)  # type: ignore[arg-type]
+    return tuple(map(as_int, given)) if isinstance(given, (tuple, list)) else as_int(given)
 
 
 def _nearly_even(n: int, sections: int) -> tuple[int, ...]:
@@ -466,7 +466,7 @@ def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """
     _need_some("hstack", tensors)
     parts = _each(atleast_1d, (tensors,))
-    return _out(cat(parts, 0 if parts[0].ndim == 1 else 1), out)  # type: ignore[union-attr, arg-type]
+    return _out(cat(parts, 0 if parts[0].ndim == 1 else 1), out)
 
 
 def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
@@ -478,7 +478,7 @@ def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
             [3, 4]])
     """
     _need_some("vstack", tensors)
-    return _out(cat(_each(atleast_2d, (tensors,)), 0), out)  # type: ignore[arg-type]
+    return _out(cat(_each(atleast_2d, (tensors,)), 0), out)
 
 
 def row_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
@@ -495,7 +495,7 @@ def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
              [2, 4]]])
     """
     _need_some("dstack", tensors)
-    return _out(cat(_each(atleast_3d, (tensors,)), 2), out)  # type: ignore[arg-type]
+    return _out(cat(_each(atleast_3d, (tensors,)), 2), out)
 
 
 def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:

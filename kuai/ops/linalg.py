@@ -64,7 +64,7 @@ def _cofactor(xp, a):
     return transposed(xp, adjugate * (xp.linalg.det(u) * xp.linalg.det(vh))[..., None, None])
 
 
-def _products_of_others(xp, s):  # type: ignore[no-untyped-def]
+def _products_of_others(xp, s):
     one = xp.ones((*s.shape[:-1], 1), s.dtype)
     before = xp.cumprod(xp.concatenate([one, s[..., :-1]], -1), -1)
     after = xp.flip(xp.cumprod(xp.concatenate([one, xp.flip(s[..., 1:], -1)], -1), -1), -1)
@@ -145,7 +145,7 @@ def norm(A: Tensor, ord: object = None, dim: object = None, keepdim: bool = Fals
     >>> torch.linalg.norm(torch.tensor([[3., 0.], [0., 4.]]), 2)
     tensor(4.)
     """
-    single = dim is None or isinstance(dim, int) or len(dim) == 1  # type: ignore[arg-type]
+    single = dim is None or isinstance(dim, int) or len(dim) == 1
     if ord is not None and dim is None and A.ndim not in (1, 2):
         raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D.")
     if ord is None:
@@ -207,7 +207,7 @@ def _power(A: Tensor, n: int) -> Tensor:
             made = A if made is None else made @ A
         n >>= 1
         if not n:
-            return made.clone() if made is A else made  # type: ignore[union-attr, return-value]
+            return made.clone() if made is A else made
         A = A @ A
 
 

@@ -84,7 +84,7 @@ def elementwise_loss(*slopes: Callable | None, cost: float = 4.0, grad_name: str
         def call(*inputs: object, reduction: Reduction) -> Tensor:
             return loss(*inputs, *absent, reduction=reduction)
 
-        call.op, call.__name__, call.__doc__ = loss.op, name, body.__doc__  # type: ignore[attr-defined]
+        call.op, call.__name__, call.__doc__ = loss.op, name, body.__doc__
         return call
 
     return define
@@ -112,7 +112,7 @@ def _extent(name: str, reduction: Reduction, avals: tuple) -> tuple[tuple[int, .
     """The shape of all inputs together, and what the sum over it was divided by."""
     shape = rules.broadcast_shapes(name, *(a.shape for a in rules.tensors(avals)))
     counts = {"none": 1, "sum": 1, "mean": prod(shape)}
-    return shape, counts.get(reduction, reduction)  # type: ignore[call-overload, return-value]
+    return shape, counts.get(reduction, reduction)
 
 
 @cache

@@ -70,7 +70,7 @@ def _factor_rule(op: Op, avals: Sequence) -> tuple:
     return (a, pivots, Aval(a.shape[:-2], dtypes.int32, a.device)), a.dtype
 
 
-def _info(xp, lu):  # type: ignore[no-untyped-def]
+def _info(xp, lu):
     """For each matrix the number, from 1, of the first zero on U's diagonal, or 0."""
     if not min(lu.shape[-2:]):
         return xp.zeros(lu.shape[:-2], int)
@@ -115,7 +115,7 @@ def _factor(xp, a):
 
 def _permutation_rule(op: Op, avals: Sequence, *, rows: int, dtype: object) -> tuple:
     p = avals[0]
-    return Aval((*p.shape[:-1], rows, rows), dtype, p.device), None  # type: ignore[arg-type]
+    return Aval((*p.shape[:-1], rows, rows), dtype, p.device), None
 
 
 def _permutation_xla(xp, pivots, *, rows, dtype):

@@ -90,12 +90,12 @@ def cubic_cost(factor: float) -> Callable[[State], float]:
 # ---- arrays and tensors --------------------------------------------------------------------------------------------
 
 
-def transposed(xp, x):  # type: ignore[no-untyped-def]
+def transposed(xp, x):
     """Arrays, each matrix transposed."""
     return xp.swapaxes(x, -1, -2)
 
 
-def conjugated(xp, x):  # type: ignore[no-untyped-def]
+def conjugated(xp, x):
     """Arrays, each matrix transposed and conjugated."""
     x = transposed(xp, x)
     return xp.conj(x) if x.dtype.kind == "c" else x

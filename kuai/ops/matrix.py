@@ -307,7 +307,7 @@ def _contracted(dims: object, a: Tensor, b: Tensor) -> tuple[list[int], list[int
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
         return list(range(a.ndim - dims, a.ndim)), list(range(dims))
-    over_a, over_b = ([d] if isinstance(d, int) else list(d) for d in dims)  # type: ignore[attr-defined]
+    over_a, over_b = ([d] if isinstance(d, int) else list(d) for d in dims)
     if len(over_a) != len(over_b):
         raise RuntimeError(f"both dimension lists should have the same length, got {over_a} and {over_b}")
     return [rules.normalize_dim(d, a.ndim) for d in over_a], [rules.normalize_dim(d, b.ndim) for d in over_b]

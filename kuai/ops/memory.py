@@ -77,11 +77,11 @@ def resize_(self: Tensor, *size: object, memory_format: memory_format | None = N
 
 def _holds(self: Tensor, n: int) -> bool:
     """Whether the storage has n elements from this tensor's first on."""
-    return geometry(self).offset + n <= self._storage.value.aval.size  # type: ignore[union-attr]
+    return geometry(self).offset + n <= self._storage.value.aval.size
 
 
 def _refilled(self: Tensor, shape: tuple[int, ...]) -> Tensor:
-    flat, n = wrap(self._read()).reshape(-1), prod(shape)  # type: ignore[attr-defined]
+    flat, n = wrap(self._read()).reshape(-1), prod(shape)
     missing = n - self._aval.size
     if missing > 0:
         flat = cat([flat, zeros(missing, dtype=self.dtype, device=self.device)])
@@ -114,14 +114,14 @@ def set_(self: Tensor, source: object = None, storage_offset: int = 0, size: Seq
     if source is None:
         return _own_memory(self, zeros(0, dtype=self.dtype, device=self.device))
     whole = source.tensor if isinstance(source, (UntypedStorage, TypedStorage)) else source
-    if whole.dtype is not self.dtype:  # type: ignore[union-attr]
-        raise RuntimeError(f"Could not set tensor of type {whole.dtype} to a tensor of type {self.dtype}")  # type: ignore[union-attr]
+    if whole.dtype is not self.dtype:
+        raise RuntimeError(f"Could not set tensor of type {whole.dtype} to a tensor of type {self.dtype}")
     if size is not None:
         stride = contiguous_strides(tuple(size)) if stride is None else stride
-        whole = views.as_strided(whole, size, stride, storage_offset)  # type: ignore[arg-type]
+        whole = views.as_strided(whole, size, stride, storage_offset)
     elif whole is not source:
-        whole = whole.reshape(-1)[storage_offset:]  # type: ignore[union-attr]
-    self._adopt(whole)  # type: ignore[arg-type]
+        whole = whole.reshape(-1)[storage_offset:]
+    self._adopt(whole)
     return self
 
 
@@ -142,7 +142,7 @@ class UntypedStorage:
 
     def data_ptr(self) -> int:
         """A number that tensors on the same memory share."""
-        return self.tensor.data_ptr()  # type: ignore[attr-defined]
+        return self.tensor.data_ptr()
 
     def nbytes(self) -> int:
         """The length in bytes."""
@@ -219,7 +219,7 @@ class TypedStorage:
         return self.tolist()[index]
 
     def __setitem__(self, index: int | slice, value: object) -> None:
-        self.tensor.reshape(-1)[index] = value  # type: ignore[attr-defined]
+        self.tensor.reshape(-1)[index] = value
 
     def __iter__(self) -> Iterator:
         return iter(self.tolist())
@@ -240,12 +240,12 @@ class TypedStorage:
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
     """The bytes that this tensor is a view of (``torch.Tensor.untyped_storage``)."""
-    return UntypedStorage(storage_root(self.detach()))  # type: ignore[attr-defined]
+    return UntypedStorage(storage_root(self.detach()))
 
 
 def storage(self: Tensor) -> TypedStorage:
     """The elements that this tensor is a view of (``torch.Tensor.storage``)."""
-    return TypedStorage(storage_root(self.detach()))  # type: ignore[attr-defined]
+    return TypedStorage(storage_root(self.detach()))
 
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:

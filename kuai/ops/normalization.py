@@ -41,11 +41,11 @@ class Norm(NamedTuple):
 # ---- the text: arrays of NumPy and of jax.numpy, and tensors where a derivative is to be differentiated ----------------------------
 
 
-def _mean(x, axes: tuple[int, ...]):  # type: ignore[no-untyped-def]
+def _mean(x, axes: tuple[int, ...]):
     return x.sum(axis=axes, keepdims=True) / max(1, prod([x.shape[a] for a in axes]))
 
 
-def _standard(x, how: Norm):  # type: ignore[no-untyped-def]
+def _standard(x, how: Norm):
     """The input in the shape of its view, centered and scaled, and the scale."""
     v = x if x.shape == how.view else x.reshape(how.view)
     d = v - _mean(v, how.axes) if how.centered else v
@@ -53,16 +53,16 @@ def _standard(x, how: Norm):  # type: ignore[no-untyped-def]
     return d * r, r
 
 
-def _with_affine(y, w, b, affine: tuple[int, ...]):  # type: ignore[no-untyped-def]
+def _with_affine(y, w, b, affine: tuple[int, ...]):
     y = y if w is None else y * w.reshape(affine)
     return y if b is None else y + b.reshape(affine)
 
 
-def _normalized(xp, x, w, b, how: Norm):  # type: ignore[no-untyped-def]
+def _normalized(xp, x, w, b, how: Norm):
     return _with_affine(_standard(x, how)[0].reshape(x.shape), w, b, how.affine)
 
 
-def _cotangents(g, x, w, b, how: Norm):  # type: ignore[no-untyped-def]
+def _cotangents(g, x, w, b, how: Norm):
     """What x, weight and bias get back."""
     h, r = _standard(x, how)
     v = (g if w is None else g * w.reshape(how.affine)).reshape(how.view)
@@ -100,7 +100,7 @@ def _backward_rule(op: Op, avals: Sequence, **static: object) -> tuple:
     return present, (x.dtype, *(a and a.dtype for a in (x, *parameters)))
 
 
-def _backward_body(xp, g, x, w, b, *, how):  # type: ignore[no-untyped-def]
+def _backward_body(xp, g, x, w, b, *, how):
     g, x = (g, x) if x.dtype.kind != "c" else (g.conj(), x)
     found = [a for a in _cotangents(g, x, w, b, how) if a is not None]
     return found if x.dtype.kind != "c" else [a.conj() for a in found]
@@ -115,7 +115,7 @@ def _spread_out(found: Sequence, *operands: object) -> tuple:
     return tuple(next(given) if a is not None else None for a in operands)
 
 
-def _norm_vjp(g, x, w, b, how):  # type: ignore[no-untyped-def]
+def _norm_vjp(g, x, w, b, how):
     if not current.grad:
         return _spread_out(_backward(g, x, w, b, how=how), x, w, b)
     if not x.dtype.is_complex:
@@ -126,7 +126,7 @@ def _norm_vjp(g, x, w, b, how):  # type: ignore[no-untyped-def]
 def _define(name: str, grad_name: str) -> Callable:
     """One of the norms, which differ in their names: autocast and graphs tell them apart."""
 
-    def body(xp, x, w, b, *, how):  # type: ignore[no-untyped-def]
+    def body(xp, x, w, b, *, how):
         return _normalized(xp, x, w, b, how)
 
     return op(shape=_norm_rule, name=name, grad_name=grad_name, vjp=_norm_vjp, cost=6.0)(body)
@@ -151,7 +151,7 @@ def _tracked_rule(op: Op, avals: Sequence, *, how: Norm) -> tuple:
     return (out, mean, var), (*computed, dtypes.float64 if mean.dtype is dtypes.float64 else dtypes.float32)
 
 
-def _tracked_vjp(g, x, w, b, how):  # type: ignore[no-untyped-def]
+def _tracked_vjp(g, x, w, b, how):
     if g[0] is None:
         return (None,) * 6
     return (*_norm_vjp(g[0], x, w, b, how), None, None, None)
@@ -168,7 +168,7 @@ def _batch_norm_tracked(xp, x, w, b, mean, var, momentum, *, how):
     return y, _mix(mean, m, keep, momentum), _mix(var, spread, keep, momentum * unbiased)
 
 
-def _mix(old, new, keep, share):  # type: ignore[no-untyped-def]
+def _mix(old, new, keep, share):
     """A running statistic; where each sample has its own (instance norm), their mean goes in."""
     return old * keep + new.reshape(-1, old.size).mean(0) * share
 
@@ -178,14 +178,14 @@ def _fixed_rule(op: Op, avals: Sequence, *, eps: float, affine: tuple) -> tuple:
     return Aval(x.shape, x.dtype, rules.common_device(op, avals)), _computed(op, *avals)
 
 
-def _scaled(x, w, b, mean, var, eps: float, affine: tuple):  # type: ignore[no-untyped-def]
+def _scaled(x, w, b, mean, var, eps: float, affine: tuple):
     scale = (var + eps) ** -0.5
     scale = scale if w is None else scale * w
     shift = -mean * scale if b is None else b - mean * scale
     return x * scale.reshape(affine) + shift.reshape(affine)
 
 
-def _fixed_cotangents(g, x, w, b, mean, var, eps: float, affine: tuple):  # type: ignore[no-untyped-def]
+def _fixed_cotangents(g, x, w, b, mean, var, eps: float, affine: tuple):
     r, shared = (var + eps) ** -0.5, tuple(i for i, n in enumerate(affine) if n == 1)
     gx = g * (r if w is None else r * w).reshape(affine)
     gw = None if w is None else (g * (x - mean.reshape(affine))).sum(axis=shared).reshape(w.shape) * r
@@ -197,7 +197,7 @@ def _fixed_backward(xp, g, x, w, b, mean, var, *, eps, affine):
     return [a for a in _fixed_cotangents(g, x, w, b, mean, var, eps, affine) if a is not None]
 
 
-def _fixed_vjp(g, x, w, b, mean, var, eps, affine):  # type: ignore[no-untyped-def]
+def _fixed_vjp(g, x, w, b, mean, var, eps, affine):
     if current.grad:
         return (*_fixed_cotangents(g, x, w, b, mean, var, eps, affine), None, None)
     return (*_spread_out(_fixed_backward(g, x, w, b, mean, var, eps=eps, affine=affine), x, w, b), None, None)
@@ -242,7 +242,7 @@ def _check_shapes(normalized: tuple, **parameters: Tensor | None) -> None:
 def _dims(given: object, name: str) -> tuple[int, ...]:
     if isinstance(given, int):
         raise TypeError(f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int")
-    return given if type(given) is tuple else tuple(given)  # type: ignore[arg-type]
+    return given if type(given) is tuple else tuple(given)
 
 
 def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
@@ -350,7 +350,7 @@ def _check_pair(mean: Tensor | None, var: Tensor | None) -> None:
         raise ValueError("running_mean and running_var must either both be None or neither be None")
 
 
-def _track(input, weight, bias, mean, var, momentum, how):  # type: ignore[no-untyped-def]
+def _track(input, weight, bias, mean, var, momentum, how):
     """Normalize with the input's own statistics, which are mixed into the running ones in place."""
     if not input._value.aval.size:
         return _with_running(input, weight, bias, mean, var, how[0].eps)
@@ -360,7 +360,7 @@ def _track(input, weight, bias, mean, var, momentum, how):  # type: ignore[no-un
     return y
 
 
-def _with_running(input, weight, bias, mean, var, eps):  # type: ignore[no-untyped-def]
+def _with_running(input, weight, bias, mean, var, eps):
     return _record_fixed((eps, _by_channels(input._value.aval.shape)), input, weight, bias, mean, var)
 
 

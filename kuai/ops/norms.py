@@ -23,7 +23,7 @@ def _norm_rule(op: Op, avals: Sequence, *, ord: float, dim: object, keepdim: boo
     target = _norm_dtype(op, x.dtype, dtype)
     if ord == inf or ord < 0:
         _need_identity(op, x, ord, dim)
-    return Aval(reduced(x, dim, keepdim), target.to_real(), x.device), target  # type: ignore[arg-type]
+    return Aval(reduced(x, dim, keepdim), target.to_real(), x.device), target
 
 
 def _norm_dtype(op: Op, given: dtype, wanted: dtype | None) -> dtype:
@@ -46,7 +46,7 @@ def _need_identity(op: Op, x: Aval, ord: float, dim: object) -> None:
     missing = "the operation does not have an identity"
     if not x.size and (dim is None or dim == ()):
         raise RuntimeError(f"{op.name} cannot compute the {ord} norm on an empty tensor because {missing}")
-    for a in axes(dim, len(x.shape)):  # type: ignore[arg-type]
+    for a in axes(dim, len(x.shape)):
         if not x.shape[a]:
             raise RuntimeError(f"{op.name} cannot compute the {ord} norm on the dimension {a} because this dimension is "
                                f"empty and {missing}")  # fmt: skip
@@ -131,7 +131,7 @@ def matrix_norm(A: Tensor, ord: object = "fro", dim: object = (-2, -1), keepdim:
     if ord == "fro":
         made = vector_norm(A, 2, over, keepdim, dtype=dtype)
     elif ord in (1, -1, inf, -inf):
-        made = _of_sums(A, float(ord), over, keepdim, dtype)  # type: ignore[arg-type]
+        made = _of_sums(A, float(ord), over, keepdim, dtype)
     elif ord in ("nuc", 2, -2):
         made = _of_singular_values(A, ord, over, keepdim, dtype)
     else:

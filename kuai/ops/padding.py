@@ -47,7 +47,7 @@ def _constant_rule(op: Op, avals: Sequence, *, pad: tuple) -> tuple:
     return x.with_(_padded_shape(x, pad)), (x.dtype, x.dtype)
 
 
-def _constant_xla(xp, x, value, *, pad):  # type: ignore[no-untyped-def]
+def _constant_xla(xp, x, value, *, pad):
     return xp.lax.pad(x, xp.asarray(value, x.dtype), [(*pair, 0) for pair in _pairs(pad, x.ndim)])
 
 
@@ -67,7 +67,7 @@ def _constant(xp, x, value, *, pad):
 # ---- from the tensor itself --------------------------------------------------------------------------------------------
 
 
-def _part(x, axis: int, a: int, b: int, step: int = 1):  # type: ignore[no-untyped-def]
+def _part(x, axis: int, a: int, b: int, step: int = 1):
     """Places a … b - 1 of a dimension; in reverse for a step of -1."""
     before = (slice(None),) * axis
     return x[(*before, slice(a, b))][(*before, slice(None, None, step))]
@@ -82,7 +82,7 @@ def _source(n: int, mode: str, count: int, after: bool) -> tuple[int, int, int]:
     return (0, count, 1) if after else (n - count, n, 1)
 
 
-def _grown(xp, x, axis: int, mode: str, before: int, after: int):  # type: ignore[no-untyped-def]
+def _grown(xp, x, axis: int, mode: str, before: int, after: int):
     n = x.shape[axis]
     parts = [_part(x, axis, max(-before, 0), n - max(-after, 0))]
     for count, is_after in ((before, False), (after, True)):
@@ -93,7 +93,7 @@ def _grown(xp, x, axis: int, mode: str, before: int, after: int):  # type: ignor
     return xp.concatenate(parts, axis) if len(parts) > 1 else parts[0]
 
 
-def _folded(xp, g, axis: int, mode: str, n: int, before: int, after: int):  # type: ignore[no-untyped-def]
+def _folded(xp, g, axis: int, mode: str, n: int, before: int, after: int):
     """The transposed map: what the ends got is added to the places that they were made of."""
     a, b = max(before, 0), g.shape[axis] - max(after, 0)
     found = _spread(xp, _part(g, axis, a, b), axis, n, max(-before, 0))
@@ -106,7 +106,7 @@ def _folded(xp, g, axis: int, mode: str, n: int, before: int, after: int):  # ty
     return found
 
 
-def _spread(xp, x, axis: int, n: int, start: int):  # type: ignore[no-untyped-def]
+def _spread(xp, x, axis: int, n: int, start: int):
     """x in zeros of another length."""
     if x.shape[axis] == n:
         return x

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dispatch import recorder
 from ..dtypes import int64
-from ..engine.program import Aval, Op, State
+from ..engine.program import Op, State
 from ..tensor import Tensor
 from . import rules
 from .define import op, write_out
@@ -35,11 +35,11 @@ class Windows(NamedTuple):
 # ---- both executions -----------------------------------------------------------------------------------------------------------
 
 
-def _lowest(dtype) -> float:  # type: ignore[no-untyped-def]
+def _lowest(dtype) -> float:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
-def _padded(xp, x, pads: Pads, value: float):  # type: ignore[no-untyped-def]
+def _padded(xp, x, pads: Pads, value: float):
     if xp is np:
         return pad(x, pads, value)
     lead = [(0, 0, 0)] * (x.ndim - len(pads))
@@ -71,7 +71,7 @@ def _unfold_sum(g: np.ndarray, at: Windows, sizes: Sequence[int]) -> np.ndarray:
     return crop(g, at.pads)
 
 
-def _reduce_window(xp, x, start, combine, at: Windows):  # type: ignore[no-untyped-def]
+def _reduce_window(xp, x, start, combine, at: Windows):
     lead = (1,) * (x.ndim - len(at.kernel))
     return xp.lax.reduce_window(x, np.asarray(start, x.dtype), combine, lead + at.kernel, lead + at.stride,
                                 ((0, 0),) * len(lead) + at.pads, window_dilation=lead + at.dilation)  # fmt: skip
@@ -81,7 +81,7 @@ def _reduce_window(xp, x, start, combine, at: Windows):  # type: ignore[no-untyp
 
 
 def _refuse(name: str, what: object) -> None:
-    raise NotImplementedError(f'"{name}" not implemented for \'{rules._cname(what)}\'')  # type: ignore[arg-type]
+    raise NotImplementedError(f'"{name}" not implemented for \'{rules._cname(what)}\'')
 
 
 def _pool_rule(op: Op, avals: Sequence, *, at: Windows, **static: object) -> tuple:
@@ -117,7 +117,7 @@ def _window_cost(state: State) -> float:
 # ---- max -------------------------------------------------------------------------------------------------------------------------
 
 
-def _winners(xp, x, y, at: Windows):  # type: ignore[no-untyped-def]
+def _winners(xp, x, y, at: Windows):
     """Which place of each window holds its greatest element, the first of equal ones; x is padded already."""
     places = list(offsets(at.kernel))
     kind = np.int8 if len(places) < 128 else np.int32
@@ -127,7 +127,7 @@ def _winners(xp, x, y, at: Windows):  # type: ignore[no-untyped-def]
     return found
 
 
-def _max_backward_numpy(xp, g, x, y, *, at):  # type: ignore[no-untyped-def]
+def _max_backward_numpy(xp, g, x, y, *, at):
     winners = _winners(np, pad(x, at.pads, _lowest(x.dtype)), y, at)
     padded = [n + lo + hi for n, (lo, hi) in zip(x.shape[-len(at.pads) :], at.pads)]
     out = np.zeros((*x.shape[: -len(at.pads)], *padded), g.dtype)
@@ -136,7 +136,7 @@ def _max_backward_numpy(xp, g, x, y, *, at):  # type: ignore[no-untyped-def]
     return crop(out, at.pads)
 
 
-def _max_backward_xla(xp, g, x, y, *, at):  # type: ignore[no-untyped-def]
+def _max_backward_xla(xp, g, x, y, *, at):
     winners = _winners(xp, _padded(xp, x, at.pads, _lowest(x.dtype)), y, at)
     lead, zero, total = [(0, 0, 0)] * (x.ndim - len(at.pads)), xp.zeros((), g.dtype), 0
     for i, o in enumerate(offsets(at.kernel)):
@@ -165,11 +165,11 @@ def _max_backward(xp, g, x, y, *, at):
     return _max_backward_numpy(xp, g, x, y, at=at)
 
 
-def _max_xla(xp, x, *, at):  # type: ignore[no-untyped-def]
+def _max_xla(xp, x, *, at):
     return _reduce_window(xp, x, _lowest(x.dtype), xp.lax.max, at)
 
 
-def _max_vjp(g, x, out, at):  # type: ignore[no-untyped-def]
+def _max_vjp(g, x, out, at):
     return (_max_backward(g, x, out, at=at),)
 
 
@@ -178,7 +178,7 @@ def _max_pool(xp, x, *, at):
     return _fold(pad(x, at.pads, _lowest(x.dtype)), at, np.maximum)
 
 
-def _flat_index(xp, winners, at: Windows, sizes: Sequence[int]):  # type: ignore[no-untyped-def]
+def _flat_index(xp, winners, at: Windows, sizes: Sequence[int]):
     """Where in its unpadded plane each window's winner is, the elements counted in order."""
     rank, flat = len(sizes), 0
     within = np.array(list(offsets(at.kernel))).reshape(-1, rank)
@@ -188,12 +188,12 @@ def _flat_index(xp, winners, at: Windows, sizes: Sequence[int]):  # type: ignore
     return flat
 
 
-def _indexed(xp, x, y, at: Windows):  # type: ignore[no-untyped-def]
+def _indexed(xp, x, y, at: Windows):
     winners = _winners(xp, _padded(xp, x, at.pads, _lowest(x.dtype)), y, at)
     return y, _flat_index(xp, winners, at, x.shape[-len(at.kernel) :])
 
 
-def _indexed_vjp(g, x, out, at):  # type: ignore[no-untyped-def]
+def _indexed_vjp(g, x, out, at):
     return (_max_backward(g[0], x, out[0], at=at),)
 
 
@@ -217,21 +217,21 @@ def _divisors(at: Windows, sizes: tuple[int, ...], divisor: object) -> object:
         end = np.minimum(start + k, n + lo)  # what ceil_mode adds is no padding
         counted = end - start if divisor == "padded" else np.minimum(end, n) - np.maximum(start, 0)
         whole = whole * counted.reshape(-1, *[1] * (rank - 1 - d))
-    return int(whole.flat[0]) if (whole == whole.flat[:1]).all() and whole.size else whole  # type: ignore[attr-defined]
+    return int(whole.flat[0]) if (whole == whole.flat[:1]).all() and whole.size else whole
 
 
-def _divided(xp, total, divisors):  # type: ignore[no-untyped-def]
+def _divided(xp, total, divisors):
     if total.dtype.kind != "f":
         return xp.trunc(total / divisors).astype(total.dtype)
     return total / (divisors if type(divisors) is int else xp.asarray(divisors, total.dtype))
 
 
-def _avg_xla(xp, x, *, at, divisor):  # type: ignore[no-untyped-def]
+def _avg_xla(xp, x, *, at, divisor):
     total = _reduce_window(xp, x, 0, xp.lax.add, at)
     return _divided(xp, total, _divisors(at, x.shape[-len(at.kernel) :], divisor))
 
 
-def _avg_backward_xla(xp, g, *, size, at, divisor):  # type: ignore[no-untyped-def]
+def _avg_backward_xla(xp, g, *, size, at, divisor):
     g = _divided(xp, g, _divisors(at, size, divisor))
     lead, spacing = [(0, 0, 0)] * (g.ndim - len(size)), []
     for n, m, k, s, (lo, _) in zip(size, at.counts, at.kernel, at.stride, at.pads):

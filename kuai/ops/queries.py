@@ -30,7 +30,7 @@ def is_storage(obj: object) -> bool:
 
 def numel(input: Tensor) -> int:
     """The number of elements (``torch.numel``)."""
-    return input.numel()  # type: ignore[attr-defined]
+    return input.numel()
 
 
 def is_floating_point(input: Tensor) -> bool:
@@ -55,7 +55,7 @@ def is_nonzero(input: Tensor) -> bool:
     >>> torch.is_nonzero(torch.tensor([2.]))
     True
     """
-    n = input.numel()  # type: ignore[attr-defined]
+    n = input.numel()
     if n != 1:
         raise RuntimeError(f"Boolean value of Tensor with {'no values' if n == 0 else 'more than one value'} is ambiguous")
     return bool(input)
@@ -73,7 +73,7 @@ def is_inference(input: Tensor) -> bool:
 
 def get_device(input: Tensor) -> int:
     """The accelerator's index, -1 on the CPU (``torch.get_device``)."""
-    return input.get_device()  # type: ignore[attr-defined]
+    return input.get_device()
 
 
 def typename(obj: object) -> str:
@@ -84,10 +84,10 @@ def typename(obj: object) -> str:
     'torch.FloatTensor'
     """
     if isinstance(obj, Tensor):
-        return obj.type()  # type: ignore[attr-defined]
+        return obj.type()
     cls = obj if hasattr(obj, "__qualname__") else type(obj)
     module = getattr(cls, "__module__", "") or ""
-    name = cls.__qualname__  # type: ignore[union-attr]
+    name = cls.__qualname__
     return name if module in ("", "builtins") else f"{module}.{name}"
 
 
@@ -118,9 +118,9 @@ def range(start: float = 0, end: float | None = None, step: float = 1, *, out: T
         raise RuntimeError("range: step must be nonzero and lead from start to end")
     count = int((end - start) / step) + 1
     d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    made = (arange(count, dtype=d, device=device) * step + start).to(d)  # type: ignore[attr-defined]
+    made = (arange(count, dtype=d, device=device) * step + start).to(d)
     if out is not None:
-        return out._set_out(made)  # type: ignore[attr-defined]
+        return out._set_out(made)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -128,7 +128,7 @@ def empty_strided(size: tuple, stride: tuple, *, dtype: object = None, layout: o
                   requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """A tensor of a shape with given strides over memory of its own (``torch.empty_strided``)."""
     needed = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride))
-    made = empty(needed, dtype=dtype, device=device).as_strided(size, stride)  # type: ignore[attr-defined]
+    made = empty(needed, dtype=dtype, device=device).as_strided(size, stride)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -138,6 +138,6 @@ def empty_permuted(size: tuple, physical_layout: tuple, *, dtype: object = None,
     if sorted(physical_layout) != list(builtins.range(len(size))):
         raise RuntimeError(f"Number of dimensions in size and physical_layout do not match: {size} and {physical_layout}")
     laid = empty([size[d] for d in physical_layout], dtype=dtype, device=device)
-    made = laid.permute([physical_layout.index(d) for d in builtins.range(len(size))])  # type: ignore[attr-defined]
+    made = laid.permute([physical_layout.index(d) for d in builtins.range(len(size))])
     return made.requires_grad_() if requires_grad else made
 

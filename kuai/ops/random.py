@@ -18,6 +18,7 @@ from ..engine.trace import concrete
 from ..random import Generator, streams
 from ..random.seeding import accelerator_stream
 from ..tensor import Tensor, from_array, wrap
+from .complex_numbers import view_as_complex
 from .conversion import assign
 from .creation import asked, available, require_grad, shape_of
 from .define import op, write_out
@@ -59,9 +60,9 @@ def draw(kind: str, shape: tuple, d: dtype, where: device, generator: Generator 
          b: float = 1.0, host: Callable | None = None) -> Tensor:  # fmt: skip
     """A tensor of draws: ``host(generator, n)`` gives the CPU's numbers, (kind, a, b) says the same to an accelerator."""
     if where.type == "meta":
-        return wrap(concrete(None, Aval(shape, d, where)))  # type: ignore[arg-type]
+        return wrap(concrete(None, Aval(shape, d, where)))
     if where.type == "cpu":
-        return from_array(host(generator, math.prod(shape)).reshape(shape), where)  # type: ignore[misc]
+        return from_array(host(generator, math.prod(shape)).reshape(shape), where)
     return _device_draw(*accelerator_stream.next(), float(a), float(b), kind=kind, shape=tuple(shape), dtype=d, device=where)
 
 
@@ -81,7 +82,7 @@ def _uniform(shape: tuple, d: dtype, where: device, generator: Generator | None,
         raise NotImplementedError(f'"check_uniform_bounds" not implemented for {d}: uniform draws need a floating-point dtype')
     if d.is_complex:
         parts = _uniform((*shape, 2), d.to_real(), where, generator, lo, hi)
-        return parts.view_as_complex()  # type: ignore[attr-defined]
+        return view_as_complex(parts)
     return draw("uniform", shape, d, where, generator, lo, hi, lambda g, n: streams.uniform(g, n, lo, hi, d.numpy))
 
 
@@ -91,7 +92,7 @@ def _normal(shape: tuple, d: dtype, where: device, generator: Generator | None, 
         raise NotImplementedError(f'"normal_kernel_cpu" not implemented for {d}: normal draws need a floating-point dtype')
     if d.is_complex:
         parts = _normal((*shape, 2), d.to_real(), where, generator, mean, std / math.sqrt(2), contiguous)
-        return parts.view_as_complex()  # type: ignore[attr-defined]
+        return view_as_complex(parts)
 
     def host(g: Generator | None, n: int) -> np.ndarray:
         return streams.normal(g, n, mean, std, d.numpy, contiguous)

@@ -42,7 +42,7 @@ class Weights(NamedTuple):
     projection: object  # w_hr, or None
 
 
-def _parts(x, n: int) -> list:  # type: ignore[no-untyped-def]
+def _parts(x, n: int) -> list:
     size = x.shape[-1] // n
     return [x[..., i * size : (i + 1) * size] for i in range(n)]
 
@@ -55,18 +55,18 @@ class _Plain:
     def __init__(self, act: str):
         self.act = act
 
-    def step(self, f: Functions, state: tuple, xw, w: Weights) -> tuple:  # type: ignore[no-untyped-def]
-        return (getattr(f, self.act)(xw + state[0] @ w.hidden.swapaxes(0, 1)),), ()  # type: ignore[attr-defined]
+    def step(self, f: Functions, state: tuple, xw, w: Weights) -> tuple:
+        return (getattr(f, self.act)(xw + state[0] @ w.hidden.swapaxes(0, 1)),), ()
 
     def factors(self, f: Functions, before: tuple, after: tuple, kept: tuple) -> tuple:
         (y,) = after
         return ((1 - y * y if self.act == "tanh" else (y > 0).astype(y.dtype)),)
 
-    def back(self, xp, grads: tuple, factors: tuple, w: Weights) -> tuple:  # type: ignore[no-untyped-def]
+    def back(self, xp, grads: tuple, factors: tuple, w: Weights) -> tuple:
         made = grads[0] * factors[0]
         return (made @ w.hidden,), (made,)
 
-    def products(self, xp, made: tuple, factors: tuple) -> tuple:  # type: ignore[no-untyped-def]
+    def products(self, xp, made: tuple, factors: tuple) -> tuple:
         return made[0], made[0]
 
 
@@ -75,14 +75,14 @@ class _LSTM:
 
     gates, states, kept = 4, 2, 1
 
-    def step(self, f: Functions, state: tuple, xw, w: Weights) -> tuple:  # type: ignore[no-untyped-def]
+    def step(self, f: Functions, state: tuple, xw, w: Weights) -> tuple:
         h, c = state
-        gates = xw + h @ w.hidden.swapaxes(0, 1)  # type: ignore[attr-defined]
+        gates = xw + h @ w.hidden.swapaxes(0, 1)
         i, forget, g, o = _parts(gates, 4)
         c = f.sigmoid(forget) * c + f.sigmoid(i) * f.tanh(g)
         h = f.sigmoid(o) * f.tanh(c)
         if w.projection is not None:
-            h = h @ w.projection.swapaxes(0, 1)  # type: ignore[attr-defined]
+            h = h @ w.projection.swapaxes(0, 1)
         return (h, c), (gates,)
 
     def factors(self, f: Functions, before: tuple, after: tuple, kept: tuple) -> tuple:
@@ -91,7 +91,7 @@ class _LSTM:
         return (g * i * (1 - i), before[1] * forget * (1 - forget), i * (1 - g * g), c * o * (1 - o), o * (1 - c * c), forget,
                 o * c)  # fmt: skip
 
-    def back(self, xp, grads: tuple, factors: tuple, w: Weights) -> tuple:  # type: ignore[no-untyped-def]
+    def back(self, xp, grads: tuple, factors: tuple, w: Weights) -> tuple:
         gh, gc = grads
         for_i, for_f, for_g, for_o, for_c, forget, _ = factors
         inner = gh if w.projection is None else gh @ w.projection
@@ -99,7 +99,7 @@ class _LSTM:
         made = xp.concatenate([gc * for_i, gc * for_f, gc * for_g, inner * for_o], -1)
         return (made @ w.hidden, gc * forget), (made, gh)
 
-    def products(self, xp, made: tuple, factors: tuple) -> tuple:  # type: ignore[no-untyped-def]
+    def products(self, xp, made: tuple, factors: tuple) -> tuple:
         return made[0], made[0]
 
 
@@ -108,9 +108,9 @@ class _GRU:
 
     gates, states, kept = 3, 1, 2
 
-    def step(self, f: Functions, state: tuple, xw, w: Weights) -> tuple:  # type: ignore[no-untyped-def]
+    def step(self, f: Functions, state: tuple, xw, w: Weights) -> tuple:
         (h,) = state
-        hw = h @ w.hidden.swapaxes(0, 1)  # type: ignore[attr-defined]
+        hw = h @ w.hidden.swapaxes(0, 1)
         hw = hw if w.hidden_bias is None else hw + w.hidden_bias
         (xr, xz, xn), (hr, hz, hn) = _parts(xw, 3), _parts(hw, 3)
         z = f.sigmoid(xz + hz)
@@ -124,13 +124,13 @@ class _GRU:
         for_n = (1 - z) * (1 - n * n)
         return for_n * hn * r * (1 - r), (before[0] - n) * z * (1 - z), for_n, r, z
 
-    def back(self, xp, grads: tuple, factors: tuple, w: Weights) -> tuple:  # type: ignore[no-untyped-def]
+    def back(self, xp, grads: tuple, factors: tuple, w: Weights) -> tuple:
         (gh,) = grads
         for_r, for_z, for_n, r, z = factors
         made = xp.concatenate([gh * for_r, gh * for_z, gh * for_n * r], -1)
         return (gh * z + made @ w.hidden,), (gh,)
 
-    def products(self, xp, made: tuple, factors: tuple) -> tuple:  # type: ignore[no-untyped-def]
+    def products(self, xp, made: tuple, factors: tuple) -> tuple:
         (gh,), (for_r, for_z, for_n, r, _) = made, factors
         first = [gh * for_r, gh * for_z]
         return xp.concatenate([*first, gh * for_n], -1), xp.concatenate([*first, gh * for_n * r], -1)
@@ -141,12 +141,12 @@ CELLS = {"tanh": _Plain("tanh"), "relu": _Plain("relu"), "lstm": _LSTM(), "gru":
 # ---- the loop --------------------------------------------------------------------------------------------------------------------------
 
 
-def _functions(xp) -> Functions:  # type: ignore[no-untyped-def]
+def _functions(xp) -> Functions:
     sigmoid = (lambda x: 1 / (1 + np.exp(-x))) if xp is np else xp.lax.logistic
     return Functions(sigmoid, xp.tanh, lambda x: xp.maximum(x, 0), xp.where)
 
 
-def _scan(xp, step: Callable, state: tuple, xs: tuple, reverse: bool) -> tuple:  # type: ignore[no-untyped-def]
+def _scan(xp, step: Callable, state: tuple, xs: tuple, reverse: bool) -> tuple:
     """Take a step at each entry of xs, the last one first if reversed; gives the last state and the steps' results."""
     if xp is not np:
         return xp.lax.scan(step, state, xs, reverse=reverse)
@@ -157,7 +157,7 @@ def _scan(xp, step: Callable, state: tuple, xs: tuple, reverse: bool) -> tuple: 
     return state, tuple(np.stack(parts[::-1] if reverse else parts) for parts in zip(*found))
 
 
-def _stepper(cell, f: Functions, w: Weights, masked: bool) -> Callable:  # type: ignore[no-untyped-def]
+def _stepper(cell, f: Functions, w: Weights, masked: bool) -> Callable:
     """A step as `_scan` takes it; sequences that have ended, or not begun, keep their state."""
 
     def step(state: tuple, xs: tuple) -> tuple:
@@ -169,7 +169,7 @@ def _stepper(cell, f: Functions, w: Weights, masked: bool) -> Callable:  # type:
     return step
 
 
-def _input_products(x, w_ih, b_ih, b_hh, kind: str):  # type: ignore[no-untyped-def]
+def _input_products(x, w_ih, b_ih, b_hh, kind: str):
     """The input's part of the gates for all steps; the hidden part's bias with it, unless it is gated."""
     made = (x.reshape(-1, x.shape[-1]) @ w_ih.swapaxes(0, 1)).reshape(*x.shape[:-1], w_ih.shape[0])
     if b_ih is None:
@@ -177,22 +177,22 @@ def _input_products(x, w_ih, b_ih, b_hh, kind: str):  # type: ignore[no-untyped-
     return made + (b_ih if kind == "gru" else b_ih + b_hh)
 
 
-def _weights(w_hh, b_hh, w_hr, kind: str) -> Weights:  # type: ignore[no-untyped-def]
+def _weights(w_hh, b_hh, w_hr, kind: str) -> Weights:
     return Weights(w_hh, b_hh if kind == "gru" else None, w_hr)
 
 
-def _zeros(xp, x, given: Sequence, widths: Sequence[int]) -> tuple:  # type: ignore[no-untyped-def]
+def _zeros(xp, x, given: Sequence, widths: Sequence[int]) -> tuple:
     """The states that the sequence begins with: zeros, if they are not given."""
     return tuple(xp.zeros((x.shape[1], n), x.dtype) if s is None else s for s, n in zip(given, widths))
 
 
-def _widths(w_hh, w_hr, kind: str) -> tuple[int, ...]:  # type: ignore[no-untyped-def]
+def _widths(w_hh, w_hr, kind: str) -> tuple[int, ...]:
     """The lengths of the states: what goes out, and the inner one of an LSTM."""
     hidden = w_hh.shape[0] // CELLS[kind].gates
     return (hidden if w_hr is None else w_hr.shape[0], hidden)[: CELLS[kind].states]
 
 
-def _earlier(xp, first, sequence, reverse: bool):  # type: ignore[no-untyped-def]
+def _earlier(xp, first, sequence, reverse: bool):
     """A sequence's states before each step."""
     parts = [sequence[1:], first[None]] if reverse else [first[None], sequence[:-1]]
     return xp.concatenate(parts)
@@ -250,7 +250,7 @@ def _cost(state: State) -> float:
 # ---- ops -------------------------------------------------------------------------------------------------------------------------------
 
 
-def _recurrent_vjp(g, out, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, kind, reverse, needs):  # type: ignore[no-untyped-def]
+def _recurrent_vjp(g, out, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, kind, reverse, needs):
     operands = (x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive)
     given = 1 + CELLS[kind].states
     cotangents = [None if a is None else a for a in g[:given]]
@@ -286,11 +286,11 @@ def _recurrent_backward(xp, *arrays, kind, reverse, wanted, given):
     return [results[i]() for i, w in enumerate(wanted) if w]
 
 
-def _rows(x):  # type: ignore[no-untyped-def]
+def _rows(x):
     return x.reshape(-1, x.shape[-1])
 
 
-def _back_stepper(xp, cell, w: Weights, masked: bool) -> Callable:  # type: ignore[no-untyped-def]
+def _back_stepper(xp, cell, w: Weights, masked: bool) -> Callable:
     """A step back as `_scan` takes it: what is kept is handed on as it is where a sequence has ended or not begun."""
 
     def step(grads: tuple, xs: tuple) -> tuple:
@@ -316,9 +316,9 @@ def _recurrent(xp, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, *, kind, revers
     return (made[0], *state, *made[1:]) if keeps else (made[0], *state)
 
 
-def _composed(x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, *, kind, reverse):  # type: ignore[no-untyped-def]
+def _composed(x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, *, kind, reverse):
     """The same by single ops on tensors."""
-    f = Functions(Tensor.sigmoid, Tensor.tanh, Tensor.relu, where)  # type: ignore[attr-defined]
+    f = Functions(Tensor.sigmoid, Tensor.tanh, Tensor.relu, where)
     cell, w = CELLS[kind], _weights(w_hh, b_hh, w_hr, kind)
     xw = _input_products(x, w_ih, b_ih, b_hh, kind)
     widths = _widths(w_hh, w_hr, kind)
@@ -330,7 +330,7 @@ def _composed(x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, *, kind, reverse):  
     return (stack(outs[::-1] if reverse else outs), *state)
 
 
-def layer(x, h, c, weights: Sequence, alive, kind: str, reverse: bool) -> tuple:  # type: ignore[no-untyped-def]
+def layer(x, h, c, weights: Sequence, alive, kind: str, reverse: bool) -> tuple:
     """One layer in one direction over (steps, batch, features): the states that go out, and the last ones.
 
     weights: w_ih, w_hh, b_ih, b_hh, w_hr; None for what is absent. alive: (steps, batch, 1) for sequences of different lengths.

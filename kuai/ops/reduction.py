@@ -61,7 +61,7 @@ def sum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: obje
 
 
 def _count(shape: Sequence[int], dim: object) -> int:
-    return product([shape[a] for a in axes(dim, len(shape))])  # type: ignore[arg-type]
+    return product([shape[a] for a in axes(dim, len(shape))])
 
 
 def _mean_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool, dtype: dtype | None) -> tuple:
@@ -130,7 +130,7 @@ def sum_to_size(self: Tensor, *size: object) -> Tensor:
     tensor([[4., 4., 4.]])
     """
     shape = size[0] if len(size) == 1 and not isinstance(size[0], int) else size
-    return _record_sum_to((shape if isinstance(shape, tuple) else tuple(shape),), self)  # type: ignore[arg-type]
+    return _record_sum_to((shape if isinstance(shape, tuple) else tuple(shape),), self)
 
 
 # ---- without nan -------------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def _nansum_rule(op: Op, avals: Sequence, **static: object) -> tuple:
     need_tensor(op, avals[0])
     if avals[0].dtype.is_complex:
         raise RuntimeError("nansum does not support complex inputs")
-    return _sum_rule(op, avals, **static)  # type: ignore[arg-type]
+    return _sum_rule(op, avals, **static)
 
 
 @op(shape=_nansum_rule, vjp=(lambda g, input, dim, keepdim: spread(g, input.shape, dim, keepdim) * (input == input),),
@@ -219,7 +219,7 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
 
 
 def _truth_axes(dim: object, rank: int) -> tuple[int, ...]:
-    return () if dim == () else axes(dim, rank)  # type: ignore[arg-type]
+    return () if dim == () else axes(dim, rank)
 
 
 def _truth_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool) -> tuple:
@@ -264,7 +264,7 @@ def all(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor
 
 def _count_rule(op: Op, avals: Sequence, *, dim: object) -> tuple:
     x = need_tensor(op, avals[0])
-    return Aval(reduced(x, dim, False), dtypes.int64, x.device), None  # type: ignore[arg-type]
+    return Aval(reduced(x, dim, False), dtypes.int64, x.device), None
 
 
 @op(shape=_count_rule, vjp=None, name="count_nonzero", cost=0.5)

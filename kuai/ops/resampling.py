@@ -122,7 +122,7 @@ def interpolate(input: Tensor, size: object = None, scale_factor: object = None,
     if not all(after) or not all(sizes):
         raise RuntimeError(f"Input and output sizes should be greater than 0, but got input {sizes} output {after}")
     if mode == "area":
-        return AVERAGES[len(sizes) - 1](input, after)  # type: ignore[arg-type]
+        return AVERAGES[len(sizes) - 1](input, after)
     name = ("antialiased " if antialias else "") + KIND.get(mode, mode)
     axes = tuple(Axis(name, n, m, s, bool(align_corners)) for n, m, s in zip(sizes, after, scales))
     if input.dtype is uint8 and mode in KIND:

@@ -114,7 +114,7 @@ def _general(kind: str, args: tuple) -> tuple[Tensor, ...]:
     return (y, *last)
 
 
-def lstm(*args) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[no-untyped-def]
+def lstm(*args) -> tuple[Tensor, Tensor, Tensor]:
     """An LSTM network: ``(input, (h, c), params, has_biases, num_layers, dropout, train, bidirectional, batch_first)``, or
     for packed sequences ``(data, batch_sizes, (h, c), params, …)`` (``torch.lstm``).
 
@@ -124,22 +124,22 @@ def lstm(*args) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[no-untyped-def
     >>> y.shape
     torch.Size([4, 1, 2])
     """
-    return _general("lstm", args)  # type: ignore[return-value]
+    return _general("lstm", args)
 
 
-def gru(*args) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+def gru(*args) -> tuple[Tensor, Tensor]:
     """A GRU network; arguments as `lstm`'s, with h for (h, c) (``torch.gru``)."""
-    return _general("gru", args)  # type: ignore[return-value]
+    return _general("gru", args)
 
 
-def rnn_tanh(*args) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+def rnn_tanh(*args) -> tuple[Tensor, Tensor]:
     """Elman's network with tanh; arguments as `lstm`'s, with h for (h, c) (``torch.rnn_tanh``)."""
-    return _general("tanh", args)  # type: ignore[return-value]
+    return _general("tanh", args)
 
 
-def rnn_relu(*args) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+def rnn_relu(*args) -> tuple[Tensor, Tensor]:
     """Elman's network with ReLU; arguments as `lstm`'s, with h for (h, c) (``torch.rnn_relu``)."""
-    return _general("relu", args)  # type: ignore[return-value]
+    return _general("relu", args)
 
 
 def step(kind: str, x: Tensor, states: Sequence[Tensor | None], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None,
@@ -169,20 +169,20 @@ def lstm_cell(input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b
     >>> c
     tensor([[0.9479, 0.9479]])
     """
-    return step("lstm", input, hx, w_ih, w_hh, b_ih, b_hh)  # type: ignore[return-value]
+    return step("lstm", input, hx, w_ih, w_hh, b_ih, b_hh)
 
 
-def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> Tensor:  # type: ignore[no-untyped-def]
+def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> Tensor:
     """One step of a GRU: the new h (``torch.gru_cell``)."""
     return step("gru", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
 
 
-def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> Tensor:  # type: ignore[no-untyped-def]
+def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> Tensor:
     """One step of Elman's network with tanh: the new h (``torch.rnn_tanh_cell``)."""
     return step("tanh", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
 
 
-def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> Tensor:  # type: ignore[no-untyped-def]
+def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> Tensor:
     """One step of Elman's network with ReLU: the new h (``torch.rnn_relu_cell``)."""
     return step("relu", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
 

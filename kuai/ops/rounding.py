@@ -284,7 +284,7 @@ def _gcd_xla(xp, x, y):
     """Euclid's way on magnitudes without a sign: jax.numpy's does not end at the least integer."""
     a, b = (xp.abs(v).astype(f"u{v.dtype.itemsize}") for v in xp.broadcast_arrays(x, y))
 
-    def step(pair):  # type: ignore[no-untyped-def]
+    def step(pair):
         a, b = pair
         return xp.where(b == 0, a, b), xp.where(b == 0, 0, a % xp.where(b == 0, 1, b))
 

@@ -58,8 +58,8 @@ def _read(planes: Tensor, corner: Sequence[Tensor], sizes: Sequence[int]) -> Ten
         here, p = (p >= 0) & (p < n), p.clamp(0, n - 1).to(int64)
         flat = p if flat is None else flat * n + p
         inside = here if inside is None else inside & here
-    flat = flat.unsqueeze(1).expand(-1, planes.shape[1], -1)  # type: ignore[union-attr]
-    return planes.gather(2, flat).masked_fill(~inside.unsqueeze(1), 0)  # type: ignore[union-attr]
+    flat = flat.unsqueeze(1).expand(-1, planes.shape[1], -1)
+    return planes.gather(2, flat).masked_fill(~inside.unsqueeze(1), 0)
 
 
 def _weighted(planes: Tensor, sizes: Sequence[int], taps: Sequence[list[tuple[Tensor, Tensor]]]) -> Tensor:
@@ -71,7 +71,7 @@ def _weighted(planes: Tensor, sizes: Sequence[int], taps: Sequence[list[tuple[Te
             weight = weight * w
         part = _read(planes, [p for p, _ in corner], sizes) * weight.unsqueeze(1)
         total = part if total is None else total + part
-    return total  # type: ignore[return-value]
+    return total
 
 
 def _bilinear(planes: Tensor, places: list[Tensor], sizes: Sequence[int]) -> Tensor:

@@ -382,7 +382,7 @@ def _record_sum(x: Tensor, src: object, index: Tensor, dim: int, include_self: b
     return _scatter_add(x, src, index, dim=dim, shape=tuple(x.shape))
 
 
-def _recorder_of(reduce: str):  # type: ignore[no-untyped-def]
+def _recorder_of(reduce: str):
     return lambda x, src, index, dim, include_self: _scatter_reduce(
         x, src, index, dim=dim, reduce=reduce, include_self=include_self
     )

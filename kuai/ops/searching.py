@@ -34,8 +34,8 @@ def need_elements(op: Op, x: Aval, dim: int | tuple[int, ...] | None, error: typ
 def _extreme_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool) -> tuple:
     x = need_tensor(op, avals[0])
     refuse(op, x, 3)
-    need_elements(op, x, dim)  # type: ignore[arg-type]
-    return Aval(reduced(x, dim, keepdim), x.dtype, x.device), x.dtype  # type: ignore[arg-type]
+    need_elements(op, x, dim)
+    return Aval(reduced(x, dim, keepdim), x.dtype, x.device), x.dtype
 
 
 def _ties(xp, x, best, dim: object, keepdim: bool):
@@ -84,8 +84,8 @@ def _extreme(name: str, method: str, grad_name: str) -> Callable:
     return extreme
 
 
-_record_amax = recorder(_extreme("amax", "max", "AmaxBackward0").op)  # type: ignore[attr-defined]
-_record_amin = recorder(_extreme("amin", "min", "AminBackward0").op)  # type: ignore[attr-defined]
+_record_amax = recorder(_extreme("amax", "max", "AmaxBackward0").op)
+_record_amin = recorder(_extreme("amin", "min", "AminBackward0").op)
 _max_all, _min_all = _extreme("max", "max", "MaxBackward1"), _extreme("min", "min", "MinBackward1")
 
 
@@ -239,11 +239,11 @@ def _select(name: str, ops: tuple, input: Tensor, dim: object, keepdim: bool, ot
         return getattr(input, of_two)(dim if other is None else other, out=out)
     if dim is not None:
         made = over_one(input, dim=dim_of(dim, name), keepdim=keepdim)
-        return write_outs(out, getattr(return_types, name)(made))  # type: ignore[arg-type]
+        return write_outs(out, getattr(return_types, name)(made))
     if keepdim:
         raise TypeError(f"{name}(): keepdim is for the {name} along a dim; give dim too, or use a{name}")
     made = over_all(input, dim=None, keepdim=False)
-    return made if out is None else write_out(out, made)  # type: ignore[arg-type]
+    return made if out is None else write_out(out, made)
 
 
 _MAX, _MIN = (_max_all, _max, "maximum"), (_min_all, _min, "minimum")

@@ -103,7 +103,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     turns = k % 4
     if turns % 2 == 0:
         return _flip(input, dims=(a, b) if turns else ())
-    return _flip(input.transpose(a, b), dims=(a,) if turns == 1 else (b,))  # type: ignore[attr-defined]
+    return _flip(input.transpose(a, b), dims=(a,) if turns == 1 else (b,))
 
 
 def _roll_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
@@ -164,7 +164,7 @@ def _interleaved(repeats: Sequence[int], shape: Sequence[int]) -> tuple[int, ...
 def _repeat_vjp(g: Tensor, avals: tuple, repeats: tuple) -> Tensor:
     shape = avals[0].shape
     parts = reshaped(g, _interleaved(repeats, _padded(shape, len(repeats))))
-    return reshaped(parts.sum(tuple(range(0, 2 * len(repeats), 2))), shape) if repeats else g  # type: ignore[attr-defined]
+    return reshaped(parts.sum(tuple(range(0, 2 * len(repeats), 2))), shape) if repeats else g
 
 
 @op(shape=_repeat_rule, vjp=(_repeat_vjp,), name="repeat", exact=True)
@@ -207,16 +207,16 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor | None = None, dim: i
     if repeats is None:
         return _repeated_places(input, output_size)
     if dim is None:
-        input, dim = input.flatten(), 0  # type: ignore[attr-defined]
+        input, dim = input.flatten(), 0
     dim = normalize_dim(dim, len(input.shape))
     if isinstance(repeats, Tensor) and repeats._aval.size != 1:
         _check_repeats(repeats, input, dim)
         return take_at(input, _repeated_places(repeats, output_size), dim=dim, count=1, wrap=False)
-    return _each_repeated(input, as_int(repeats), dim)  # type: ignore[arg-type]
+    return _each_repeated(input, as_int(repeats), dim)
 
 
 def _check_repeats(repeats: Tensor, x: Tensor, dim: int) -> None:
-    if repeats.ndim > 1:  # type: ignore[attr-defined]
+    if repeats.ndim > 1:
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
     if repeats.shape[0] != x.shape[dim]:
         raise RuntimeError(
@@ -259,7 +259,7 @@ def _triangle_rule(op: Op, avals: Sequence) -> tuple:
     return x, (x.dtype, int64)
 
 
-def _below(xp, x, diagonal):  # type: ignore[no-untyped-def]
+def _below(xp, x, diagonal):
     """Where the column is at most the row, and the diagonal's offset."""
     rows, columns = x.shape[-2:]
     return xp.arange(columns) <= xp.arange(rows)[:, None] + diagonal
@@ -395,7 +395,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
     shape = rules.broadcast_shapes("broadcast_tensors", *[t.shape for t in given])
-    return tuple([t.expand(shape) for t in given])  # type: ignore[attr-defined]
+    return tuple([t.expand(shape) for t in given])
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
@@ -429,7 +429,7 @@ def meshgrid(*tensors: Tensor, indexing: str | None = None) -> tuple[Tensor, ...
     if swap:
         given[:2] = given[1::-1]
     shape = tuple([t._aval.size for t in given])
-    grids = [t.view(_along(d, t._aval.size, len(given))).expand(shape) for d, t in enumerate(given)]  # type: ignore[attr-defined]
+    grids = [t.view(_along(d, t._aval.size, len(given))).expand(shape) for d, t in enumerate(given)]
     if swap:
         grids[:2] = grids[1::-1]
     return tuple(grids)
@@ -474,7 +474,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
         if len(t.shape) != 1:
             raise RuntimeError(f"Expect a 1D vector, but got shape {list(t.shape)}")
     if len(given) == 1:
-        return given[0]  # type: ignore[return-value]
+        return given[0]
     from .joining import stack
 
     grids = meshgrid(*given, indexing="ij")
@@ -569,7 +569,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
         return zeros(x.shape[0], 0, dtype=d, device=x.device)
     from .joining import cat
 
-    column = x.to(d).unsqueeze(-1)  # type: ignore[attr-defined]
+    column = x.to(d).unsqueeze(-1)
     ones = column.new_ones(column.shape)
     powers = cat([ones, column.expand(-1, columns - 1).cumprod(-1)], 1) if columns > 1 else ones
     return powers if increasing else _flip(powers, dims=(1,))

@@ -45,7 +45,7 @@ def _starts(shape: Sequence[int], offset: object, spec: Spec) -> list:
     moving = [d for d, e in enumerate(entries) if e is ONE or e[2]]
     starts: list = [0] * len(entries)
     for d in moving[:0:-1]:
-        starts[d], offset = offset % shape[d], offset // shape[d]  # type: ignore[operator]
+        starts[d], offset = offset % shape[d], offset // shape[d]
     if moving:
         starts[moving[0]] = offset
     return starts
@@ -86,12 +86,12 @@ def _read_rule(op: Op, avals: Sequence, *, spec: Spec) -> tuple:
     return x.with_(_piece_shape(x.shape, spec)), (x.dtype, offset and int64)
 
 
-def _read_xla(xp, x, offset, *, spec):  # type: ignore[no-untyped-def]
+def _read_xla(xp, x, offset, *, spec):
     starts, sizes, steps, _ = _window(x.shape, offset, spec)
     return _dynamic_slice(xp, x, starts, sizes)[steps].reshape(_piece_shape(x.shape, spec))
 
 
-def _dynamic_slice(xp, x, starts, sizes):  # type: ignore[no-untyped-def]
+def _dynamic_slice(xp, x, starts, sizes):
     if all(type(s) is int for s in starts):
         return x[tuple(slice(s, s + n) for s, n in zip(starts, sizes))]
     return xp.lax.dynamic_slice(x, [xp.asarray(s, "int64") for s in starts], sizes)
@@ -107,7 +107,7 @@ def view(xp, x, offset, *, spec):
     return x[_numpy_key(x.shape, offset, spec)]
 
 
-_record_read = recorder(view.op)  # type: ignore[attr-defined]
+_record_read = recorder(view.op)
 
 
 def read(x: Tensor, offset: object, *, spec: Spec) -> Tensor:
@@ -134,18 +134,21 @@ def _check_expands(shape: Sequence[int], target: Sequence[int]) -> None:
             )
 
 
-def _write_xla(xp, x, value, offset, *, spec):  # type: ignore[no-untyped-def]
-    starts, sizes, steps, inner = _window(x.shape, offset, spec)
-    value = value if offset is None else _apart(xp, value, offset)
-    value = xp.broadcast_to(value, _piece_shape(x.shape, spec)).reshape(inner)
+def _write_xla(xp, x, value, offset, *, spec):
     if offset is None:
-        return _write_at_front(xp, x, value, [s.step or 1 for s in steps])
+        return _at_front(xp, value, spec, x.shape, x)
+    return _update(xp, x, _apart(xp, value, offset), offset, spec)
+
+
+def _update(xp, x, value, offset, spec):
+    starts, sizes, steps, inner = _window(x.shape, offset, spec)
+    value = xp.broadcast_to(value, _piece_shape(x.shape, spec)).reshape(inner)
     if sizes != list(inner):
         value = _dynamic_slice(xp, x, starts, sizes).at[steps].set(value)
     return xp.lax.dynamic_update_slice(x, value, [xp.asarray(s, "int64") for s in starts])
 
 
-def _apart(xp, value, offset):  # type: ignore[no-untyped-def]
+def _apart(xp, value, offset):
     """A value in memory of its own, which what comes out of a branch is.
 
     On CPUs XLA may fuse what makes the value into the update, and write in place what is still to be read for it, as in
@@ -156,13 +159,15 @@ def _apart(xp, value, offset):  # type: ignore[no-untyped-def]
     return lax.platform_dependent(value, offset, cpu=branch, default=lambda v, o: v)
 
 
-def _write_at_front(xp, x, value, steps):  # type: ignore[no-untyped-def]
-    """x with a value from the first place of each dimension on: chosen by a mask, for the same reason."""
-    if value.shape == x.shape:
+def _at_front(xp, value, spec, shape, x=None):
+    """x, or zeros, with a value from the first place of each dimension on: chosen by a mask, for the same reason."""
+    _, _, steps, inner = _window(shape, None, spec)
+    value = xp.broadcast_to(value, _piece_shape(shape, spec)).reshape(inner)
+    if inner == tuple(shape):
         return value
-    gaps = [(0, n - (k - 1) * step - 1 if k else n, step - 1) for n, k, step in zip(x.shape, value.shape, steps)]
-    inside = xp.lax.pad(xp.ones(value.shape, bool), False, gaps)
-    return xp.where(inside, xp.lax.pad(value, xp.zeros((), value.dtype), gaps), x)
+    gaps = [(0, n - (k - 1) * (s.step or 1) - 1 if k else n, (s.step or 1) - 1) for n, k, s in zip(shape, inner, steps)]
+    placed = xp.lax.pad(value, xp.zeros((), value.dtype), gaps)
+    return placed if x is None else xp.where(xp.lax.pad(xp.ones(inner, bool), False, gaps), placed, x)
 
 
 @op(shape=_write_rule, xla=_write_xla, name="index_write", grad_name="CopySlices", exact=True,
@@ -179,8 +184,10 @@ def _spread_rule(op: Op, avals: Sequence, *, spec: Spec, shape: tuple) -> tuple:
     return g.with_(shape), (g.dtype, offset and int64)
 
 
-def _spread_xla(xp, g, offset, *, spec, shape):  # type: ignore[no-untyped-def]
-    return _write_xla(xp, xp.zeros(shape, g.dtype), g, offset, spec=spec)
+def _spread_xla(xp, g, offset, *, spec, shape):
+    if offset is None:
+        return _at_front(xp, g, spec, shape)
+    return _update(xp, xp.zeros(shape, g.dtype), g, offset, spec)
 
 
 @op(shape=_spread_rule, vjp=(lambda g, offset, spec: read(g, offset, spec=spec), None), xla=_spread_xla, name="index_spread",

@@ -64,7 +64,7 @@ def _with_info(op: Op, avals: Sequence, **static: object) -> tuple:
     return (x, Aval(x.shape[:-2], dtypes.int32, x.device)), d
 
 
-def each_matrix(fn, a, *others):  # type: ignore[no-untyped-def]
+def each_matrix(fn, a, *others):
     """A function of single matrices over a batch: what to do when one of them makes NumPy refuse them all."""
     results = [fn(*(x[i] for x in (a, *others))) for i in np.ndindex(a.shape[:-2])]
     return [np.array(r).reshape((*a.shape[:-2], *np.shape(r[0]))) for r in zip(*results)]
@@ -85,7 +85,7 @@ def _inv_or_info(a: np.ndarray) -> tuple:
         return np.full_like(a, np.inf), np.int32(_first_zero_pivot(a) or len(a))
 
 
-def _pivot_info(xp, a):  # type: ignore[no-untyped-def]
+def _pivot_info(xp, a):
     """`_first_zero_pivot` under XLA."""
     zero = xp.diagonal(xp.lax.linalg.lu(a)[0], axis1=-2, axis2=-1) == 0
     return xp.where(zero.any(-1), xp.argmax(zero, axis=-1) + 1, 0) if a.shape[-1] else xp.zeros(a.shape[:-2], int)
@@ -380,7 +380,7 @@ def _pinv_vjp(g: Tensor, a: Tensor, out: Tensor) -> Tensor:
     return direct + (tall - a @ (out @ tall)) + (wide - (wide @ out) @ a)
 
 
-def kept(xp, values, atol, rtol, shape):  # type: ignore[no-untyped-def]
+def kept(xp, values, atol, rtol, shape):
     """Which singular values count, by the tolerances that `torch.linalg.pinv` and `matrix_rank` take."""
     if rtol is None:
         rtol = max(shape[-2:]) * np.finfo(values.dtype).eps if atol is None else 0.0
@@ -388,7 +388,7 @@ def kept(xp, values, atol, rtol, shape):  # type: ignore[no-untyped-def]
     return values > (limit if atol is None else xp.maximum(limit, _column(xp, atol)))
 
 
-def _column(xp, x):  # type: ignore[no-untyped-def]
+def _column(xp, x):
     return xp.asarray(x)[..., None] if xp.ndim(x) else x
 
 
@@ -404,7 +404,7 @@ def _pinv(xp, a, atol, rtol, *, hermitian):
     return (conjugated(xp, vh) * s[..., None, :]) @ conjugated(xp, u)
 
 
-def singular(xp, a, hermitian: bool):  # type: ignore[no-untyped-def]
+def singular(xp, a, hermitian: bool):
     """U, S, V^H; of a Hermitian matrix from its eigenvalues, which may be negative."""
     if hermitian:
         values, vectors = xp.linalg.eigh(a) if xp is np else xp.linalg.eigh(a, symmetrize_input=False)
@@ -434,7 +434,7 @@ def pinv(A: Tensor, *, atol: object = None, rtol: object = None, hermitian: bool
 def tolerance(x: object, A: Tensor) -> object:
     """A tolerance as an operand: a number, or a tensor with one for each matrix."""
     if x is None or not isinstance(x, Tensor):
-        return None if x is None else float(x)  # type: ignore[arg-type]
+        return None if x is None else float(x)
     if x.dtype.is_complex:
         raise RuntimeError("tolerances of complex type are not supported")
     return x

@@ -129,7 +129,7 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
     end = start + length if length is not None else total - start
     signal = _overlapped(frames, hop)[..., start : min(end, total)]
     envelope = _overlapped((weights * weights).expand(frames.shape[-2:]), hop)[start : min(end, total)]
-    if envelope._aval.size and not envelope.abs().min().item() > 1e-11:  # type: ignore[operator]
+    if envelope._aval.size and not envelope.abs().min().item() > 1e-11:
         raise RuntimeError(f"istft({list(input.shape)}, n_fft={n_fft}, hop_length={hop}): window overlap add min is zero")
     return _lengthened(signal / envelope, length)
 

@@ -24,11 +24,11 @@ def _var_rule(op: Op, avals: Sequence, *, dim: object, correction: float, keepdi
     x = need_tensor(op, avals[0])
     if x.dtype.category < 2:
         raise RuntimeError(f"{op.name}: std and var only support floating point and complex dtypes, not {x.dtype}")
-    return Aval(reduced(x, dim, keepdim), x.dtype.to_real(), x.device), x.dtype  # type: ignore[arg-type]
+    return Aval(reduced(x, dim, keepdim), x.dtype.to_real(), x.device), x.dtype
 
 
 def _freedom(shape: Sequence[int], dim: object, correction: float) -> float:
-    count = product([shape[a] for a in axes(dim, len(shape))])  # type: ignore[arg-type]
+    count = product([shape[a] for a in axes(dim, len(shape))])
     return max(count - correction, 0)
 
 
@@ -89,12 +89,12 @@ def _std(xp, x, *, dim, correction, keepdim):
 
 
 def _with_mean_rule(op: Op, avals: Sequence, **static: object) -> tuple:
-    made, found = _var_rule(op, avals, **static)  # type: ignore[arg-type]
+    made, found = _var_rule(op, avals, **static)
     return (made, made.with_(dtype=found)), found
 
 
 def _with_mean_vjp(g: tuple, x: Tensor, dim: object, correction: float, keepdim: bool) -> tuple:
-    count = product([x.shape[a] for a in axes(dim, len(x.shape))])  # type: ignore[arg-type]
+    count = product([x.shape[a] for a in axes(dim, len(x.shape))])
     parts = [] if g[0] is None else [_var_vjp(g[0], x, dim, correction, keepdim)]
     parts += [] if g[1] is None else [spread(g[1], x.shape, dim, keepdim, count)]
     return (parts[0] if len(parts) == 1 else parts[0] + parts[1],)
@@ -136,7 +136,7 @@ def _spread_of(record: Callable, name: str, input: Tensor, dim: object, unbiased
     if unbiased is not None and correction is not None:
         raise TypeError(f"{name}() takes unbiased or correction, not both")
     if correction is None:
-        correction = 1 if unbiased is None else int(unbiased)  # type: ignore[call-overload]
+        correction = 1 if unbiased is None else int(unbiased)
     return record((dims_of(dim, name), correction, keepdim), input)
 
 
@@ -175,7 +175,7 @@ def var_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, ke
     >>> torch.var_mean(torch.tensor([1., 3., 5.]))
     (tensor(4.), tensor(3.))
     """
-    return write_outs(out, _spread_of(_record_var_mean, "var_mean", input, dim, unbiased, keepdim, correction))  # type: ignore[return-value]
+    return write_outs(out, _spread_of(_record_var_mean, "var_mean", input, dim, unbiased, keepdim, correction))
 
 
 @numpy_names
@@ -187,7 +187,7 @@ def std_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, ke
     >>> torch.std_mean(torch.tensor([1., 3., 5.]))
     (tensor(2.), tensor(3.))
     """
-    return write_outs(out, _spread_of(_record_std_mean, "std_mean", input, dim, unbiased, keepdim, correction))  # type: ignore[return-value]
+    return write_outs(out, _spread_of(_record_std_mean, "std_mean", input, dim, unbiased, keepdim, correction))
 
 
 # ---- quantiles ---------------------------------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def nanquantile(input: Tensor, q: object, dim: int | None = None, keepdim: bool 
 
 def _quantile(name: str, x: Tensor, q: object, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
     if not isinstance(q, Tensor):
-        if not 0 <= q <= 1:  # type: ignore[operator]
+        if not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
         q = full((), q, dtype=x.dtype, device=x.device)
     _check_quantile(name, x, q, interpolation)
@@ -436,7 +436,7 @@ def histogramdd(input: Tensor, bins: object, *, range: Sequence[float] | None = 
     if input.ndim < 2:
         raise RuntimeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, but got {input.ndim}")
     d = input.shape[-1]
-    each = [bins] * d if isinstance(bins, int) else list(bins)  # type: ignore[call-overload]
+    each = [bins] * d if isinstance(bins, int) else list(bins)
     if len(each) != d:
         raise RuntimeError(f"torch.histogramdd: expected {d} sequences of bin edges for a {d}-dimensional histogram but got "
                            f"{len(each)}")  # fmt: skip
@@ -465,7 +465,7 @@ def _edges(points: Tensor, x: np.ndarray, bins: object, dim: int, given: Sequenc
         if bins.dtype is not points.dtype:
             raise RuntimeError("torch.histogramdd: input tensor and bins tensors should have the same dtype")
         return bins
-    _need_bins(bins, dim)  # type: ignore[arg-type]
+    _need_bins(bins, dim)
     if given is None:
         low, high = _bounds(f"torch.histogramdd: dimension {dim}'s range", x, 0.0, 1.0, empty=0.5)
     else:
@@ -473,7 +473,7 @@ def _edges(points: Tensor, x: np.ndarray, bins: object, dim: int, given: Sequenc
         if low > high:
             raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {low} max {high} for dim {dim}")
         low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
-    return linspace(low, high, bins + 1, dtype=points.dtype, device=points.device)  # type: ignore[operator]
+    return linspace(low, high, bins + 1, dtype=points.dtype, device=points.device)
 
 
 def _count_points(x: np.ndarray, edges: list[np.ndarray], weight: np.ndarray | None) -> np.ndarray:

@@ -96,7 +96,7 @@ def _diagonal_put_vjp_x(g: Tensor, offset: int, dim1: int, dim2: int, shape: tup
     return diagonal_put(g, zeros, offset=offset, dim1=dim1, dim2=dim2, shape=shape)
 
 
-def _diagonal_put_xla(xp, x, value, *, offset, dim1, dim2, shape):  # type: ignore[no-untyped-def]
+def _diagonal_put_xla(xp, x, value, *, offset, dim1, dim2, shape):
     x = xp.zeros(shape, value.dtype) if x is None else x
     i = xp.arange(value.shape[-1]) + max(-offset, 0)
     j = xp.arange(value.shape[-1]) + max(offset, 0)
@@ -138,7 +138,7 @@ def _write_windows(base: Tensor, new: Tensor, *, dim: int, size: int, step: int)
     return window_put(base, new, dim=dim, size=size, step=step, shape=base.shape, add=False)
 
 
-def _window_xla(xp, x, *, dim, size, step):  # type: ignore[no-untyped-def]
+def _window_xla(xp, x, *, dim, size, step):
     if not x.ndim:
         return x.reshape(1)[:size]
     starts = xp.arange((x.shape[dim] - size) // step + 1) * step
@@ -178,7 +178,7 @@ def _window_put_vjp(g: Tensor, dim: int, size: int, step: int) -> Tensor:
     return _record_window((dim, size, step), g)
 
 
-def _places(xp, x, shape, dim, size, step, value):  # type: ignore[no-untyped-def]
+def _places(xp, x, shape, dim, size, step, value):
     """What is put into, where the first, second … element of each window lies, and the windows' elements in front."""
     x = xp.zeros(shape, value.dtype) if x is None else xp.array(x)
     if not x.ndim:
@@ -187,7 +187,7 @@ def _places(xp, x, shape, dim, size, step, value):  # type: ignore[no-untyped-de
     return x, [(*before, slice(k, k + count * step, step)) for k in range(size)], xp.moveaxis(value, -1, 0)
 
 
-def _window_put_xla(xp, x, value, *, dim, size, step, shape, add):  # type: ignore[no-untyped-def]
+def _window_put_xla(xp, x, value, *, dim, size, step, shape, add):
     x, places, parts = _places(xp, x, shape, dim, size, step, value)
     for place, part in zip(places, parts):
         x = x.at[place].add(part) if add else x.at[place].set(part)
@@ -213,7 +213,7 @@ def _strided_rule(op: Op, avals: Sequence, *, size: tuple, stride: tuple) -> tup
     return avals[0].with_(size), (avals[0].dtype, int64)
 
 
-def _index(xp, offset, size, stride):  # type: ignore[no-untyped-def]
+def _index(xp, offset, size, stride):
     """Where in memory each element lies."""
     index = xp.asarray(offset)
     for n, s in zip(size, stride):
@@ -221,7 +221,7 @@ def _index(xp, offset, size, stride):  # type: ignore[no-untyped-def]
     return index
 
 
-def _strided_xla(xp, x, offset, *, size, stride):  # type: ignore[no-untyped-def]
+def _strided_xla(xp, x, offset, *, size, stride):
     return x.reshape(-1)[_index(xp, offset, size, stride)]
 
 
@@ -260,7 +260,7 @@ def _strided_put_vjp_x(g: Tensor, offset: int, size: tuple, stride: tuple, shape
     return strided_put(g, zeros, offset, size=size, stride=stride, shape=shape, add=False)
 
 
-def _strided_put_xla(xp, x, value, offset, *, size, stride, shape, add):  # type: ignore[no-untyped-def]
+def _strided_put_xla(xp, x, value, offset, *, size, stride, shape, add):
     x = xp.zeros(shape, value.dtype) if x is None else x
     place = x.reshape(-1).at[_index(xp, offset, size, stride)]
     return (place.add(value) if add else place.set(value)).reshape(shape)
@@ -298,7 +298,7 @@ def _bytes_rule(op: Op, avals: Sequence, *, dtype: dtypes.dtype) -> tuple:
     return Aval((*x.shape[:-1], x.shape[-1] * have // want), dtype, x.device), None
 
 
-def _bytes_xla(xp, x, *, dtype):  # type: ignore[no-untyped-def]
+def _bytes_xla(xp, x, *, dtype):
     """XLA has it for real numbers, with the parts of a larger number in a dimension of their own."""
     parts = _numbers(xp, x)
     want = dtype.to_real().numpy if dtype.is_complex else np.dtype("u1") if dtype.category == 0 else dtype.numpy
@@ -314,7 +314,7 @@ def _bytes_xla(xp, x, *, dtype):  # type: ignore[no-untyped-def]
     return made.reshape(x.shape if x.dtype.itemsize == dtype.itemsize else (*x.shape[:-1], -1))
 
 
-def _numbers(xp, x):  # type: ignore[no-untyped-def]
+def _numbers(xp, x):
     """The real numbers that the elements consist of."""
     if x.dtype.kind == "c":
         return xp.stack([x.real, x.imag], -1).reshape(*x.shape[:-1], -1)

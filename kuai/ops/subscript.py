@@ -191,7 +191,7 @@ def _stands_for_tuple(index: list) -> bool:
 
 def _as_int(item: object) -> int:
     try:
-        return as_int(item)  # type: ignore[arg-type]
+        return as_int(item)
     except TypeError:
         raise IndexError(f"{KINDS} (got {type(item).__name__})") from None
 

@@ -103,7 +103,7 @@ def _taken_shape(x: Sequence[int], index: Sequence[int], dim: int, count: int) -
     return (*x[:dim], *index, *x[dim + count :])
 
 
-def _merged(x, dim: int, count: int):  # type: ignore[no-untyped-def]
+def _merged(x, dim: int, count: int):
     """The array with dimensions dim … dim + count - 1 as one; of none of them, one of length 1."""
     return x if count == 1 else x.reshape(_merged_shape(x.shape, dim, count))
 
@@ -118,7 +118,7 @@ def _take_rule(op: Op, avals: Sequence, *, dim: int, count: int, wrap: bool) -> 
     return Aval(shape, x.dtype, rules.common_device(op, avals)), (x.dtype, int64)
 
 
-def _take_xla(xp, x, index, *, dim, count, wrap):  # type: ignore[no-untyped-def]
+def _take_xla(xp, x, index, *, dim, count, wrap):
     return _merged(x, dim, count).at[(slice(None),) * dim + (index,)].get(mode="clip")
 
 
@@ -161,7 +161,7 @@ def _put_rule(op: Op, avals: Sequence, *, dim: int, count: int) -> tuple:
     return x, (x.dtype, x.dtype, int64)
 
 
-def _put_xla(xp, x, value, index, *, dim, count):  # type: ignore[no-untyped-def]
+def _put_xla(xp, x, value, index, *, dim, count):
     return _merged(x, dim, count).at[(slice(None),) * dim + (index,)].set(value).reshape(x.shape)
 
 
@@ -186,12 +186,12 @@ def _add_rule(op: Op, avals: Sequence, *, dim: int, count: int, shape: tuple) ->
     return Aval(shape, d, rules.common_device(op, avals)), (x and d, d, int64)
 
 
-def _add_xla(xp, x, value, index, *, dim, count, shape):  # type: ignore[no-untyped-def]
+def _add_xla(xp, x, value, index, *, dim, count, shape):
     x = xp.zeros(shape, value.dtype) if x is None else x
     return added(_merged(x, dim, count), (slice(None),) * dim + (index,), value).reshape(shape)
 
 
-def added(x, places, value):  # type: ignore[no-untyped-def]
+def added(x, places, value):
     """Under XLA: x with a value added at places, those outside left out. The sum of bools is whether any is true."""
     return x.at[places].max(value, mode="drop") if x.dtype == bool else x.at[places].add(value, mode="drop")
 

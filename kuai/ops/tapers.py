@@ -17,7 +17,7 @@ from .creation import tensor
 
 def _cosines(k: np.ndarray, n: int, a: Sequence[float]) -> np.ndarray:
     """Sum of cosines with alternating signs, over n - 1 steps."""
-    return sum((-1) ** i * w * np.cos(2 * pi * i * k / (n - 1)) for i, w in enumerate(a))  # type: ignore[return-value]
+    return sum((-1) ** i * w * np.cos(2 * pi * i * k / (n - 1)) for i, w in enumerate(a))
 
 
 def _triangle(k: np.ndarray, n: int) -> np.ndarray:

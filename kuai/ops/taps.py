@@ -97,7 +97,7 @@ def is_identity(axis: Axis) -> bool:
 # ---- the op --------------------------------------------------------------------------------------------------------------------
 
 
-def _map_axis(xp, x, dim: int, axis: Axis, back: bool):  # type: ignore[no-untyped-def]
+def _map_axis(xp, x, dim: int, axis: Axis, back: bool):
     indices, weights = table(axis, back)
     column = (-1, *[1] * (x.ndim - 1 - dim))
     total = None

@@ -89,7 +89,7 @@ def view(self: Tensor, *shape: object, dtype: dtype | None = None, size: Sequenc
     torch.Size([6])
     """
     if dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtypes.dtype)):
-        return view_dtype(self, shape[0] if dtype is None else dtype)  # type: ignore[arg-type]
+        return view_dtype(self, shape[0] if dtype is None else dtype)
     if size is None and not shape:
         raise TypeError("view() needs a size or a dtype")
     target = sizes(shape if size is None else size)
@@ -104,7 +104,7 @@ def view(self: Tensor, *shape: object, dtype: dtype | None = None, size: Sequenc
 
 def view_as(self: Tensor, other: Tensor) -> Tensor:
     """A view in another tensor's shape (``torch.Tensor.view_as``)."""
-    return view(self, *other.shape)
+    return view(self, tuple(other.shape))
 
 
 def reshape_as(self: Tensor, other: Tensor) -> Tensor:
@@ -261,7 +261,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     if isinstance(dim, (tuple, list)):
         dim = tuple(map(as_int, dim))
     elif dim is not None:
-        dim = as_int(dim)  # type: ignore[arg-type]
+        dim = as_int(dim)
     return squeeze_view(input, dim=dim)
 
 
@@ -345,7 +345,7 @@ def narrowed(input: Tensor, dim: int, start: int | Tensor, length: int) -> tuple
         raise RuntimeError("start must be an 0-dim integral Tensor.")
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
-    at, start = normalize_dim(dim, len(input.shape)), as_int(start)  # type: ignore[arg-type]
+    at, start = normalize_dim(dim, len(input.shape)), as_int(start)
     n = input.shape[at]
     if not -n <= start <= n:
         raise IndexError(f"start out of range (expected to be in range of [{-n}, {n}], but got {start})")
@@ -431,8 +431,8 @@ def storage_root(x: Tensor) -> Tensor:
         return base
     if x._node is not None and current.grad:
         raise NotImplementedError("as_strided beyond the elements of a tensor that requires grad and is part of a storage")
-    whole = wrap(x._storage.read(()))  # type: ignore[union-attr]
-    whole._storage, whole._seen = x._storage, x._storage.version  # type: ignore[union-attr]
+    whole = wrap(x._storage.read(()))
+    whole._storage, whole._seen = x._storage, x._storage.version
     return whole
 
 
@@ -451,7 +451,7 @@ def adjoint(input: Tensor) -> Tensor:
 
 
 def _conjugate(x: Tensor) -> Tensor:
-    return x.conj() if x.dtype.is_complex else x  # type: ignore[attr-defined]
+    return x.conj() if x.dtype.is_complex else x
 
 
 def _matrix_transposed(x: Tensor, name: str) -> Tensor:

@@ -11,7 +11,7 @@ from .sgd import check_at_least_zero
 from .update import Update, number, scalar_tensor, zeros
 
 
-def decayed(p, g, shrink, decay, decays: bool, decoupled: bool, maximize: bool):  # type: ignore[no-untyped-def]
+def decayed(p, g, shrink, decay, decays: bool, decoupled: bool, maximize: bool):
     """Parameter and gradient after weight decay: of the parameter itself, or added to the gradient."""
     g = -g if maximize else g
     if not decays:
@@ -19,7 +19,7 @@ def decayed(p, g, shrink, decay, decays: bool, decoupled: bool, maximize: bool):
     return (p * shrink, g) if decoupled else (p, g + decay * p)
 
 
-def _moments(g, first, second, numbers):  # type: ignore[no-untyped-def]
+def _moments(g, first, second, numbers):
     """Running averages of the gradient and of its square."""
     keep, share, keep_square, share_square = numbers
     return keep * first + share * g, keep_square * second + share_square * (g * g)
@@ -53,7 +53,7 @@ class _Moments(GroupedOptimizer):
 # ---- Adam ------------------------------------------------------------------------------------------------------------
 
 
-def _adam(xp, p, g, state, numbers, *, amsgrad, decays, decoupled, maximize):  # type: ignore[no-untyped-def]
+def _adam(xp, p, g, state, numbers, *, amsgrad, decays, decoupled, maximize):
     size, correction, eps, *decay = numbers[:5]
     p, g = decayed(p, g, *decay, decays, decoupled, maximize)
     first, second = _moments(g, *state[:2], numbers[5:])
@@ -143,7 +143,7 @@ class AdamW(Adam):
 # ---- NAdam -----------------------------------------------------------------------------------------------------------
 
 
-def _nadam(xp, p, g, state, numbers, *, decays, decoupled, maximize):  # type: ignore[no-untyped-def]
+def _nadam(xp, p, g, state, numbers, *, decays, decoupled, maximize):
     of_gradient, of_moment, correction, eps, *decay = numbers[:6]
     p, g = decayed(p, g, *decay, decays, decoupled, maximize)
     first, second = _moments(g, *state, numbers[6:])
@@ -193,7 +193,7 @@ class NAdam(_Moments):
 # ---- RAdam -----------------------------------------------------------------------------------------------------------
 
 
-def _radam(xp, p, g, state, numbers, *, rectified, decays, decoupled, maximize):  # type: ignore[no-untyped-def]
+def _radam(xp, p, g, state, numbers, *, rectified, decays, decoupled, maximize):
     size, correction, eps, *decay = numbers[:5]
     p, g = decayed(p, g, *decay, decays, decoupled, maximize)
     first, second = _moments(g, *state, numbers[5:])
@@ -243,7 +243,7 @@ def _rectification(length: float, longest: float) -> float:
 # ---- Adamax ----------------------------------------------------------------------------------------------------------
 
 
-def _adamax(xp, p, g, state, numbers, *, decays, maximize):  # type: ignore[no-untyped-def]
+def _adamax(xp, p, g, state, numbers, *, decays, maximize):
     size, eps, decay, keep, share, keep_norm = numbers
     p, g = decayed(p, g, 1.0, decay, decays, False, maximize)
     first = keep * state[0] + share * g

@@ -10,7 +10,7 @@ from .sgd import check_at_least_zero, descended
 from .update import Update, filled, number, scalar_tensor, zeros
 
 
-def _rmsprop(xp, p, g, state, numbers, *, centered, momentous, decays, maximize):  # type: ignore[no-untyped-def]
+def _rmsprop(xp, p, g, state, numbers, *, centered, momentous, decays, maximize):
     lr, keep, share, eps, momentum, decay = numbers
     g = descended(p, g, decay, maximize, decays)
     square, *rest = state
@@ -65,7 +65,7 @@ class RMSprop(GroupedOptimizer):
 # ---- Adagrad ---------------------------------------------------------------------------------------------------------
 
 
-def _adagrad(xp, p, g, state, numbers, *, decays, maximize):  # type: ignore[no-untyped-def]
+def _adagrad(xp, p, g, state, numbers, *, decays, maximize):
     lr, eps, decay = numbers
     g = descended(p, g, decay, maximize, decays)
     total = state[0] + g * g
@@ -117,7 +117,7 @@ class Adagrad(GroupedOptimizer):
 # ---- Adadelta --------------------------------------------------------------------------------------------------------
 
 
-def _adadelta(xp, p, g, state, numbers, *, decays, maximize):  # type: ignore[no-untyped-def]
+def _adadelta(xp, p, g, state, numbers, *, decays, maximize):
     lr, keep, share, eps, decay = numbers
     g = descended(p, g, decay, maximize, decays)
     square = keep * state[0] + share * (g * g)

@@ -50,7 +50,7 @@ class LBFGS(Optimizer):
         self._params = self.param_groups[0]["params"]
 
     @no_grad()
-    def step(self, closure: Callable) -> object:  # type: ignore[override]
+    def step(self, closure: Callable) -> object:
         """Go several iterations; ``closure`` computes the loss and its gradients anew and gives the loss."""
         group = self.param_groups[0]
         if group["line_search_fn"] not in (None, "strong_wolfe"):

@@ -14,7 +14,7 @@ from .update import Update, number, scalar_tensor, zeros
 # ---- Adafactor -------------------------------------------------------------------------------------------------------
 
 
-def _adafactor(xp, p, g, state, numbers, *, factored, maximize):  # type: ignore[no-untyped-def]
+def _adafactor(xp, p, g, state, numbers, *, factored, maximize):
     rho, smallest_scale, shrink, share, eps, clip = numbers
     g = -g if maximize else g
     size = xp.maximum(smallest_scale, _rms(xp, p)) * rho
@@ -29,7 +29,7 @@ def _adafactor(xp, p, g, state, numbers, *, factored, maximize):  # type: ignore
     return p - size / xp.maximum(1.0, _rms(xp, step) / clip) * step, *state
 
 
-def _rms(xp, x):  # type: ignore[no-untyped-def]
+def _rms(xp, x):
     return xp.sqrt(xp.mean(x * x))
 
 
@@ -70,7 +70,7 @@ class Adafactor(GroupedOptimizer):
         for p in group["params"]:
             if p.is_complex():
                 raise RuntimeError("Adafactor does not support complex parameters")
-            parts.setdefault((p.ndim > 1, p.dtype), []).append(p)  # type: ignore[attr-defined]
+            parts.setdefault((p.ndim > 1, p.dtype), []).append(p)
         for (factored, dtype), params in parts.items():
             eps = finfo(dtype).eps if group["eps"][0] is None else group["eps"][0]
             super()._step_group({**group, "params": params, "factored": factored, "eps": (eps, group["eps"][1])})
@@ -97,7 +97,7 @@ def _check_adafactor(beta2_decay: float, eps: tuple[float | None, float], d: flo
 # ---- Muon ------------------------------------------------------------------------------------------------------------
 
 
-def _muon(xp, p, g, state, numbers, *, nesterov, steps, adjust):  # type: ignore[no-untyped-def]
+def _muon(xp, p, g, state, numbers, *, nesterov, steps, adjust):
     lr, decay, momentum, eps, *coefficients = numbers
     buffer = state[0] + (1.0 - momentum) * (g - state[0])
     direction = g + momentum * (buffer - g) if nesterov else buffer
@@ -105,10 +105,10 @@ def _muon(xp, p, g, state, numbers, *, nesterov, steps, adjust):  # type: ignore
     return p * (1.0 - lr * decay) - lr * _ADJUST[adjust](*p.shape) * step, buffer
 
 
-def _orthogonalize(xp, x, coefficients, steps: int, eps):  # type: ignore[no-untyped-def]
+def _orthogonalize(xp, x, coefficients, steps: int, eps):
     """The nearest orthogonal matrix, by Newton and Schulz's iteration; in bfloat16's precision, which is enough."""
 
-    def coarse(y):  # type: ignore[no-untyped-def]
+    def coarse(y):
         return y.astype(bfloat16.numpy).astype(xp.float32)
 
     a, b, c = coefficients

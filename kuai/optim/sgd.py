@@ -11,13 +11,13 @@ from .update import Update, filled, number, scalar, scalar_tensor, zeros
 FIRST, LATER = scalar(0.0), scalar(1.0)
 
 
-def descended(p, g, decay, maximize: bool, decays: bool):  # type: ignore[no-untyped-def]
+def descended(p, g, decay, maximize: bool, decays: bool):
     """The gradient to go down along, with L2 weight decay."""
     g = -g if maximize else g
     return g + decay * p if decays else g
 
 
-def _sgd(xp, p, g, state, numbers, *, decays, nesterov, maximize):  # type: ignore[no-untyped-def]
+def _sgd(xp, p, g, state, numbers, *, decays, nesterov, maximize):
     lr, momentum, share, decay = numbers
     g = descended(p, g, decay, maximize, decays)
     if not state:
@@ -90,7 +90,7 @@ def check_at_least_zero(**given: object) -> None:
 # ---- ASGD ------------------------------------------------------------------------------------------------------------
 
 
-def _asgd(xp, p, g, state, numbers, *, decays, maximize):  # type: ignore[no-untyped-def]
+def _asgd(xp, p, g, state, numbers, *, decays, maximize):
     shrink, eta, mu, decay = numbers
     (average,) = state
     p = p * shrink - eta * descended(p, g, decay, maximize, decays)
@@ -137,7 +137,7 @@ class ASGD(GroupedOptimizer):
 # ---- Rprop -----------------------------------------------------------------------------------------------------------
 
 
-def _rprop(xp, p, g, state, numbers, *, maximize):  # type: ignore[no-untyped-def]
+def _rprop(xp, p, g, state, numbers, *, maximize):
     shrink, grow, smallest, largest = numbers
     before, size = state
     g = -g if maximize else g

@@ -82,7 +82,7 @@ def _on_tensors() -> SimpleNamespace:
 
 
 def _over_group(rule: Callable) -> Callable:
-    def body(xp, *arrays, count, columns, flags):  # type: ignore[no-untyped-def]
+    def body(xp, *arrays, count, columns, flags):
         rows = zip(*[arrays[i * count : (i + 1) * count] for i in range(columns)])
         numbers, named = arrays[columns * count :], dict(flags)
         new = [_one(xp, rule, row, numbers, named) for row in rows]
@@ -91,7 +91,7 @@ def _over_group(rule: Callable) -> Callable:
     return body
 
 
-def _one(xp, rule: Callable, row: tuple, numbers: tuple, flags: dict) -> tuple:  # type: ignore[no-untyped-def]
+def _one(xp, rule: Callable, row: tuple, numbers: tuple, flags: dict) -> tuple:
     """Update one parameter; a complex one as PyTorch does, as its real and imaginary parts."""
     if row[0].dtype.kind != "c":
         p, g, *state = row
@@ -147,7 +147,7 @@ def number(x: object) -> float:
     """A hyperparameter as a Python number: schedulers and checkpoints may have made it an int or a tensor."""
     if type(x) is float:
         return x
-    return x.item() if isinstance(x, Tensor) else float(x)  # type: ignore[arg-type, return-value]
+    return x.item() if isinstance(x, Tensor) else float(x)
 
 
 def set_number(t: Tensor, value: float) -> None:
@@ -156,4 +156,4 @@ def set_number(t: Tensor, value: float) -> None:
     if aval.device is cpu:
         put(t, concrete(np.full(aval.shape, value, aval.dtype.numpy), aval))
     else:
-        t.fill_(value)  # type: ignore[attr-defined]
+        t.fill_(value)

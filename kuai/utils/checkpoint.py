@@ -38,7 +38,7 @@ class _Frame:
         self.names = [n.name() for n in nodes]
         for i, node in enumerate(nodes):
             if node.saved:
-                node.saved = _Dropped(self, i)  # type: ignore[assignment]
+                node.saved = _Dropped(self, i)
 
     def recover(self, i: int) -> tuple:
         if not self.saved:

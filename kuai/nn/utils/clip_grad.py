@@ -17,7 +17,7 @@ from ...ops.joining import stack
 from ...ops.norms import _vector_norm, vector_norm
 from ...tensor import Tensor, wrap
 
-_norm = _vector_norm.op.body  # type: ignore[attr-defined]
+_norm = _vector_norm.op.body
 
 
 def _total_rule(op: Op, avals: Sequence, *, ord: float) -> tuple:
@@ -26,7 +26,7 @@ def _total_rule(op: Op, avals: Sequence, *, ord: float) -> tuple:
 
 
 @op(shape=_total_rule, vjp=None, name="total_norm")
-def _total_norm(xp, *tensors, ord):  # type: ignore[no-untyped-def]
+def _total_norm(xp, *tensors, ord):
     """The norm of the tensors' norms."""
     norms = [_norm(xp, t, ord=ord, dim=None, keepdim=False, dtype=None) for t in tensors]
     return _norm(xp, xp.stack(norms), ord=ord, dim=None, keepdim=False, dtype=None)
@@ -38,7 +38,7 @@ def _kept_rule(op: Op, avals: Sequence) -> tuple:
 
 
 @op(shape=_kept_rule, vjp=None, name="clip_by_norm", many=True)
-def _clip_by_norm(xp, *arrays):  # type: ignore[no-untyped-def]
+def _clip_by_norm(xp, *arrays):
     """The tensors, scaled so that their norm, which is given, is at most the one given after it."""
     norm, most, *tensors = arrays
     scale = xp.minimum(most / (norm + 1e-6), 1)
@@ -46,7 +46,7 @@ def _clip_by_norm(xp, *arrays):  # type: ignore[no-untyped-def]
 
 
 @op(shape=_kept_rule, vjp=None, name="clip_by_value", many=True)
-def _clip_by_value(xp, *arrays):  # type: ignore[no-untyped-def]
+def _clip_by_value(xp, *arrays):
     low, high, *tensors = arrays
     return tuple(xp.clip(t, low, high) for t in tensors)
 

@@ -35,6 +35,6 @@ def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")
     start = 0
     for p in parameters:
-        part = vec[start : start + p.numel()]  # type: ignore[index]
+        part = vec[start : start + p.numel()]
         p.data = part.view(p.shape).data
         start += p.numel()

@@ -100,7 +100,7 @@ class _Orthogonal(Module):
                 return self._reflections(q, Q.shape[-2] < Q.shape[-1])
             self.base = self._completed(q)
             neutral = zeros_like(Q)
-            neutral.diagonal(dim1=-2, dim2=-1).fill_(-1.0)  # type: ignore[attr-defined]
+            neutral.diagonal(dim1=-2, dim2=-1).fill_(-1.0)
             return neutral
 
     def _completed(self, q: Any) -> Any:

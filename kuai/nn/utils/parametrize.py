@@ -116,8 +116,8 @@ class ParametrizationList(ModuleList):
                 f"{i} of the sequence with type {type(part).__name__}."
             )
         if isinstance(original, Parameter):
-            part = Parameter(part, original.requires_grad)  # type: ignore[attr-defined]
-        _register(self, f"original{i}", part.requires_grad_(original.requires_grad))  # type: ignore[attr-defined]
+            part = Parameter(part, original.requires_grad)
+        _register(self, f"original{i}", part.requires_grad_(original.requires_grad))
 
     def _check(self, original: Any, before: Any) -> None:
         """That the form is kept; else the original is what it was, and an error says why."""
@@ -165,7 +165,7 @@ class ParametrizationList(ModuleList):
             )
         _set_data(original, part)
 
-    def forward(self) -> Any:  # type: ignore[override]
+    def forward(self) -> Any:
         """The tensor."""
         first, *rest = self
         x = first(*self._originals())
@@ -322,7 +322,7 @@ def _left(held: ParametrizationList, value: Any) -> Tensor:
         return held.original
     trained = [p for p in held._originals() if isinstance(p, Parameter)]
     value = value.detach()
-    return Parameter(value, any(p.requires_grad for p in trained)) if trained else value  # type: ignore[attr-defined]
+    return Parameter(value, any(p.requires_grad for p in trained)) if trained else value
 
 
 def type_before_parametrizations(module: Any) -> type:

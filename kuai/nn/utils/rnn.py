@@ -116,7 +116,7 @@ def _host(lengths: Any) -> np.ndarray:
 
 
 def _on(array: np.ndarray, device: Any) -> Any:
-    return from_array(np.ascontiguousarray(array, np.int64), placement("cpu")).to(device)  # type: ignore[attr-defined]
+    return from_array(np.ascontiguousarray(array, np.int64), placement("cpu")).to(device)
 
 
 def pack_padded_sequence(input: Any, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True) -> PackedSequence:
@@ -186,7 +186,7 @@ def _gather_padded(data: Any, rows: np.ndarray, padding_value: float) -> Tensor:
     rest = tuple(data.shape[1:])
     if (rows == data.shape[0]).any():
         data = cat([data, full((1, *rest), padding_value, dtype=data.dtype, device=data.device)])
-    return index_select(data, 0, _on(rows.reshape(-1), data.device)).reshape(*rows.shape, *rest)  # type: ignore[attr-defined]
+    return index_select(data, 0, _on(rows.reshape(-1), data.device)).reshape(*rows.shape, *rest)
 
 
 def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right") -> Tensor:

@@ -20,7 +20,7 @@ def as_matrix(weight: Any, dim: int) -> Any:
 
 def unit(x: Any, eps: float) -> Any:
     """A vector's direction."""
-    return x / vector_norm(x).clamp_min(eps)  # type: ignore[attr-defined]
+    return x / vector_norm(x).clamp_min(eps)
 
 
 def iterate(matrix: Any, u: Any, v: Any, steps: int, eps: float) -> None:

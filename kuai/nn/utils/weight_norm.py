@@ -15,7 +15,7 @@ def norm_except_dim(v: Tensor, dim: int | None) -> Tensor:
     if dim is None or dim == -1:
         return vector_norm(v)
     others = tuple(i for i in range(len(v.shape)) if i != dim % len(v.shape))
-    return vector_norm(v, 2, others, True) if others else v.abs()  # type: ignore[attr-defined]
+    return vector_norm(v, 2, others, True) if others else v.abs()
 
 
 def scaled_direction(v: Any, g: Any, dim: int | None) -> Any:
@@ -56,7 +56,7 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
     hook = WeightNorm(name, dim)
     weight = getattr(module, name)
     del module._parameters[name]
-    module.register_parameter(f"{name}_g", Parameter(norm_except_dim(weight, dim).detach()))  # type: ignore[attr-defined]
+    module.register_parameter(f"{name}_g", Parameter(norm_except_dim(weight, dim).detach()))
     module.register_parameter(f"{name}_v", Parameter(weight.detach()))
     hook(module, ())
     module.register_forward_pre_hook(hook)

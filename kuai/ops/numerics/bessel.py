@@ -199,7 +199,7 @@ def _k(xp, x, near, far, scaled: bool):
 
 @blockwise
 def k0(xp, x, *, scaled):
-    def near(x):  # type: ignore[no-untyped-def]
+    def near(x):
         return chebyshev(x * x / 2 - 1, _K0_NEAR) - xp.log(x / 2) * i0(xp, x)
 
     return _k(xp, x, near, _K0_FAR, scaled)
@@ -207,7 +207,7 @@ def k0(xp, x, *, scaled):
 
 @blockwise
 def k1(xp, x, *, scaled):
-    def near(x):  # type: ignore[no-untyped-def]
+    def near(x):
         return chebyshev(x * x / 2 - 1, _K1_NEAR) / x + xp.log(x / 2) * i1(xp, x)
 
     return _k(xp, x, near, _K1_FAR, scaled)

@@ -14,7 +14,7 @@ def blockwise(body: Callable) -> Callable:
     """Let NumPy apply ``body(xp, x)`` to a large array block by block: ten times faster where it makes many arrays."""
 
     @wraps(body)
-    def applied(xp, x, **static):  # type: ignore[no-untyped-def]
+    def applied(xp, x, **static):
         if xp is not np or x.size <= BLOCK:
             return body(xp, x, **static)
         flat, out = x.reshape(-1), np.empty(x.size, x.dtype)

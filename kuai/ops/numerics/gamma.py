@@ -98,7 +98,7 @@ def zeta(xp, s, q):
     steps = xp.maximum(xp.ceil(-q), 0)
     steps = xp.where(xp.isfinite(steps), steps, 0)
 
-    def add(k, total):  # type: ignore[no-untyped-def]
+    def add(k, total):
         return total + xp.where(k < steps, xp.where(k < steps, q + k, 1) ** -s, 0)
 
     total = repeat(xp, steps, add, q * 0) + _zeta_right(xp, s, q + steps)

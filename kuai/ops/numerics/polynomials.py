@@ -12,7 +12,7 @@ def recur(xp, x, n, first, step: Callable):
     x, n = xp.broadcast_arrays(x, xp.trunc(n))
     first = x * 0 + first(x)
 
-    def advance(k, pair):  # type: ignore[no-untyped-def]
+    def advance(k, pair):
         old, new = pair
         k = k + 1
         return xp.where(k < n, new, old), xp.where(k < n, step(k, x, new, old), new)

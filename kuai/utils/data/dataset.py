@@ -25,7 +25,7 @@ class Dataset(Generic[T_co]):
     9
     """
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index):
         raise NotImplementedError(f"{type(self).__name__} needs a __getitem__(index) that gives one sample")
 
     def __add__(self, other: Dataset) -> ConcatDataset:
@@ -56,7 +56,7 @@ class TensorDataset(Dataset):
             raise AssertionError(f"Size mismatch between tensors: lengths {[len(t) for t in tensors]}")
         self.tensors = tensors
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index):
         return tuple(t[index] for t in self.tensors)
 
     def __len__(self) -> int:
@@ -81,7 +81,7 @@ class StackDataset(Dataset):
     def _join(self, parts: Iterable) -> tuple | dict:
         return dict(zip(self.datasets, parts)) if isinstance(self.datasets, dict) else tuple(parts)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index):
         return self._join(d[index] for d in self._parts())
 
     def __getitems__(self, indices: list) -> list:
@@ -116,7 +116,7 @@ class ConcatDataset(Dataset[T_co]):
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index):
         if index < -len(self):
             raise ValueError("absolute value of index should not exceed dataset length")
         index = index + len(self) if index < 0 else index
@@ -157,7 +157,7 @@ class Subset(Dataset[T_co]):
                 "define __getitems__(indices) too, for instance as [self[i] for i in indices]"
             )
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index):
         if isinstance(index, list):
             return self.dataset[[self.indices[i] for i in index]]
         return self.dataset[self.indices[index]]
@@ -195,7 +195,7 @@ def random_split(dataset: Dataset, lengths: Sequence[int | float], generator: Ge
         )
     order = randperm(total, generator=generator).tolist()
     ends = list(accumulate(lengths))
-    return [Subset(dataset, order[end - n : end]) for n, end in zip(lengths, ends)]  # type: ignore[misc]
+    return [Subset(dataset, order[end - n : end]) for n, end in zip(lengths, ends)]
 
 
 def _from_fractions(fractions: Sequence[float], total: int) -> list[int]:

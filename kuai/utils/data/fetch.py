@@ -33,7 +33,7 @@ class IterableFetcher:
     """Reads the next samples, as many as a batch has."""
 
     def __init__(self, dataset: Dataset, batched: bool, collate_fn: Callable, drop_last: bool):
-        self.samples, self.batched = iter(dataset), batched  # type: ignore[call-overload]
+        self.samples, self.batched = iter(dataset), batched
         self.collate_fn, self.drop_last = collate_fn, drop_last
         self.ended = False
 

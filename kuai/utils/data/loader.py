@@ -17,7 +17,7 @@ class _Endless(Sampler):
     """The sampler of an iterable dataset, which has no indices."""
 
     def __iter__(self) -> Iterator:
-        return repeat(None)  # type: ignore[arg-type]
+        return repeat(None)
 
 
 class DataLoader:
@@ -164,10 +164,10 @@ class WorkerIterator(BatchIterator):
         loader = self.loader
         self.pool = loader._pool or self._make_pool()
         if loader.persistent_workers:
-            loader._pool = self.pool  # type: ignore[assignment]
+            loader._pool = self.pool
         self.round = Round(self.pool, self.indices, loader.prefetch_factor or 1, loader.timeout, loader.in_order)
 
-    def _make_pool(self):  # type: ignore[no-untyped-def]
+    def _make_pool(self):
         import multiprocessing
 
         from .workers import Job, Pool

@@ -18,7 +18,7 @@ def draw_seed(generator: Generator | None = None) -> int:
     """A seed for another generator: one draw of 63 bits."""
     from ...ops.creation import empty
 
-    return int(empty((), dtype=dtypes.int64).random_(generator=generator or default_generator).item())  # type: ignore[attr-defined]
+    return int(empty((), dtype=dtypes.int64).random_(generator=generator or default_generator).item())
 
 
 def _positive(name: str, value: object) -> None:

@@ -97,7 +97,7 @@ def _seed_everything(base: int, worker: int) -> None:
     np.random.seed(words)
 
 
-def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results) -> None:  # type: ignore[no-untyped-def]
+def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results) -> None:
     """The life of a worker: answer tasks ``(round, number, index)`` until None comes."""
     global _info
     config.engine = "numpy"  # XLA's threads do not survive a fork, and a worker reads but does not train
@@ -113,7 +113,7 @@ def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results) -
         results.put(_packed(round_, number, _answer(fetcher, index, worker), worker))
 
 
-def _next_task(tasks, parent: int) -> tuple | None:  # type: ignore[no-untyped-def]
+def _next_task(tasks, parent: int) -> tuple | None:
     while os.getppid() == parent:
         try:
             return tasks.get(timeout=POLL)
@@ -151,7 +151,7 @@ def _packed(round_: int, number: int, answer: object, worker: int) -> bytes:
 class Pool:
     """Worker processes and their queues."""
 
-    def __init__(self, job: Job, workers: int, base_seed: int, context):  # type: ignore[no-untyped-def]
+    def __init__(self, job: Job, workers: int, base_seed: int, context):
         self.rounds = 0
         self.results = context.Queue()
         self.tasks = [context.Queue() for _ in range(workers)]
