@@ -246,3 +246,32 @@ def test_named_results_and_out():
 def test_matrix_exp_scales(scale, dtype):
     theirs, ours = matrices(3, 4, 4, dtype=dtype)
     oracle.assert_same(kuai.linalg.matrix_exp(ours * scale), torch.linalg.matrix_exp(theirs * scale), loose=10)
+
+
+@pytest.mark.parametrize("hermitian", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_ldl(dtype, hermitian):
+    x, _ = matrices(2, 7, 7, dtype=dtype)
+    x = x + (x.mH if hermitian else x.mT)
+    ours = oracle.to_kuai(x)
+    expected, made = torch.linalg.ldl_factor(x, hermitian=hermitian), kuai.linalg.ldl_factor(ours, hermitian=hermitian)
+    oracle.assert_same(made, expected, loose=10)
+    b, mine = matrices(2, 7, 3, dtype=dtype, seed=1)
+    solved = kuai.linalg.ldl_solve(*made, mine, hermitian=hermitian)
+    oracle.assert_same(solved, torch.linalg.ldl_solve(*expected, b, hermitian=hermitian), loose=100)
+
+
+def test_leading_values():
+    a, ours = matrices(20, 5, seed=3)
+    U, S, V = kuai.svd_lowrank(ours, q=5)
+    oracle.assert_same(U @ S.diag() @ V.mT, a)
+    oracle.assert_same(S, torch.linalg.svdvals(a))
+    centered = a - a.mean(0)
+    oracle.assert_same(kuai.pca_lowrank(ours, q=5)[1], torch.linalg.svdvals(centered))
+    p, mine = matrices(12, 12, kind="positive")
+    b, weight = matrices(12, 12, kind="positive", seed=2)
+    for largest in (True, False):
+        expected = torch.lobpcg(p, k=2, B=b, largest=largest, niter=300, tol=1e-10)
+        values, vectors = kuai.lobpcg(mine, k=2, B=weight, largest=largest)
+        oracle.assert_same(values, expected[0], loose=100)
+        assert kuai.allclose(mine @ vectors, weight @ vectors * values)
