@@ -23,7 +23,7 @@ def _numpy():
     kuai.set_engine(before)
 
 
-# ---- programs: a list of instructions (name, which tensor, arguments) ------------------------------------------------------
+# ---- programs: a list of instructions (name, which tensor, arguments) ------------------------------------------------
 
 
 def dims(draw, t):
