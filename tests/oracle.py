@@ -155,7 +155,7 @@ def _module(x: torch.nn.Module) -> object:
 
 
 def _path(x: object) -> str:
-    module = (getattr(x, "__module__", None) or "torch").removeprefix("torch").lstrip(".").removeprefix("_C._nn")
+    module = (getattr(x, "__module__", None) or "torch").removeprefix("torch").lstrip(".").replace("_C._nn", "nn.functional")
     return f"{module}.{x.__name__}".lstrip(".")  # type: ignore[attr-defined]
 
 
