@@ -196,6 +196,18 @@ def test_a_write_is_the_only_instruction_beside_its_input():
     assert kuai.engine.report.stats.counts["instructions"] == before + 2
 
 
+def test_adding_to_a_piece_writes_once():
+    x, y = kuai.zeros(8, 8), kuai.ones(8)
+    row = x[2:]
+    kuai.synchronize()
+    before = kuai.engine.report.stats.counts["instructions"]
+    row[1] += y
+    kuai.synchronize()
+    assert kuai.engine.report.stats.counts["instructions"] == before + 8  # three of them inputs; the way in and out has two steps
+    x[3] += x[3]
+    assert x.tolist() == [[0.0] * 8] * 3 + [[2.0] * 8] + [[0.0] * 8] * 4
+
+
 def test_gradients_of_writes():
     def run(library, a, b, c):
         x = a * 2

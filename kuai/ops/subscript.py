@@ -138,9 +138,7 @@ class _Parser:
             self._truth(bool(mask.item()))
             return
         if mask.dtype is dtypes.uint8:
-            warnings.warn(
-                "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5
-            )
+            warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5)
         for i, n in enumerate(mask.shape):
             if n != self.shape[self.dim + i]:
                 raise IndexError(
@@ -286,10 +284,20 @@ def setitem(self: Tensor, index: object, value: object) -> None:
     parsed = _parse(self, index)
     if not parsed.advanced:
         if isinstance(value, Tensor):
+            if _is_piece(value, self, parsed):
+                return
             value = _without_leading_ones(value, _piece_rank(self, parsed.spec))
         assign(self, write(self, value, parsed.offset, spec=parsed.spec), "__setitem__")
         return
     _put(_viewed(self, parsed), parsed.advanced, value)
+
+
+def _is_piece(value: Tensor, x: Tensor, parsed: Parsed) -> bool:
+    """Whether a value is the very piece it is assigned to, as Python has it for ``x[i] += y``."""
+    if value._storage is None or value._storage is not x._storage or value._path[:-1] != x._path:
+        return False
+    last = value._path[-1]
+    return last.op is view.op and last.static == (parsed.spec,) and last.numbers == (parsed.offset,)  # type: ignore[attr-defined]
 
 
 def _piece_rank(x: Tensor, spec: Spec) -> int:
