@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import kuai
+from kuai.exports import ELSEWHERE
 
 # PyTorch's version, as programs compare it.
 VERSION = "2.13.0+kuai"
@@ -51,7 +52,7 @@ def _module(name: str) -> ModuleType | None:
     """kuai's module for one of PyTorch's: by its own name, or the attribute of that name."""
     rest = name.removeprefix("torch.")
     try:
-        return importlib.import_module(f"kuai.{rest}")
+        return importlib.import_module(f"kuai.{ELSEWHERE.get(rest, rest)}")
     except ModuleNotFoundError:
         found: object = kuai
         for part in rest.split("."):

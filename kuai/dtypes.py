@@ -200,6 +200,14 @@ class finfo:
     1.1920928955078125e-07
     """
 
+    bits: int
+    eps: float
+    max: float
+    min: float
+    tiny: float
+    smallest_normal: float
+    resolution: float
+
     def __init__(self, type: dtype | None = None):  # noqa: A002 (PyTorch's name)
         given = type if type is not None else _default
         if not (given.is_floating_point or given.is_complex):

@@ -6,8 +6,23 @@ from importlib import import_module
 
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
-    "accelerator amp backends compiler fft func hub jit linalg signal special testing utils version".split()
+    "accelerator amp backends compiler fft func hub jit linalg multiprocessing signal special testing types utils version".split()
 )
+
+# PyTorch's files whose content lies in another one here.
+ELSEWHERE = {
+    "serialization": "files.serialization",
+    "storage": "ops.memory",
+    "amp.autocast_mode": "amp.autocast",
+    "cuda.memory": "cuda",
+    "nn.parallel.replicate": "nn.parallel.apply",
+    "nn.parallel.parallel_apply": "nn.parallel.apply",
+    "nn.parallel.scatter_gather": "nn.parallel.scattering",
+    "optim.adamw": "optim.adam",
+    "utils.data.dataloader": "utils.data",
+    "utils.data._utils.collate": "utils.data.collate",
+    "utils.model_zoo": "hub",
+}
 
 # Functions and classes by the module that has them.
 FUNCTIONS = {
@@ -27,6 +42,7 @@ FUNCTIONS = {
         "conv_tbc adaptive_max_pool1d affine_grid_generator".split(),
         "ops.native",
     ),
+    **dict.fromkeys("_assert _check _check_with _check_value _check_index _check_type _check_not_implemented".split(), "checks"),
     **dict.fromkeys(("fill", "nonzero_static", "unravel_index"), "ops.elements"),
     **dict.fromkeys(("pdist", "celu_", "rrelu_", "selu_", "threshold_"), "nn.functional"),
     **dict.fromkeys(
@@ -58,6 +74,8 @@ def attribute(name: str) -> object:
 
     if name in MODULES:
         found: object = import_module(f"kuai.{name}")
+    elif name in ELSEWHERE:
+        found = import_module(f"kuai.{ELSEWHERE[name]}")
     elif name in FUNCTIONS:
         found = getattr(import_module(f"kuai.{FUNCTIONS[name]}"), name)
     elif name in INPLACE:

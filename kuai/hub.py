@@ -60,7 +60,8 @@ def download_url_to_file(url: str, dst: str | os.PathLike, hash_prefix: str | No
     os.replace(f.name, target)
 
 
-def load_state_dict_from_url(url: str, model_dir: str | None = None, map_location: object = None, progress: bool = True, check_hash: bool = False,
+def load_state_dict_from_url(url: str, model_dir: str | None = None, map_location: object = None, progress: bool = True,
+                             check_hash: bool = False,
                              file_name: str | None = None, weights_only: bool = True) -> object:  # fmt: skip
     """Load a checkpoint from a URL, downloaded once (``torch.hub.load_state_dict_from_url``)."""
     from .files import load

@@ -41,7 +41,7 @@ def collect(module: ModuleType) -> None:
         setattr(Tensor, name, property(fn, doc=fn.__doc__))
 
 
-# ---- operators -----------------------------------------------------------------------------------------------------------------
+# ---- operators -------------------------------------------------------------------------------------------------------
 
 BINARY = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "true_divide", "floordiv": "floor_divide", "mod": "remainder",
@@ -106,7 +106,7 @@ def install_operators(functions: dict[str, Callable]) -> None:
     Tensor.__array_priority__ = 1000  # NumPy's operators leave the work to ours
 
 
-# ---- properties ----------------------------------------------------------------------------------------------------------------
+# ---- properties ------------------------------------------------------------------------------------------------------
 
 
 def _is_leaf(self: Tensor) -> bool:
@@ -208,7 +208,7 @@ def unchanged(self: Tensor, *args: object, **kwargs: object) -> Tensor:
     return self
 
 
-# ---- gradients -----------------------------------------------------------------------------------------------------------------
+# ---- gradients -------------------------------------------------------------------------------------------------------
 
 
 def backward(self: Tensor, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False,

@@ -172,7 +172,7 @@ def _copy_memory(self: Tensor, memo: dict) -> Tensor:
     return out
 
 
-_INTERNAL = frozenset(("_seen", "_path", "_base", "_rebound", "_grad", "_retains", "_edits"))
+_INTERNAL = frozenset(("_seen", "_path", "_base", "_rebound", "_grad", "_retains", "_edits", "_bounds"))
 
 
 def _copy_state(self: Tensor, out: Tensor, memo: dict) -> None:

@@ -134,7 +134,7 @@ def test_a_whole_model_is_refused_with_the_way_out(tmp_path):
         load(tmp_path / "net.pt")
 
 
-# ---- what the user trusts -----------------------------------------------------------------------------------------------
+# ---- what the user trusts --------------------------------------------------------------------------------------------
 
 
 class Point:
@@ -178,7 +178,7 @@ def test_blocked_modules_cannot_be_trusted():
         load(archive(PICKLES["global of a blocked module"][0]))
 
 
-# ---- tensors that reach outside of their storage ------------------------------------------------------------------------
+# ---- tensors that reach outside of their storage ---------------------------------------------------------------------
 
 
 def tensor_pickle(offset=0, size=(2,), stride=(1,), count=4, key="0", hooks=b"N"):
@@ -202,7 +202,7 @@ def test_tensors_outside_of_their_storage(change):
         load(archive(tensor_pickle(**change), data))
 
 
-# ---- archives -----------------------------------------------------------------------------------------------------------
+# ---- archives --------------------------------------------------------------------------------------------------------
 
 
 def test_zip_bomb():

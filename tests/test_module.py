@@ -633,7 +633,7 @@ def test_a_program_prints_what_pytorch_prints(name):
     twins.check(PROGRAMS[name])
 
 
-# ---- what kuai adds ------------------------------------------------------------------------------------------------------
+# ---- what kuai adds --------------------------------------------------------------------------------------------------
 
 
 class Fails(nn.Module):

@@ -48,7 +48,7 @@ def _ints(values: object, what: str) -> tuple[int, ...]:
     return tuple(values)  # type: ignore[arg-type]
 
 
-# ---- containers and Python values ---------------------------------------------------------------------------------------
+# ---- containers and Python values ------------------------------------------------------------------------------------
 
 
 def _pairs(host: Host, items: object) -> list:
@@ -103,7 +103,7 @@ def _device(host: Host, kind: object, index: object = None) -> device:
     return parse_device(kind, index)  # type: ignore[arg-type]
 
 
-# ---- NumPy --------------------------------------------------------------------------------------------------------------
+# ---- NumPy -----------------------------------------------------------------------------------------------------------
 
 
 def _numpy_dtype(host: Host, code: object, align: object = False, copy: object = True) -> np.dtype:
@@ -141,7 +141,7 @@ def _build_numpy_array(instance: np.ndarray, state: Any) -> None:
     instance.__setstate__((1, shape, kind, state[3], data))
 
 
-# ---- tensors ------------------------------------------------------------------------------------------------------------
+# ---- tensors ---------------------------------------------------------------------------------------------------------
 
 
 def _check_geometry(storage: Storage, of: dtype, offset: object, shape: tuple, strides: tuple) -> None:
@@ -178,7 +178,8 @@ def _tensor_v1(host: Host, storage: Any, offset: Any, size: Any, stride: Any) ->
 
 
 def _tensor_v2(
-    host: Host, storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, hooks: Any = None, metadata: Any = None
+    host: Host, storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, hooks: Any = None,
+    metadata: Any = None,
 ) -> Any:
     _need(type(storage) is Storage, "a tensor without a storage")
     return _tensor(host, storage, offset, size, stride, storage.dtype, requires_grad, metadata)
@@ -245,10 +246,11 @@ def _unread(name: str) -> Callable:
     return make
 
 
-# ---- the table ----------------------------------------------------------------------------------------------------------
+# ---- the table -------------------------------------------------------------------------------------------------------
 
 _MAKERS: dict[type, Callable] = {
-    OrderedDict: _ordered_dict, Counter: _counter, set: _set, bytes: _bytes, bytearray: _bytearray, complex: _complex, device: _device,
+    OrderedDict: _ordered_dict, Counter: _counter, set: _set, bytes: _bytes, bytearray: _bytearray, complex: _complex,
+    device: _device,
 }  # fmt: skip
 
 _FUNCTIONS = {

@@ -28,7 +28,7 @@ Path = str | os.PathLike
 _BAR_FROM = 256 << 20
 
 
-# ---- saving -------------------------------------------------------------------------------------------------------------
+# ---- saving ----------------------------------------------------------------------------------------------------------
 
 
 class Saved:
@@ -122,7 +122,8 @@ def save(
 ) -> None:
     """Write an object with its tensors to a file that PyTorch reads too (``torch.save``).
 
-    Holds tensors, Parameters, numbers, strings, bytes, lists, tuples, dicts, sets, Size, dtype, device and NumPy's numbers and arrays.
+    Holds tensors, Parameters, numbers, strings, bytes, lists, tuples, dicts, sets, Size, dtype, device, and NumPy's numbers and
+    arrays.
     Tensors that share memory share it again after `load`. The file is replaced at once, so that a crash leaves the old one or
     the new one. A path that ends in ``.safetensors`` is written in that format. The pickle inside is always of protocol 2, the
     one that PyTorch reads with ``weights_only=True``; NumPy's values it reads once ``add_safe_globals`` knows NumPy's classes.
@@ -136,7 +137,9 @@ def save(
     """
     _check_protocol(pickle_module, pickle_protocol)
     if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
-        raise AttributeError(f"save: 'f' is {type(f).__name__}, needs a string, a path or a file-like object with a 'write' attribute")
+        raise AttributeError(
+            f"save: 'f' is {type(f).__name__}, needs a string, a path or a file-like object with a 'write' attribute"
+        )
     if isinstance(f, (str, os.PathLike)) and os.fsdecode(f).endswith(".safetensors"):
         safe.save_file(obj, f)
         return
@@ -158,7 +161,7 @@ def _folder(f: Path | BinaryIO) -> str:
     return stem if stem.isascii() and stem.strip(".") and not set(stem) & set("/\\:\0") else "archive"
 
 
-# ---- loading ------------------------------------------------------------------------------------------------------------
+# ---- loading ---------------------------------------------------------------------------------------------------------
 
 
 class ZipStorages:
@@ -181,7 +184,9 @@ class ZipStorages:
     def _open(self, of: Any, key: str, size: object, location: str) -> Storage:
         entry = self.archive.entry(self.prefix + key)
         if type(size) is not int or size < 0 or size * of.itemsize != entry.size:
-            raise FileError(f"damaged checkpoint: record {entry.name!r} has {entry.size} bytes, the pickle needs {size} × {of.itemsize}")
+            raise FileError(
+                f"damaged checkpoint: record {entry.name!r} has {entry.size} bytes, the pickle needs {size} × {of.itemsize}"
+            )
         return self.restore(Storage(of, size, lambda: self._read(entry, of)), location)
 
     def _read(self, entry: Any, of: Any) -> np.ndarray:
@@ -205,7 +210,9 @@ def _load_zip(file: BinaryIO, map_location: object, path: Path | None, encoding:
     archive = ZipReader(file)
     mapped = np.memmap(path, np.uint8, "c") if path is not None else None
     if "constants.pkl" in archive.entries:
-        warnings.warn("load: a TorchScript archive; its tensors are read, by name, and its program is not", UserWarning, stacklevel=3)
+        warnings.warn(
+            "load: a TorchScript archive; its tensors are read, by name, and its program is not", UserWarning, stacklevel=3
+        )
         storages = ZipStorages(archive, map_location, mapped, script.prefix(archive))
         return script.load(archive, storages, map_location)
     host = Host(ZipStorages(archive, map_location, mapped), map_location)
@@ -217,7 +224,9 @@ def _check_arguments(pickle_module: object, weights_only: bool | None, options: 
     if pickle_module is not None and weights_only in (None, True):
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     if pickle_module not in (None, pickle):
-        raise NotImplementedError(f"load: pickle_module is {pickle_module!r}; kuai reads checkpoints by itself and executes nothing")
+        raise NotImplementedError(
+            f"load: pickle_module is {pickle_module!r}; kuai reads checkpoints by itself and executes nothing"
+        )
     encoding = options.pop("encoding", "utf-8")
     for name in options:
         if name not in ("fix_imports", "errors", "buffers"):
@@ -269,7 +278,8 @@ def _check_readable(f: object) -> None:
     for method in ("read", "readline", "seek", "tell"):
         if not hasattr(f, method):
             raise AttributeError(
-                f"load: 'f' is {type(f).__name__}, needs a path or a file with read, readline, seek and tell; it has no {method!r}. "
+                f"load: 'f' is {type(f).__name__}, needs a path or a file with read, readline, seek and "
+                f"tell; it has no {method!r}. "
                 "Read it into an io.BytesIO first"
             )
 
@@ -282,6 +292,7 @@ def _load_file(file: BinaryIO, map_location: object, mapped: Path | None, encodi
         return _load_zip(file, map_location, mapped, encoding)
     if mapped is not None:
         raise RuntimeError(
-            "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`; load this one without mmap"
+            "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`; "
+            "load this one without mmap"
         )
     return legacy.read(file, map_location, encoding)

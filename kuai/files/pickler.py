@@ -294,7 +294,8 @@ class Pickler:
     def _refusal(self, value: object) -> str:
         kind = type(value)
         names = ["module" if tensors.is_module(value) else kind.__name__]
-        way = next((_WAYS_OUT[n] for n in names if n in _WAYS_OUT), "save what it holds as tensors, numbers, strings, lists and dicts")
+        plain = "save what it holds as tensors, numbers, strings, lists and dicts"
+        way = next((_WAYS_OUT[n] for n in names if n in _WAYS_OUT), plain)
         full = f"{kind.__module__}.{kind.__qualname__}"
         return (
             f"save: {self._place()} is a {full}, and a checkpoint holds no objects that loading would have to execute; {way}, "

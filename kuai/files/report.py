@@ -84,7 +84,7 @@ class Report:
             yield f"  refused: {self.problem}"
 
 
-# ---- a host that records ------------------------------------------------------------------------------------------------
+# ---- a host that records ---------------------------------------------------------------------------------------------
 
 
 class _Unknown:
@@ -173,7 +173,7 @@ def _record(function: str, args: tuple) -> TensorRecord:
     return TensorRecord("", tuple(args[2]), of.name, part.device, args[1], tuple(args[3]), part.key)
 
 
-# ---- inspect ------------------------------------------------------------------------------------------------------------
+# ---- inspect ---------------------------------------------------------------------------------------------------------
 
 
 def inspect_file(path: Path) -> Report:
@@ -291,7 +291,7 @@ def get_unsafe_globals_in_checkpoint(f: Path | BinaryIO) -> list[str]:
     return [name for name in recorder.unknown if name not in registry.names()]
 
 
-# ---- convert ------------------------------------------------------------------------------------------------------------
+# ---- convert ---------------------------------------------------------------------------------------------------------
 
 
 def convert(source: Path, target: Path) -> None:

@@ -37,7 +37,7 @@ def _library(what: str) -> ModuleType:
     return safetensors
 
 
-# ---- saving -------------------------------------------------------------------------------------------------------------
+# ---- saving ----------------------------------------------------------------------------------------------------------
 
 
 def save_file(obj: Any, path: Path) -> None:
@@ -106,7 +106,7 @@ def _span(tensor: Any) -> tuple[int, int]:
     return offset * item, (last + 1) * item
 
 
-# ---- loading ------------------------------------------------------------------------------------------------------------
+# ---- loading ---------------------------------------------------------------------------------------------------------
 
 
 def read_header(path: Path) -> tuple[dict[str, dict], dict[str, str], int]:
@@ -175,7 +175,7 @@ def _build(storage: Storage, of: dtypes.dtype, shape: tuple[int, ...]) -> Any:
     return tensors.build(flat, of, 0, shape, tensors.contiguous_strides(shape), False, storage.device, storage)
 
 
-# ---- several files ------------------------------------------------------------------------------------------------------
+# ---- several files ---------------------------------------------------------------------------------------------------
 
 
 def read_index(path: Path) -> dict[str, str]:

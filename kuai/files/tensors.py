@@ -74,7 +74,7 @@ def to_numpy(value: Tensor) -> np.ndarray:
     return value._array()
 
 
-# ---- a tensor's memory --------------------------------------------------------------------------------------------------
+# ---- a tensor's memory -----------------------------------------------------------------------------------------------
 
 
 def _probe(value: Tensor) -> tuple[np.ndarray, np.ndarray] | None:
@@ -141,7 +141,7 @@ def geometry_of(value: Tensor) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
     return offset // item, shape, tuple(s // item for s in view.strides)
 
 
-# ---- a tensor on memory -------------------------------------------------------------------------------------------------
+# ---- a tensor on memory ----------------------------------------------------------------------------------------------
 
 
 def _on(flat: np.ndarray, of: dtype, shape: tuple[int, ...], where: device) -> Tensor:

@@ -184,7 +184,7 @@ def _check_names(infos: list[zipfile.ZipInfo]) -> None:
 
 
 def _check_overlaps(infos: list[zipfile.ZipInfo], entries: list[Entry], size: int) -> None:
-    for info, entry in zip(infos, entries):
+    for entry in entries:
         if not entry.deflated and entry.stored != entry.size:
             raise RefusedError(f"zip entry {entry.name!r} is stored as {entry.stored} bytes and claims {entry.size}")
         if entry.offset + entry.stored > size:

@@ -136,8 +136,7 @@ def vjp(func: Callable, *primals: object, has_aux: bool = False) -> tuple:
         with enable_grad():
             found = _derivatives(leaves(out), inner, given_back)
         closed = iter(_close(found, inner))  # type: ignore[call-overload]
-        trees = tuple(rebuild(g, closed) for g in given)
-        return trees
+        return tuple(rebuild(g, closed) for g in given)
 
     result = _close(out, inner)
     return (result, pull, _close(aux, inner)) if has_aux else (result, pull)

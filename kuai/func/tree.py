@@ -26,9 +26,9 @@ def rebuild(tree: object, given: Iterator) -> object:
     if isinstance(tree, dict):
         return type(tree)((k, rebuild(v, given)) for k, v in tree.items())
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(rebuild(v, given) for v in tree))
+        return type(tree)(*[rebuild(v, given) for v in tree])  # type: ignore[arg-type]
     if isinstance(tree, (tuple, list)):
-        return type(tree)([rebuild(v, given) for v in tree])
+        return type(tree)([rebuild(v, given) for v in tree])  # type: ignore[arg-type]
     return next(given)
 
 

@@ -101,7 +101,8 @@ class _Conv(_ConvNd):
                          device, dtype)  # fmt: skip
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        function, padding = type(self)._function, self.padding
+        function = type(self)._function
+        padding: object = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             padding = 0
@@ -146,7 +147,7 @@ class Conv3d(_Conv):
     _rank, _function = 3, F.conv3d
 
 
-# ---- transposed ------------------------------------------------------------------------------------------------------------------
+# ---- transposed ------------------------------------------------------------------------------------------------------
 
 
 class _ConvTransposeNd(_ConvNd):
@@ -218,7 +219,7 @@ class ConvTranspose3d(_ConvTransposeNd):
     _rank, _function = 3, F.conv_transpose3d
 
 
-# ---- lazy ------------------------------------------------------------------------------------------------------------------------
+# ---- lazy ------------------------------------------------------------------------------------------------------------
 
 
 class _LazyConv(LazyModuleMixin):

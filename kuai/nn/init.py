@@ -39,7 +39,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return math.sqrt(2.0 / (1 + slope**2))
 
 
-# ---- one distribution ------------------------------------------------------------------------------------------------------
+# ---- one distribution ------------------------------------------------------------------------------------------------
 
 
 def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Any:
@@ -149,7 +149,7 @@ def zeros_(tensor: Any) -> Any:
     return constant_(tensor, 0.0)
 
 
-# ---- matrices that keep what goes through --------------------------------------------------------------------------------
+# ---- matrices that keep what goes through ----------------------------------------------------------------------------
 
 
 def eye_(tensor: Any) -> Any:
@@ -233,7 +233,7 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Generato
     return _fill_from(tensor, values)
 
 
-# ---- by the number of inputs and outputs ---------------------------------------------------------------------------------
+# ---- by the number of inputs and outputs -----------------------------------------------------------------------------
 
 
 def _calculate_fan_in_and_fan_out(tensor: Any) -> tuple[int, int]:
@@ -314,7 +314,7 @@ def kaiming_normal_(tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearit
     return tensor if std is None else normal_(tensor, 0, std, generator)
 
 
-# ---- old names -----------------------------------------------------------------------------------------------------------
+# ---- old names -------------------------------------------------------------------------------------------------------
 
 
 def _deprecated(function: Callable) -> Callable:

@@ -23,7 +23,7 @@ def typename(value: object) -> str:
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
-# ---- which layer -----------------------------------------------------------------------------------------------------------
+# ---- which layer -----------------------------------------------------------------------------------------------------
 
 
 def add_path(error: Exception, module: Module) -> None:
@@ -66,7 +66,7 @@ def _name_inside(outer: Module, inner: Module) -> str:
     return type(inner).__name__
 
 
-# ---- what was not registered -----------------------------------------------------------------------------------------------
+# ---- what was not registered -----------------------------------------------------------------------------------------
 
 
 def warn_unregistered(owner: Module, name: str, values: list | tuple | dict) -> None:

@@ -130,7 +130,7 @@ class Hooked:
         self._is_full_backward_hook = full
 
 
-# ---- hooks of all modules ------------------------------------------------------------------------------------------------
+# ---- hooks of all modules --------------------------------------------------------------------------------------------
 
 
 def _add_global(name: str, hook: Callable, marks: tuple[str, ...] = ()) -> RemovableHandle:
@@ -229,7 +229,7 @@ def registered(kind: str, module: Module, name: object, value: object) -> Any:
     return value
 
 
-# ---- a call with hooks ---------------------------------------------------------------------------------------------------
+# ---- a call with hooks -----------------------------------------------------------------------------------------------
 
 
 def _hooks(module: Module, name: str) -> Sequence[tuple[int, Callable, dict]]:
@@ -304,7 +304,7 @@ def _call_always(module: Module, args: tuple, kwargs: dict, result: object, call
             )
 
 
-# ---- backward hooks ------------------------------------------------------------------------------------------------------
+# ---- backward hooks --------------------------------------------------------------------------------------------------
 
 
 def _backward_hooks(module: Module, full: bool) -> list[Callable]:

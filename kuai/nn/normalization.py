@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
+from typing import Any
 
 from ..ops.creation import empty, ones, tensor, zeros
 from ..ops.normalization import across_channels
@@ -31,7 +32,7 @@ class _NormBase(Module):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        options = {"device": device, "dtype": dtype}
+        options: Any = {"device": device, "dtype": dtype}
         self.register_parameter("weight", Parameter(empty(num_features, **options)) if affine else None)
         self.register_parameter("bias", Parameter(empty(num_features, **options)) if affine and bias else None)
         tracked = track_running_stats
@@ -217,7 +218,7 @@ class InstanceNorm3d(_InstanceNorm):
     _ranks = (4, 5)
 
 
-# ---- lazy ------------------------------------------------------------------------------------------------------------------------
+# ---- lazy ------------------------------------------------------------------------------------------------------------
 
 
 class _LazyNorm(LazyModuleMixin):
@@ -227,7 +228,7 @@ class _LazyNorm(LazyModuleMixin):
                  device: object = None, dtype: object = None, *, bias: bool = True):  # fmt: skip
         super().__init__(0, eps, momentum, False, False, device, dtype)
         self.affine, self.track_running_stats = affine, track_running_stats
-        options = {"device": device, "dtype": dtype}
+        options: Any = {"device": device, "dtype": dtype}
         if affine:
             self.weight = UninitializedParameter(**options)
             self.bias = UninitializedParameter(**options) if bias else None
@@ -317,7 +318,7 @@ class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
     cls_to_become = InstanceNorm3d
 
 
-# ---- without statistics of channels -------------------------------------------------------------------------------------------------
+# ---- without statistics of channels ----------------------------------------------------------------------------------
 
 
 def _shape(given: int | Sequence[int]) -> tuple[int, ...]:

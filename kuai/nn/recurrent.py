@@ -67,7 +67,7 @@ class RNNBase(Module):
         """The parameters of one layer in one direction."""
         gates, outgoing = MODES[self.mode][1] * self.hidden_size, self.proj_size or self.hidden_size
         incoming = self.input_size if layer == 0 else outgoing * (2 if self.bidirectional else 1)
-        shapes = {"weight_ih": (gates, incoming), "weight_hh": (gates, outgoing)}
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (gates, incoming), "weight_hh": (gates, outgoing)}
         if self.bias:
             shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
         if self.proj_size:
@@ -285,7 +285,7 @@ class LSTM(RNNBase):
         return hx if permutation is None else tuple(h.index_select(1, permutation) for h in hx)
 
 
-# ---- cells -----------------------------------------------------------------------------------------------------------------------------
+# ---- cells -----------------------------------------------------------------------------------------------------------
 
 
 class RNNCellBase(Module):

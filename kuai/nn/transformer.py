@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
 from .. import dtypes
 from ..engine.trace import current
@@ -83,7 +84,7 @@ class TransformerEncoderLayer(_Layer):
                  activation: Activation = F.relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
                  norm_first: bool = False, bias: bool = True, device: object = None, dtype: object = None):  # fmt: skip
         super().__init__()
-        options = {"device": device, "dtype": dtype}
+        options: Any = {"device": device, "dtype": dtype}
         self.self_attn = MultiheadAttention(d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **options)
         self._add_rest(2, d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, bias, options)
 
@@ -109,7 +110,7 @@ class TransformerDecoderLayer(_Layer):
                  activation: Activation = F.relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
                  norm_first: bool = False, bias: bool = True, device: object = None, dtype: object = None):  # fmt: skip
         super().__init__()
-        options = {"device": device, "dtype": dtype}
+        options: Any = {"device": device, "dtype": dtype}
         for name in ("self_attn", "multihead_attn"):
             setattr(self, name, MultiheadAttention(d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **options))
         self._add_rest(3, d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, bias, options)
@@ -214,7 +215,7 @@ class Transformer(Module):
                  batch_first: bool = False, norm_first: bool = False, bias: bool = True, device: object = None,
                  dtype: object = None):  # fmt: skip
         super().__init__()
-        options = {"device": device, "dtype": dtype}
+        options: Any = {"device": device, "dtype": dtype}
         form = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
 
         def norm() -> LayerNorm:

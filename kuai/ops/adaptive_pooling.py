@@ -18,7 +18,7 @@ from .random import rand
 from .taps import Axis, adaptive_windows, resample, window_table
 from .windows import frozen, repeated
 
-# ---- what is given and wanted ----------------------------------------------------------------------------------------------------
+# ---- what is given and wanted ----------------------------------------------------------------------------------------
 
 
 def _wanted(name: str, input: Tensor, output_size: object, rank: int) -> tuple[int, ...]:
@@ -45,7 +45,7 @@ def _wanted(name: str, input: Tensor, output_size: object, rank: int) -> tuple[i
     return found
 
 
-# ---- averages ---------------------------------------------------------------------------------------------------------------------
+# ---- averages --------------------------------------------------------------------------------------------------------
 
 
 def _adaptive_avg(rank: int, input: Tensor, output_size: object) -> Tensor:
@@ -96,7 +96,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size: object) -> Tensor:
     return _adaptive_avg(3, input, output_size)
 
 
-# ---- greatest elements --------------------------------------------------------------------------------------------------------------
+# ---- greatest elements -----------------------------------------------------------------------------------------------
 
 
 def _max_rule(op: Op, avals: Sequence, *, wanted: tuple) -> tuple:
@@ -125,7 +125,9 @@ def _greatest(xp, x, positions, rank: int):
     if positions.ndim == rank + 1:  # the same ones in all planes
         taken = planes[..., positions]
     else:
-        taken = xp.take_along_axis(planes, positions.reshape(*planes.shape[:-1], prod(positions.shape[-rank - 1 :])), -1).reshape(positions.shape)
+        taken = xp.take_along_axis(
+            planes, positions.reshape(*planes.shape[:-1], prod(positions.shape[-rank - 1 :])), -1).reshape(positions.shape
+        )
     winner = taken.argmax(-1)[..., None]
     where = xp.take_along_axis(xp.broadcast_to(positions, taken.shape), winner, -1)
     return xp.take_along_axis(taken, winner, -1)[..., 0], where[..., 0]
@@ -208,7 +210,7 @@ adaptive_max_pool1d_with_indices = _with_indices(adaptive_max_pool1d)
 adaptive_max_pool2d_with_indices = _with_indices(adaptive_max_pool2d)
 adaptive_max_pool3d_with_indices = _with_indices(adaptive_max_pool3d)
 
-# ---- fractional: windows in drawn places ------------------------------------------------------------------------------------------------
+# ---- fractional: windows in drawn places -----------------------------------------------------------------------------
 
 
 def _fractional_vjp(g, out, avals, kernel, wanted):
@@ -287,7 +289,7 @@ def fractional_max_pool3d(input: Tensor, kernel_size: object, output_size: objec
 fractional_max_pool2d_with_indices = _with_indices(fractional_max_pool2d)
 fractional_max_pool3d_with_indices = _with_indices(fractional_max_pool3d)
 
-# ---- unpool ------------------------------------------------------------------------------------------------------------------------------
+# ---- unpool ----------------------------------------------------------------------------------------------------------
 
 
 def _unpool(rank: int, input: Tensor, indices: Tensor, kernel_size: object, stride: object, padding: object,
@@ -305,7 +307,9 @@ def _unpool(rank: int, input: Tensor, indices: Tensor, kernel_size: object, stri
     try:
         made = zeros.scatter(-1, _planes(indices, rank), _planes(input, rank))
     except (IndexError, RuntimeError) as error:
-        raise RuntimeError(f"Found an invalid max index (output volumes are of size {'x'.join(map(str, sizes))}): {error}") from None
+        raise RuntimeError(
+            f"Found an invalid max index (output volumes are of size {'x'.join(map(str, sizes))}): {error}"
+        ) from None
     return made.reshape(*zeros.shape[:-1], *sizes)
 
 

@@ -11,13 +11,14 @@ from operator import index as as_index
 
 import numpy as np
 
+from .. import dtypes
 from ..dispatch import recorder
 from ..engine.program import Aval, Op, parameters
 from ..tensor import Tensor
 from . import rules
 from .define import op, write_out
 
-# ---- arguments ---------------------------------------------------------------------------------------------------------------
+# ---- arguments -------------------------------------------------------------------------------------------------------
 
 NUMPYS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 
@@ -113,12 +114,26 @@ def same_along(op: Op, avals: Sequence, *, dim: int, **static: object) -> tuple:
     return x, x.dtype
 
 
+def write_exact(out: Tensor, made: Tensor) -> Tensor:
+    """Put a result into the tensor given as ``out=``, which must have its dtype: what reductions that choose ask for."""
+    if out.dtype is not made.dtype:
+        raise RuntimeError(f"Expected out tensor to have dtype {made.dtype}, but got {out.dtype} instead")
+    return write_out(out, made)
+
+
 def write_outs(outs: Sequence | None, made: tuple) -> tuple:
     """Put several results into the tensors given as ``out=``, if they are."""
-    return made if outs is None else type(made)([write_out(o, m) for o, m in zip(outs, made)])
+    return made if outs is None else type(made)([write_exact(o, m) for o, m in zip(outs, made)])
 
 
-# ---- spreading: the reverse of a reduction -----------------------------------------------------------------------------------
+def wanted_dtype(dtype: object, out: Tensor | None) -> dtypes.dtype | None:
+    """The dtype asked for, by name or by ``out=``: sums and products are computed in it."""
+    if dtype is not None:
+        return dtypes.as_dtype(dtype)
+    return None if out is None else out.dtype
+
+
+# ---- spreading: the reverse of a reduction ---------------------------------------------------------------------------
 
 
 def _spread_rule(op: Op, avals: Sequence, *, shape: tuple, dim: object, keepdim: bool, divisor: int) -> tuple:
@@ -151,7 +166,7 @@ def spread(g: Tensor, shape: tuple[int, ...], dim: object, keepdim: bool, diviso
     return _record_spread((shape, dim, keepdim, divisor), g)
 
 
-# ---- taking and putting along a dimension ------------------------------------------------------------------------------------
+# ---- taking and putting along a dimension ----------------------------------------------------------------------------
 
 
 def _take_rule(op: Op, avals: Sequence, *, dim: int, squeeze: bool, repeats: bool) -> tuple:

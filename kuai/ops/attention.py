@@ -19,7 +19,7 @@ from .define import op
 from .dropout import _check_probability
 from .random import draw
 
-# ---- the text: what both executions compute ---------------------------------------------------------------------------------------
+# ---- the text: what both executions compute --------------------------------------------------------------------------
 
 
 def _causal(xp, rows: int, columns: int):
@@ -59,7 +59,7 @@ def _from_probabilities(matmul, p, q, k, v, keep, share, g, scale: float) -> tup
     return matmul(gs, k) * scale, matmul(gs.swapaxes(-1, -2), q) * scale, gv, gs
 
 
-# ---- rules --------------------------------------------------------------------------------------------------------------------------
+# ---- rules -----------------------------------------------------------------------------------------------------------
 
 
 def _check(q: Aval, k: Aval, v: Aval, mask: Aval | None) -> None:
@@ -101,7 +101,9 @@ def _attention_rule(op: Op, avals: Sequence, *, causal: bool, scale: float) -> t
     if mask is not None:
         scores = (*batch, length, keys)
         if rules.broadcast_shapes("scaled_dot_product_attention", mask.shape, scores) != scores:
-            raise RuntimeError(f"scaled_dot_product_attention: attn_mask of shape {list(mask.shape)} does not broadcast to {scores}")
+            raise RuntimeError(
+                f"scaled_dot_product_attention: attn_mask of shape {list(mask.shape)} does not broadcast to {scores}"
+            )
     out = Aval((*batch, length, features), q.dtype, rules.common_device(op, avals))
     return out, (q.dtype, q.dtype, q.dtype, _mask_dtype(mask, q), dtypes.bool_, q.dtype)
 
@@ -129,7 +131,7 @@ def _cost(state: State) -> float:
     return scores * (8.0 + 0.2 * shapes[0][-1])
 
 
-# ---- ops ------------------------------------------------------------------------------------------------------------------------------
+# ---- ops -------------------------------------------------------------------------------------------------------------
 
 
 def _on_graph(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
@@ -167,7 +169,7 @@ def _attention(xp, q, k, v, mask, keep, share, *, causal, scale):
     return xp.matmul(_dropped(_probabilities(xp, q, k, mask, causal, scale), keep, share), v)
 
 
-# ---- what is called ---------------------------------------------------------------------------------------------------------------------
+# ---- what is called --------------------------------------------------------------------------------------------------
 
 
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,

@@ -464,7 +464,7 @@ def clamp_max(input: Tensor, max: object, *, out: Tensor | None = None) -> Tenso
     return clamp(input, None, max, out=out)
 
 
-# ---- nearly equal, equal, among ----------------------------------------------------------------------------------------
+# ---- nearly equal, equal, among --------------------------------------------------------------------------------------
 
 
 def _close_rule(op: Op, avals: Sequence, *, equal_nan: bool) -> tuple:

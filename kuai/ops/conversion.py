@@ -156,7 +156,7 @@ def cuda(self: Tensor, device: object = None, non_blocking: bool = False, memory
     return to_device(self, placement("cuda" if device is None else device))
 
 
-# ---- writing in place --------------------------------------------------------------------------------------------------------
+# ---- writing in place ------------------------------------------------------------------------------------------------
 
 
 def assign(self: Tensor, result: Tensor, name: str = "copy_") -> Tensor:

@@ -42,7 +42,7 @@ class Geometry(NamedTuple):
         return Geometry((1, *self.stride), ((0, 0), *self.pads), (1, *self.dilation), self.groups)
 
 
-# ---- by NumPy ------------------------------------------------------------------------------------------------------------------
+# ---- by NumPy --------------------------------------------------------------------------------------------------------
 
 
 def _is_depthwise(w: Sequence[int], groups: int) -> bool:
@@ -133,7 +133,7 @@ def _weight_numpy(x: np.ndarray, g: np.ndarray, kernel: Sequence[int], at: Geome
     return out.reshape(g.shape[1], inner, *kernel)
 
 
-# ---- depthwise: each channel by itself -----------------------------------------------------------------------------------------
+# ---- depthwise: each channel by itself -------------------------------------------------------------------------------
 
 
 def _by_channel(x, channels: int):
@@ -170,7 +170,7 @@ def _depthwise_weight(xp, x, g, kernel: Sequence[int], at: Geometry):
     return xp.stack(rows, -1).reshape(g.shape[1], 1, *kernel)
 
 
-# ---- by XLA --------------------------------------------------------------------------------------------------------------------
+# ---- by XLA ----------------------------------------------------------------------------------------------------------
 
 
 def _lax_convolve(xp, x, w, at: Geometry, **given):
@@ -236,7 +236,7 @@ def _weight_of_group(xp, x, g, kernel, at: Geometry):
     return made.swapaxes(0, 1)
 
 
-# ---- rules ---------------------------------------------------------------------------------------------------------------------
+# ---- rules -----------------------------------------------------------------------------------------------------------
 
 
 def _check_operands(op: Op, avals: Sequence, at: Geometry, name: str) -> None:
@@ -333,7 +333,7 @@ def _cost(state: State) -> float:
     return 0.1 * (x.size * y.size * z.size / max(x.shape[0], 1)) ** 0.5 + 2.0 * sizes[-1]
 
 
-# ---- the ops -------------------------------------------------------------------------------------------------------------------
+# ---- the ops ---------------------------------------------------------------------------------------------------------
 
 
 def _as_channels(b, y):
@@ -372,7 +372,7 @@ def _weight(xp, x, y, *, kernel, at):
     return _weight_numpy(x, y, kernel, at)
 
 
-# ---- what is called --------------------------------------------------------------------------------------------------------------
+# ---- what is called --------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from .rules import normalize_dim
 from .strided import diagonal_put, diagonal_shape, strided_put
 from .views import piece_place, row_place, sizes, strided_place
 
-# ---- written through -----------------------------------------------------------------------------------------------------
+# ---- written through -------------------------------------------------------------------------------------------------
 
 
 def _check_part(src: Tensor, shape: Sequence[int]) -> None:
@@ -87,7 +87,7 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Sequence[int], stride: 
 
 
 
-# ---- read --------------------------------------------------------------------------------------------------------------
+# ---- read ------------------------------------------------------------------------------------------------------------
 
 
 def apart(x: Tensor) -> Tensor:

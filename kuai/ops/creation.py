@@ -183,7 +183,7 @@ def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requir
     return _like(input, value, dtype, device, requires_grad)
 
 
-# ---- from data -----------------------------------------------------------------------------------------------------------
+# ---- from data -------------------------------------------------------------------------------------------------------
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor:
@@ -373,7 +373,7 @@ def scalar_tensor(s, *, dtype=None, device=None, layout=None, pin_memory=False, 
     return full((), s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
-# ---- by a rule -----------------------------------------------------------------------------------------------------------
+# ---- by a rule -------------------------------------------------------------------------------------------------------
 
 
 def _place(array: np.ndarray, d: dtype, where: object, requires_grad: bool, out: Tensor | None) -> Tensor:
@@ -390,7 +390,8 @@ def _number(x: object) -> object:
     return x.item() if isinstance(x, (Tensor, np.generic)) else x
 
 
-def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+           requires_grad=False) -> Tensor:  # fmt: skip
     """Numbers from start up to but not including end (``torch.arange``).
 
     >>> import kuai as torch
@@ -487,7 +488,9 @@ def complex_(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor
     tensor([1.+2.j])
     """
     if real.dtype is not imag.dtype or real.dtype not in (dtypes.float32, dtypes.float64, dtypes.float16):
-        raise RuntimeError(f"complex: expected both inputs to be Half, Float or Double and equal, got {real.dtype} and {imag.dtype}")
+        raise RuntimeError(
+            f"complex: expected both inputs to be Half, Float or Double and equal, got {real.dtype} and {imag.dtype}"
+        )
     made = _complex(real, imag)
     if out is not None and out.dtype is not made.dtype:
         raise RuntimeError(f"complex: expected out to be of {made.dtype}, got {out.dtype}")
@@ -506,7 +509,7 @@ def _complex(xp, real, imag):
     return join(xp, real, imag)
 
 
-# ---- from a tensor's own dtype and device ----------------------------------------------------------------------------------
+# ---- from a tensor's own dtype and device ----------------------------------------------------------------------------
 
 
 def _new(self: Tensor, size: tuple, value: object, dtype: object, device: object, requires_grad: bool, name: str) -> Tensor:

@@ -67,11 +67,11 @@ def cumsum(input: Tensor, dim: int, *, dtype: object = None, out: Tensor | None 
     >>> torch.cumsum(torch.tensor([1, 2, 3]), dim=0)
     tensor([1, 3, 6])
     """
-    made = _record_cumsum((dim_of(dim, "cumsum"), dtype and dtypes.as_dtype(dtype), False), input)
+    made = _record_cumsum((dim_of(dim, "cumsum"), wanted_dtype(dtype, out), False), input)
     return made if out is None else write_out(out, made)
 
 
-# ---- products: the derivative is a linear recurrence, which has no division and so no trouble with zeros ---------------------
+# ---- products: the derivative is a linear recurrence, which has no division and so no trouble with zeros -------------
 
 
 def _shift_body(xp, x, *, dim, by, fill):
@@ -150,7 +150,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: object = None, out: Tensor | None
     >>> torch.cumprod(torch.tensor([1, 2, 3, 4]), dim=0)
     tensor([ 1,  2,  6, 24])
     """
-    made = _cumprod(input, dim=dim_of(dim, "cumprod"), dtype=dtype and dtypes.as_dtype(dtype), reverse=False)
+    made = _cumprod(input, dim=dim_of(dim, "cumprod"), dtype=wanted_dtype(dtype, out), reverse=False)
     return made if out is None else write_out(out, made)
 
 
@@ -215,10 +215,10 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     tensor([0.0000, 0.6931, 1.0986])
     """
     made = _logcumsumexp(input, dim=dim_of(dim, "logcumsumexp"))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
-# ---- running extremes --------------------------------------------------------------------------------------------------------
+# ---- running extremes ------------------------------------------------------------------------------------------------
 
 
 def _extreme_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:
@@ -278,7 +278,7 @@ def cummin(input: Tensor, dim: int, *, out: tuple | None = None):
     return write_outs(out, return_types.cummin(_cummin(input, dim=dim_of(dim, "cummin"))))
 
 
-# ---- neighbours: differences, integrals, slopes ------------------------------------------------------------------------------
+# ---- neighbours: differences, integrals, slopes ----------------------------------------------------------------------
 
 
 def _neighbours_rule(op: Op, avals: Sequence, *, dim: int) -> tuple:

@@ -15,7 +15,8 @@ REQUIRED = object()
 
 
 def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, name: str | None = None, cost: object = 1.0,
-       grad_name: str | None = None, exact: bool = False, many: bool = False, view: Callable | None = None) -> Callable:  # fmt: skip
+       grad_name: str | None = None, exact: bool = False, many: bool = False,
+       view: Callable | None = None) -> Callable:  # fmt: skip
     """Define an op from its body ``f(xp, *inputs, *, static…)``, where xp is numpy or jax.numpy.
 
     shape: the rule ``(op, avals, **static) -> (aval or tuple of avals, dtype to compute in)``.

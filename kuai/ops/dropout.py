@@ -14,7 +14,7 @@ from ..random import streams
 from ..tensor import Tensor
 from . import rules
 from .define import op
-from .random import draw
+from .random import draw, laid_out
 
 SATURATION = 1.7580993408473766  # minus what SELU comes to far to the left
 
@@ -56,27 +56,17 @@ def _scale(keep: float, d: dtypes.dtype) -> float:
     return float((work(1) / work(keep)).astype(d.numpy))
 
 
-def _memory_order(x: Tensor) -> list[int] | None:
-    """The dimensions in the order of memory, if that is not their own: PyTorch draws masks in it."""
-    if x._storage is None or x.is_contiguous():
-        return None
-    strides = x.stride()
-    return sorted(range(x.ndim), key=lambda i: -strides[i])
-
-
 def _mask(x: Tensor, keep: float, features: bool) -> Tensor:
     """Which elements are kept, or which channels: the second dimension of each sample."""
 
-    def host(generator: object, n: int) -> np.ndarray:
-        return streams.bernoulli(generator, n, keep)
+    def made(shape: tuple, _: bool) -> Tensor:
+        return draw("bernoulli", shape, dtypes.bool_, x.device, None, keep, 0.0, lambda g, n: streams.bernoulli(g, n, keep))
 
-    if features and x.ndim < 2:
+    if not features:
+        return laid_out(x, made, x._storage is None or x.is_contiguous())
+    if x.ndim < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    shape = (*x.shape[:2], *[1] * (x.ndim - 2)) if features else x.shape
-    order = None if features else _memory_order(x)
-    drawn = shape if order is None else tuple(shape[i] for i in order)
-    mask = draw("bernoulli", drawn, dtypes.bool_, x.device, None, keep, 0.0, host)
-    return mask if order is None else mask.permute([order.index(i) for i in range(x.ndim)])
+    return made((*x.shape[:2], *[1] * (x.ndim - 2)), True)
 
 
 def _dropped(input: Tensor, p: float, train: bool, features: bool) -> Tensor:

@@ -114,7 +114,7 @@ def unravel_index(indices: Tensor, shape: int | tuple[int, ...]) -> tuple[Tensor
     return tuple(remainder(div(indices, step, rounding_mode="floor"), n) for step, n in zip(steps, sizes))
 
 
-# ---- methods that are about the tensor as an object ------------------------------------------------------------------------
+# ---- methods that are about the tensor as an object ------------------------------------------------------------------
 
 
 def as_subclass(self: Tensor, cls: type) -> Tensor:

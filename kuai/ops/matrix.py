@@ -313,7 +313,7 @@ def _contracted(dims: object, a: Tensor, b: Tensor) -> tuple[list[int], list[int
     return [rules.normalize_dim(d, a.ndim) for d in over_a], [rules.normalize_dim(d, b.ndim) for d in over_b]
 
 
-# ---- einsum ----------------------------------------------------------------------------------------------------------------
+# ---- einsum ----------------------------------------------------------------------------------------------------------
 
 
 def _einsum_rule(op: Op, avals: Sequence, *, equation: str) -> tuple:

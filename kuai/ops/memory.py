@@ -19,7 +19,7 @@ from .joining import cat
 from .strided import strided_of, strided_view
 from .views import sizes, storage_root
 
-# ---- the tensor itself seen in another way -----------------------------------------------------------------------------
+# ---- the tensor itself seen in another way ---------------------------------------------------------------------------
 
 
 def _become(self: Tensor, look: Callable) -> Tensor:
@@ -125,7 +125,7 @@ def set_(self: Tensor, source: object = None, storage_offset: int = 0, size: Seq
     return self
 
 
-# ---- storages ----------------------------------------------------------------------------------------------------------
+# ---- storages --------------------------------------------------------------------------------------------------------
 
 
 class UntypedStorage:

@@ -10,7 +10,8 @@ from . import convolution as convolutions
 
 
 def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
-               running_var: Tensor | None, training: bool, momentum: float, eps: float, cudnn_enabled: bool = True) -> Tensor:  # fmt: skip
+               running_var: Tensor | None, training: bool, momentum: float, eps: float,
+               cudnn_enabled: bool = True) -> Tensor:  # fmt: skip
     """`torch.nn.functional.batch_norm`, the parameters before the statistics (``torch.batch_norm``).
 
     >>> import kuai as torch
@@ -40,7 +41,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     return normalization.group_norm(input, num_groups, weight, bias, eps)
 
 
-# ---- with the statistics --------------------------------------------------------------------------------------------------------------
+# ---- with the statistics ---------------------------------------------------------------------------------------------
 
 
 def _statistics(x: Tensor, dims: tuple[int, ...], keepdim: bool, eps: float) -> tuple[Tensor, Tensor]:
@@ -72,7 +73,7 @@ def native_group_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None,
     return made, *_statistics(input.detach().reshape(N, group, C // group * HxW), (2,), False, eps)
 
 
-# ---- convolutions and pools ---------------------------------------------------------------------------------------------------------------
+# ---- convolutions and pools ------------------------------------------------------------------------------------------
 
 
 def convolution(input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int],

@@ -38,7 +38,7 @@ class Norm(NamedTuple):
         return tuple(i for i, n in enumerate(self.affine) if n == 1)
 
 
-# ---- the text: arrays of NumPy and of jax.numpy, and tensors where a derivative is to be differentiated ----------------------------
+# ---- the text: arrays of NumPy and of jax.numpy, and tensors where a derivative is to be differentiated --------------
 
 
 def _mean(x, axes: tuple[int, ...]):
@@ -72,7 +72,7 @@ def _cotangents(g, x, w, b, how: Norm):
     return gx, gw, b if b is None else g.sum(axis=how.shared).reshape(b.shape)
 
 
-# ---- ops -------------------------------------------------------------------------------------------------------------------------
+# ---- ops -------------------------------------------------------------------------------------------------------------
 
 
 def _norm_rule(op: Op, avals: Sequence, *, how: Norm) -> tuple:
@@ -141,7 +141,7 @@ _record_layer, _record_group, _record_rms, _record_batch, _record_instance = (
     )  # fmt: skip
 )
 
-# ---- batch norm with running statistics: while training, they are results as well ---------------------------------------------------
+# ---- batch norm with running statistics: while training, they are results as well ------------------------------------
 
 
 def _tracked_rule(op: Op, avals: Sequence, *, how: Norm) -> tuple:
@@ -210,7 +210,7 @@ def _batch_norm_fixed(xp, x, w, b, mean, var, *, eps, affine):
 
 _record_fixed = recorder(_batch_norm_fixed.op)
 
-# ---- over the last dimensions --------------------------------------------------------------------------------------------------------
+# ---- over the last dimensions ----------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
@@ -281,7 +281,7 @@ def _smallest_step(d: dtype) -> float:
     return dtypes.finfo(dtypes.float32 if d.itemsize == 2 else d).eps
 
 
-# ---- over groups of channels -----------------------------------------------------------------------------------------------------------
+# ---- over groups of channels -----------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
@@ -325,7 +325,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     return _record_group(how, input, weight, bias)
 
 
-# ---- over batches, and over each sample ----------------------------------------------------------------------------------------------
+# ---- over batches, and over each sample ------------------------------------------------------------------------------
 
 
 def _by_channels(shape: Sequence[int]) -> tuple[int, ...]:
@@ -365,7 +365,8 @@ def _with_running(input, weight, bias, mean, var, eps):
 
 
 def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
-               bias: Tensor | None = None, training: bool = False, momentum: object = 0.1, eps: float = 1e-05) -> Tensor:  # fmt: skip
+               bias: Tensor | None = None, training: bool = False, momentum: object = 0.1,
+               eps: float = 1e-05) -> Tensor:  # fmt: skip
     """Mean 0 and variance 1 for each channel: of this batch, or with the running statistics (``torch.nn.functional.batch_norm``).
 
     >>> import kuai as torch
@@ -420,7 +421,7 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
     return _track(input, weight, bias, running_mean, running_var, momentum, how)
 
 
-# ---- across channels -----------------------------------------------------------------------------------------------------------------
+# ---- across channels -------------------------------------------------------------------------------------------------
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

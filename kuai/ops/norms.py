@@ -15,7 +15,7 @@ from .along import axes, dims_of, need_tensor, reduced, spread
 from .define import op, write_out
 from .searching import share_ties
 
-# ---- vector norms ------------------------------------------------------------------------------------------------------------
+# ---- vector norms ----------------------------------------------------------------------------------------------------
 
 
 def _norm_rule(op: Op, avals: Sequence, *, ord: float, dim: object, keepdim: bool, dtype: dtype | None) -> tuple:
@@ -105,7 +105,7 @@ def vector_norm(x: Tensor, ord: object = 2, dim: object = None, keepdim: bool = 
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     made = _record_vector_norm((_order(ord), dims_of(dim, "linalg_vector_norm"), keepdim, wanted), x)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _order(ord: object) -> float:
@@ -116,7 +116,7 @@ def _order(ord: object) -> float:
     return float(ord)
 
 
-# ---- matrix norms ------------------------------------------------------------------------------------------------------------
+# ---- matrix norms ----------------------------------------------------------------------------------------------------
 
 
 def matrix_norm(A: Tensor, ord: object = "fro", dim: object = (-2, -1), keepdim: bool = False, *, dtype: object = None,

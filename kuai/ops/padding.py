@@ -39,7 +39,7 @@ def _padded_shape(x: Aval, pad: Sequence[int]) -> tuple[int, ...]:
     return tuple(found)
 
 
-# ---- constant ----------------------------------------------------------------------------------------------------------
+# ---- constant --------------------------------------------------------------------------------------------------------
 
 
 def _constant_rule(op: Op, avals: Sequence, *, pad: tuple) -> tuple:
@@ -64,7 +64,7 @@ def _constant(xp, x, value, *, pad):
     return out
 
 
-# ---- from the tensor itself --------------------------------------------------------------------------------------------
+# ---- from the tensor itself ------------------------------------------------------------------------------------------
 
 
 def _part(x, axis: int, a: int, b: int, step: int = 1):
@@ -153,7 +153,7 @@ def _fold(xp, g, *, pad, mode, shape):
     return g
 
 
-# ---- what is called ----------------------------------------------------------------------------------------------------
+# ---- what is called --------------------------------------------------------------------------------------------------
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:

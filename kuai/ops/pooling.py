@@ -32,7 +32,7 @@ class Windows(NamedTuple):
         return shifted(offset, self.stride, self.dilation, self.counts)
 
 
-# ---- both executions -----------------------------------------------------------------------------------------------------------
+# ---- both executions -------------------------------------------------------------------------------------------------
 
 
 def _lowest(dtype) -> float:
@@ -77,7 +77,7 @@ def _reduce_window(xp, x, start, combine, at: Windows):
                                 ((0, 0),) * len(lead) + at.pads, window_dilation=lead + at.dilation)  # fmt: skip
 
 
-# ---- rules and checks ------------------------------------------------------------------------------------------------------------
+# ---- rules and checks ------------------------------------------------------------------------------------------------
 
 
 def _refuse(name: str, what: object) -> None:
@@ -114,7 +114,7 @@ def _window_cost(state: State) -> float:
     return sum(at.kernel) * max(a.size for a in (*state.avals, *state.outs))
 
 
-# ---- max -------------------------------------------------------------------------------------------------------------------------
+# ---- max -------------------------------------------------------------------------------------------------------------
 
 
 def _winners(xp, x, y, at: Windows):
@@ -203,7 +203,7 @@ def _max_pool_with_indices(xp, x, *, at):
     return _indexed(xp, x, _fold(pad(x, at.pads, _lowest(x.dtype)), at, np.maximum), at)
 
 
-# ---- averages ----------------------------------------------------------------------------------------------------------------------
+# ---- averages --------------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=512)
@@ -212,7 +212,7 @@ def _divisors(at: Windows, sizes: tuple[int, ...], divisor: object) -> object:
     if type(divisor) is int:
         return divisor
     whole, rank = 1, len(sizes)
-    for d, (k, s, (lo, hi), n, m) in enumerate(zip(at.kernel, at.stride, at.pads, sizes, at.counts)):
+    for d, (k, s, (lo, _), n, m) in enumerate(zip(at.kernel, at.stride, at.pads, sizes, at.counts)):
         start = np.arange(m) * s - lo
         end = np.minimum(start + k, n + lo)  # what ceil_mode adds is no padding
         counted = end - start if divisor == "padded" else np.minimum(end, n) - np.maximum(start, 0)
@@ -243,7 +243,8 @@ def _avg_backward_xla(xp, g, *, size, at, divisor):
 
 
 @op(shape=_pool_rule, xla=_avg_xla, name="avg_pool", cost=_window_cost,
-    vjp=(lambda g, avals, at, divisor: _avg_backward(g, size=avals[0].shape[-len(at.kernel):], at=at, divisor=divisor),))  # fmt: skip
+    vjp=(lambda g, avals, at, divisor:
+         _avg_backward(g, size=avals[0].shape[-len(at.kernel):], at=at, divisor=divisor),))  # fmt: skip
 def _avg_pool(xp, x, *, at, divisor):
     return _divided(np, _fold(pad(x, at.pads), at, np.add), _divisors(at, x.shape[-len(at.kernel) :], divisor))
 
@@ -254,7 +255,7 @@ def _avg_backward(xp, g, *, size, at, divisor):
     return _unfold_sum(_divided(np, g, _divisors(at, size, divisor)), at, size)
 
 
-# ---- what is called ------------------------------------------------------------------------------------------------------------------
+# ---- what is called --------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)

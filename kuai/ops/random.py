@@ -66,6 +66,24 @@ def draw(kind: str, shape: tuple, d: dtype, where: device, generator: Generator 
     return _device_draw(*accelerator_stream.next(), float(a), float(b), kind=kind, shape=tuple(shape), dtype=d, device=where)
 
 
+Draws = Callable[[tuple, bool], Tensor]  # given a shape, and whether PyTorch would fill contiguous memory
+
+
+def memory_order(x: Tensor) -> list[int]:
+    """The dimensions from the one with the longest stride to that with the shortest."""
+    strides = x.stride()
+    return sorted(range(x.ndim), key=lambda i: -strides[i])
+
+
+def laid_out(like: Tensor, made: Draws, contiguous: bool) -> Tensor:
+    """Draws of a tensor's shape, in the order of its memory."""
+    if contiguous:
+        return made(like.shape, True)
+    order = memory_order(like)
+    drawn = made(tuple(like.shape[i] for i in order), False)
+    return drawn.permute([order.index(i) for i in range(like.ndim)])
+
+
 def _options(d: object, where: object) -> tuple[dtype, device]:
     found = dtypes.get_default_dtype() if d is None else dtypes.as_dtype(d)
     return found, available(placement(where))
@@ -160,27 +178,47 @@ def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=Non
     return _done(made, requires_grad, out)
 
 
-def _like(input: Tensor, dtype: object, device: object) -> tuple[tuple, dtype, device]:
+def _like(input: Tensor, dtype: object, device: object, made: Callable[[tuple, dtype, device, bool], Tensor]) -> Tensor:
+    """Draws for a new tensor in the layout of another: what is not dense in memory becomes row-major."""
     d = input.dtype if dtype is None else dtypes.as_dtype(dtype)
-    return input.shape, d, input.device if device is None else available(placement(device))
+    where = input.device if device is None else available(placement(device))
+    row_major = input.is_contiguous() or memory_order(input) == list(range(input.ndim))
+    return laid_out(input, lambda shape, contiguous: made(shape, d, where, contiguous), row_major)
 
 
 def rand_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
-    """Uniform draws in another tensor's shape and dtype (``torch.rand_like``)."""
-    return _done(_uniform(*_like(input, dtype, device), generator), requires_grad, None)
+    """Uniform draws in another tensor's shape and dtype (``torch.rand_like``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.rand_like(torch.zeros(2))
+    tensor([0.4963, 0.7682])
+    """
+    made = _like(input, dtype, device, lambda shape, d, where, _: _uniform(shape, d, where, generator))
+    return _done(made, requires_grad, None)
 
 
 def randn_like(input, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
-    """Standard normal draws in another tensor's shape and dtype (``torch.randn_like``)."""
-    return _done(_normal(*_like(input, dtype, device), generator), requires_grad, None)
+    """Standard normal draws in another tensor's shape and dtype (``torch.randn_like``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.randn_like(torch.zeros(2))
+    tensor([ 1.5410, -0.2934])
+    """
+    made = _like(input, dtype, device, lambda shape, d, where, c: _normal(shape, d, where, generator, contiguous=c))
+    return _done(made, requires_grad, None)
 
 
 def randint_like(input, *args, generator=None, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None,
                  low=0, high=None) -> Tensor:  # fmt: skip
-    """Whole numbers in another tensor's shape and dtype (``torch.randint_like``)."""
-    bounds = (low, high) if high is not None else (0, *args) if len(args) == 1 else args
-    shape, d, where = _like(input, dtype, device)
-    return _done(_integers(shape, int(bounds[0]), int(bounds[1]), d, where, generator), requires_grad, None)
+    """Whole numbers in another tensor's shape and dtype (``torch.randint_like``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.randint_like(torch.zeros(3), 10)
+    tensor([4., 9., 3.])
+    """
+    first, last = (int(b) for b in ((low, high) if high is not None else (0, *args) if len(args) == 1 else args))
+    made = _like(input, dtype, device, lambda shape, d, where, _: _integers(shape, first, last, d, where, generator))
+    return _done(made, requires_grad, None)
 
 
 def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, pin_memory=False,
@@ -258,17 +296,12 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     return from_array(np.random.default_rng(seed).poisson(rates.astype(np.float64)).astype(input.dtype.numpy), input.device)
 
 
-# ---- into a tensor -------------------------------------------------------------------------------------------------------------
+# ---- into a tensor ---------------------------------------------------------------------------------------------------
 
 
-def _into(self: Tensor, made: Callable[[tuple, bool], Tensor], name: str) -> Tensor:
+def _into(self: Tensor, made: Draws, name: str) -> Tensor:
     """Fill a tensor in the order of its memory, as PyTorch does."""
-    if self.is_contiguous():
-        return assign(self, made(self.shape, True), name)
-    strides = self.stride()
-    order = sorted(range(self.ndim), key=lambda i: -strides[i])
-    drawn = made(tuple(self.shape[i] for i in order), False)
-    return assign(self, drawn.permute([order.index(i) for i in range(self.ndim)]), name)
+    return assign(self, laid_out(self, made, self.is_contiguous()), name)
 
 
 def uniform_(self, from_=0.0, to=1.0, *, generator=None, **given) -> Tensor:
@@ -302,7 +335,7 @@ def random_(self, from_=None, to=None, *, generator=None, **given) -> Tensor:
 def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
     """Fill with ones of a given probability and zeros (``torch.Tensor.bernoulli_``)."""
     if isinstance(p, Tensor):
-        return assign(self, bernoulli(p.expand(self.shape), generator=generator).to(self.dtype), "bernoulli_")
+        return assign(self, _each_chosen(self, p, generator).to(self.dtype), "bernoulli_")
     d, where = self.dtype, self.device
     return _into(
         self,
@@ -310,6 +343,12 @@ def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
                               lambda g, n: streams.bernoulli(g, n, float(p)).astype(d.numpy)),  # fmt: skip
         "bernoulli_",
     )
+
+
+def _each_chosen(self: Tensor, p: Tensor, generator: Generator | None) -> Tensor:
+    """Yes or no for each element of p, drawn in the order of the memory of the tensor to be filled."""
+    p, order = p.expand(self.shape), memory_order(self)
+    return bernoulli(p.permute(order), generator=generator).permute([order.index(i) for i in range(self.ndim)])
 
 
 def exponential_(self, lambd=1.0, *, generator=None) -> Tensor:

@@ -22,7 +22,7 @@ from .creation import zeros
 from .define import op
 from .joining import stack
 
-# ---- cells: one step forward, and what one step back is multiplied by ---------------------------------------------------------------
+# ---- cells: one step forward, and what one step back is multiplied by ------------------------------------------------
 
 
 class Functions(NamedTuple):
@@ -138,7 +138,7 @@ class _GRU:
 
 CELLS = {"tanh": _Plain("tanh"), "relu": _Plain("relu"), "lstm": _LSTM(), "gru": _GRU()}
 
-# ---- the loop --------------------------------------------------------------------------------------------------------------------------
+# ---- the loop --------------------------------------------------------------------------------------------------------
 
 
 def _functions(xp) -> Functions:
@@ -198,7 +198,7 @@ def _earlier(xp, first, sequence, reverse: bool):
     return xp.concatenate(parts)
 
 
-# ---- rules -----------------------------------------------------------------------------------------------------------------------------
+# ---- rules -----------------------------------------------------------------------------------------------------------
 
 
 def _check(x: Aval, h: Aval | None, w_ih: Aval, w_hh: Aval, kind: str) -> None:
@@ -247,7 +247,7 @@ def _cost(state: State) -> float:
     return x.shape[0] * (40_000.0 + x.shape[1] * w * 0.15)
 
 
-# ---- ops -------------------------------------------------------------------------------------------------------------------------------
+# ---- ops -------------------------------------------------------------------------------------------------------------
 
 
 def _recurrent_vjp(g, out, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, kind, reverse, needs):

@@ -19,7 +19,7 @@ from .cumulative import cumprod_reversed, shift
 from .define import op, write_out
 from .norms import matrix_norm, vector_norm
 
-# ---- sum and mean ------------------------------------------------------------------------------------------------------------
+# ---- sum and mean ----------------------------------------------------------------------------------------------------
 
 
 def accumulated(d: dtype) -> dtype:
@@ -56,7 +56,7 @@ def sum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: obje
     (tensor(10.), tensor([4., 6.]), tensor([[3.],
             [7.]]))
     """
-    made = _record_sum((dims_of(dim, "sum"), keepdim, dtype and dtypes.as_dtype(dtype)), input)
+    made = _record_sum((dims_of(dim, "sum"), keepdim, wanted_dtype(dtype, out)), input)
     return made if out is None else write_out(out, made)
 
 
@@ -133,7 +133,7 @@ def sum_to_size(self: Tensor, *size: object) -> Tensor:
     return _record_sum_to((shape if isinstance(shape, tuple) else tuple(shape),), self)
 
 
-# ---- without nan -------------------------------------------------------------------------------------------------------------
+# ---- without nan -----------------------------------------------------------------------------------------------------
 
 
 def _without_nan(xp, x):
@@ -181,7 +181,7 @@ def nanmean(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: 
     return made if out is None else write_out(out, made)
 
 
-# ---- products ----------------------------------------------------------------------------------------------------------------
+# ---- products --------------------------------------------------------------------------------------------------------
 
 
 def others(x: Tensor, dim: int) -> Tensor:
@@ -211,11 +211,11 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
     tensor([ 2., 12.])
     """
     one = None if dim is None else dim_of(dim, "prod")
-    made = _prod(input, dim=one, keepdim=keepdim, dtype=dtype and dtypes.as_dtype(dtype))
+    made = _prod(input, dim=one, keepdim=keepdim, dtype=wanted_dtype(dtype, out))
     return made if out is None else write_out(out, made)
 
 
-# ---- truth and counts --------------------------------------------------------------------------------------------------------
+# ---- truth and counts ------------------------------------------------------------------------------------------------
 
 
 def _truth_axes(dim: object, rank: int) -> tuple[int, ...]:
@@ -247,7 +247,7 @@ def any(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor
     tensor([False,  True])
     """
     made = _any(input, dim=dims_of(dim, "any"), keepdim=keepdim)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @numpy_names
@@ -259,7 +259,7 @@ def all(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor
     tensor([False,  True])
     """
     made = _all(input, dim=dims_of(dim, "all"), keepdim=keepdim)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _count_rule(op: Op, avals: Sequence, *, dim: object) -> tuple:
@@ -283,7 +283,7 @@ def count_nonzero(input: Tensor, dim: object = None) -> Tensor:
     return _count_nonzero(input, dim=dims_of(dim, "count_nonzero"))
 
 
-# ---- norms and distances -----------------------------------------------------------------------------------------------------
+# ---- norms and distances ---------------------------------------------------------------------------------------------
 
 
 @numpy_names
@@ -332,7 +332,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
     size = norm_except_dim(input, p, rules.normalize_dim(dim, input.ndim))
     made = input * (maxnorm / (size + 1e-7)).masked_fill(size <= maxnorm, 1.0)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:

@@ -15,7 +15,7 @@ from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive
 from .define import op
 from .taps import Axis, Table, is_identity, kind, resample, table, window_table
 
-# ---- tables ----------------------------------------------------------------------------------------------------------------------
+# ---- tables ----------------------------------------------------------------------------------------------------------
 
 
 def _step(axis: Axis) -> float:
@@ -98,7 +98,7 @@ kind("antialiased linear")(_filtered(lambda x: np.maximum(1 - np.abs(x), 0), 1))
 kind("antialiased cubic")(_filtered(lambda x: _cubic_weight(x, -0.5), 2))
 kind("antialiased lanczos")(_filtered(_lanczos_weight, 3))
 
-# ---- interpolate -------------------------------------------------------------------------------------------------------------------
+# ---- interpolate -----------------------------------------------------------------------------------------------------
 
 MODES = "nearest | linear | bilinear | bicubic | trilinear | lanczos | area | nearest-exact"
 RANKS = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3, "lanczos": 2}
@@ -176,7 +176,7 @@ def _wanted(sizes: tuple, size: object, scale: object, recompute: bool | None) -
     if recompute is True and size is not None:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
     if (size is None) == (scale is None):
-        said = "either size or scale_factor should be defined" if size is None else "only one of size or scale_factor should be defined"
+        said = f"{'either' if size is None else 'only one of'} size or scale_factor should be defined"
         raise ValueError(said)
     if scale is None:
         return _sizes(sizes, size), none

@@ -98,7 +98,7 @@ def run_packed(net: Network, data: Tensor, batch_sizes: Tensor, states: Sequence
     return packing.pack(y), last
 
 
-# ---- PyTorch's functions ---------------------------------------------------------------------------------------------------------------
+# ---- PyTorch's functions ---------------------------------------------------------------------------------------------
 
 
 def _general(kind: str, args: tuple) -> tuple[Tensor, ...]:

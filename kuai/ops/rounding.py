@@ -277,7 +277,7 @@ def fmod(input: Tensor, other: object, *, out: Tensor | None = None) -> Tensor:
     return made if out is None else write_out(out, made)
 
 
-# ---- divisors and digits -----------------------------------------------------------------------------------------------
+# ---- divisors and digits ---------------------------------------------------------------------------------------------
 
 
 def _gcd_xla(xp, x, y):

@@ -17,7 +17,7 @@ from .comparison import where
 PADDINGS = ("zeros", "border", "reflection")
 
 
-# ---- places: from [-1, 1] to elements --------------------------------------------------------------------------------------------
+# ---- places: from [-1, 1] to elements --------------------------------------------------------------------------------
 
 
 def _unnormalized(x: Tensor, n: int, aligned: bool) -> Tensor:
@@ -47,7 +47,7 @@ def _place(x: Tensor, n: int, padding: str, aligned: bool) -> Tensor:
     return _clipped(_reflected(x, n, aligned), n) if padding == "reflection" else x
 
 
-# ---- reading -----------------------------------------------------------------------------------------------------------------------
+# ---- reading ---------------------------------------------------------------------------------------------------------
 
 
 def _read(planes: Tensor, corner: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
@@ -160,7 +160,7 @@ def _check(input: Tensor, grid: Tensor, mode: str, padding: str) -> None:
         raise RuntimeError(f"expected scalar type {rules._cname(input.dtype)} but found {rules._cname(grid.dtype)}")
 
 
-# ---- affine grids --------------------------------------------------------------------------------------------------------------------
+# ---- affine grids ----------------------------------------------------------------------------------------------------
 
 
 def _line(n: int, aligned: bool) -> np.ndarray:

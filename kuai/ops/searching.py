@@ -16,7 +16,7 @@ from . import rules
 from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, reduced, refuse, take, write_outs
 from .define import op, write_out
 
-# ---- values ------------------------------------------------------------------------------------------------------------------
+# ---- values ----------------------------------------------------------------------------------------------------------
 
 
 def need_elements(op: Op, x: Aval, dim: int | tuple[int, ...] | None, error: type = RuntimeError) -> None:
@@ -98,7 +98,7 @@ def amax(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tenso
     tensor([3., 4.])
     """
     made = _record_amax((dims_of(dim, "amax"), keepdim), input)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @numpy_names
@@ -110,7 +110,7 @@ def amin(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tenso
     tensor([1., 2.])
     """
     made = _record_amin((dims_of(dim, "amin"), keepdim), input)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _both_rule(op: Op, avals: Sequence, *, dim: int | None, keepdim: bool) -> tuple:
@@ -143,7 +143,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     return write_outs(out, return_types.aminmax(_aminmax(input, dim=one, keepdim=keepdim)))
 
 
-# ---- places ------------------------------------------------------------------------------------------------------------------
+# ---- places ----------------------------------------------------------------------------------------------------------
 
 
 def _place_rule(op: Op, avals: Sequence, *, dim: int | None, keepdim: bool) -> tuple:
@@ -192,7 +192,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     tensor([1, 0])
     """
     made = _record_argmax((dim if dim is None else dim_of(dim, "argmax"), keepdim), input)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @numpy_names
@@ -204,10 +204,10 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     tensor([0, 1])
     """
     made = _record_argmin((dim if dim is None else dim_of(dim, "argmin"), keepdim), input)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
-# ---- values and places: max and min ------------------------------------------------------------------------------------------
+# ---- values and places: max and min ----------------------------------------------------------------------------------
 
 
 def _pair_rule(op: Op, avals: Sequence, *, dim: int, keepdim: bool) -> tuple:
@@ -243,7 +243,7 @@ def _select(name: str, ops: tuple, input: Tensor, dim: object, keepdim: bool, ot
     if keepdim:
         raise TypeError(f"{name}(): keepdim is for the {name} along a dim; give dim too, or use a{name}")
     made = over_all(input, dim=None, keepdim=False)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 _MAX, _MIN = (_max_all, _max, "maximum"), (_min_all, _min, "minimum")
@@ -276,7 +276,7 @@ def min(input: Tensor, dim: object = None, keepdim: bool = False, *, other: Tens
     return _select("min", _MIN, input, dim, keepdim, other, out)
 
 
-# ---- places in a sorted sequence ---------------------------------------------------------------------------------------------
+# ---- places in a sorted sequence -------------------------------------------------------------------------------------
 
 
 def _search_rule(op: Op, avals: Sequence, *, right: bool, dtype: dtype) -> tuple:
@@ -327,7 +327,7 @@ def searchsorted(sorted_sequence: Tensor, input: object, *, out_int32: bool = Fa
         sorted_sequence = take(sorted_sequence, _checked_sorter(sorted_sequence, sorter), -1)
     wanted = dtypes.int32 if out_int32 else dtypes.int64
     made = _searchsorted(sorted_sequence, input, right=right or side == "right", dtype=wanted)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _check_search(sequence: Tensor, values: object) -> None:

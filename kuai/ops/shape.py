@@ -25,7 +25,7 @@ from .strided import diagonal_of, diagonal_put
 from .taking import take_at
 from .views import sizes, spread
 
-# ---- reversed and rolled -----------------------------------------------------------------------------------------------
+# ---- reversed and rolled ---------------------------------------------------------------------------------------------
 
 
 def _distinct(dims: Sequence[int], rank: int) -> tuple[int, ...]:
@@ -137,7 +137,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
     return input
 
 
-# ---- repeated ----------------------------------------------------------------------------------------------------------
+# ---- repeated --------------------------------------------------------------------------------------------------------
 
 
 def _repeat_rule(op: Op, avals: Sequence, *, repeats: tuple) -> tuple:
@@ -249,7 +249,7 @@ def _each_repeated(x: Tensor, times: int, dim: int) -> Tensor:
     return reshaped(repeated, (*shape[:dim], shape[dim] * times, *shape[dim + 1 :]))
 
 
-# ---- triangles ---------------------------------------------------------------------------------------------------------
+# ---- triangles -------------------------------------------------------------------------------------------------------
 
 
 def _triangle_rule(op: Op, avals: Sequence) -> tuple:
@@ -336,7 +336,7 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype=None, device=None
     return _triangle_indices("triu_indices", np.triu_indices(row, offset, col), row, col, dtype, device)
 
 
-# ---- diagonals ---------------------------------------------------------------------------------------------------------
+# ---- diagonals -------------------------------------------------------------------------------------------------------
 
 
 def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
@@ -383,7 +383,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(reshaped(input, (input._aval.size,)), offset)
 
 
-# ---- broadcasting ------------------------------------------------------------------------------------------------------
+# ---- broadcasting ----------------------------------------------------------------------------------------------------
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -411,7 +411,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     return Size(rules.broadcast_shapes("broadcast_shapes", *given))
 
 
-# ---- grids -------------------------------------------------------------------------------------------------------------
+# ---- grids -----------------------------------------------------------------------------------------------------------
 
 
 def meshgrid(*tensors: Tensor, indexing: str | None = None) -> tuple[Tensor, ...]:

@@ -87,7 +87,7 @@ def softmax(input: Tensor, dim: int, dtype: object = None, *, out: Tensor | None
     tensor([0.2119, 0.2119, 0.5761])
     """
     made = _record_softmax((dim_of(dim, "softmax"), dtype and dtypes.as_dtype(dtype)), input)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @numpy_names
@@ -99,7 +99,7 @@ def log_softmax(input: Tensor, dim: int, dtype: object = None, *, out: Tensor | 
     tensor([-1000.,     0.])
     """
     made = _record_log_softmax((dim_of(dim, "log_softmax"), dtype and dtypes.as_dtype(dtype)), input)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def softmin(input: Tensor, dim: int, dtype: object = None) -> Tensor:
@@ -107,7 +107,7 @@ def softmin(input: Tensor, dim: int, dtype: object = None) -> Tensor:
     return softmax(-input, dim, dtype)
 
 
-# ---- logsumexp ---------------------------------------------------------------------------------------------------------------
+# ---- logsumexp -------------------------------------------------------------------------------------------------------
 
 
 def _logsumexp_rule(op: Op, avals: Sequence, *, dim: object, keepdim: bool) -> tuple:

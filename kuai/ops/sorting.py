@@ -19,7 +19,7 @@ from .cumulative import running
 from .define import op, write_out
 from .searching import need_elements, share_ties
 
-# ---- sort --------------------------------------------------------------------------------------------------------------------
+# ---- sort ------------------------------------------------------------------------------------------------------------
 
 
 def ordered(xp, x, dim: int, descending: bool = False) -> tuple:
@@ -121,7 +121,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return made if out is None else write_out(out, made)
 
 
-# ---- topk --------------------------------------------------------------------------------------------------------------------
+# ---- topk ------------------------------------------------------------------------------------------------------------
 
 
 def _topk_rule(op: Op, avals: Sequence, *, k: int, dim: int, largest: bool) -> tuple:
@@ -186,7 +186,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     return write_outs(out, return_types.topk(made))
 
 
-# ---- one element by its rank -------------------------------------------------------------------------------------------------
+# ---- one element by its rank -----------------------------------------------------------------------------------------
 
 
 def _ranked_rule(op: Op, avals: Sequence, *, dim: int, keepdim: bool, **static: object) -> tuple:
@@ -325,7 +325,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: tuple | No
     return write_outs(out, return_types.mode(_mode(input, dim=dim_of(dim, "mode"), keepdim=keepdim)))
 
 
-# ---- unique: its length depends on the values, so it runs at once ------------------------------------------------------------
+# ---- unique: its length depends on the values, so it runs at once ----------------------------------------------------
 
 
 def _groups(rows: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

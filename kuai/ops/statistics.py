@@ -17,7 +17,7 @@ from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, tak
 from .creation import complex_, full, linspace
 from .define import op, write_out
 
-# ---- variance ----------------------------------------------------------------------------------------------------------------
+# ---- variance --------------------------------------------------------------------------------------------------------
 
 
 def _var_rule(op: Op, avals: Sequence, *, dim: object, correction: float, keepdim: bool) -> tuple:
@@ -190,7 +190,7 @@ def std_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, ke
     return write_outs(out, _spread_of(_record_std_mean, "std_mean", input, dim, unbiased, keepdim, correction))
 
 
-# ---- quantiles ---------------------------------------------------------------------------------------------------------------
+# ---- quantiles -------------------------------------------------------------------------------------------------------
 
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
@@ -205,7 +205,7 @@ def quantile(input: Tensor, q: object, dim: int | None = None, keepdim: bool = F
     tensor([0.7500, 1.5000])
     """
     made = _quantile("quantile", input, q, dim, keepdim, interpolation)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @numpy_names
@@ -218,7 +218,7 @@ def nanquantile(input: Tensor, q: object, dim: int | None = None, keepdim: bool 
     tensor(1.)
     """
     made = _quantile("nanquantile", input, q, dim, keepdim, interpolation)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _quantile(name: str, x: Tensor, q: object, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
@@ -268,7 +268,7 @@ def _between(values: Tensor, q: Tensor, skip: bool, interpolation: str) -> Tenso
     return below.lerp(above, rank - low if interpolation == "linear" else (low * 0 + 0.5))
 
 
-# ---- covariance --------------------------------------------------------------------------------------------------------------
+# ---- covariance ------------------------------------------------------------------------------------------------------
 
 
 def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
@@ -342,7 +342,7 @@ def corrcoef(input: Tensor) -> Tensor:
     return complex_(made.real.clip(-1, 1), made.imag.clip(-1, 1))
 
 
-# ---- histograms: their errors depend on the values, so they run at once ------------------------------------------------------
+# ---- histograms: their errors depend on the values, so they run at once ----------------------------------------------
 
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
@@ -386,7 +386,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     x = x[(x >= low) & (x <= high)]
     places = np.minimum(((x - x.dtype.type(low)) * bins / x.dtype.type(high - low)).astype(np.int64), bins - 1)
     made = from_array(np.bincount(places, minlength=bins).astype(input.dtype.numpy), input.device)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _need_bins(bins: int, dim: int) -> None:

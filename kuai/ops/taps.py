@@ -94,7 +94,7 @@ def is_identity(axis: Axis) -> bool:
     return same and bool((indices[0] == np.arange(axis.after)).all() and (weights == 1).all())
 
 
-# ---- the op --------------------------------------------------------------------------------------------------------------------
+# ---- the op ----------------------------------------------------------------------------------------------------------
 
 
 def _map_axis(xp, x, dim: int, axis: Axis, back: bool):

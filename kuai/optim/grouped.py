@@ -55,7 +55,7 @@ class GroupedOptimizer(Optimizer):
     def _step_group(self, group: dict) -> None:
         columns = self._columns(group)
         for (_, _, *values), rows in self._batches(group).items():
-            numbers, flags, after = self._plan(group, tuple([float(materialize(v)) for v in values]))
+            numbers, flags, after = self._plan(group, tuple([float(materialize(v)) for v in values]))  # type: ignore[arg-type]
             tensors = [(p, p._grad, *[state[c] for c in columns]) for p, state in rows]
             self._run(group, tensors, numbers, flags)
             for name, new in zip(self._scalars, after):

@@ -100,7 +100,7 @@ def _one(xp, rule: Callable, row: tuple, numbers: tuple, flags: dict) -> tuple:
     return tuple(x[..., 0] + 1j * x[..., 1] for x in rule(xp, p, g, state, numbers, **flags))
 
 
-def _updated(op: Op, avals: Sequence, *, count: int, columns: int, flags: tuple) -> tuple:
+def _updated(op: Op, avals: tuple, *, count: int, columns: int, flags: tuple) -> tuple:
     """Parameters and states keep their forms; numbers are of the parameters' precision."""
     precision = dtypes.float64 if avals[0].dtype in (dtypes.float64, dtypes.complex128) else dtypes.float32
     casts = tuple(a.dtype if type(a) is Aval else precision for a in avals)
@@ -119,7 +119,7 @@ def zeros(p: Tensor, shape: Iterable[int] | None = None) -> Tensor:
     return filled(p, 0.0, shape)
 
 
-def filled(p: Tensor, number: float, shape: Iterable[int] | None = None) -> Tensor:
+def filled(p: Tensor, number: complex, shape: Iterable[int] | None = None) -> Tensor:
     """A state of one number, of a parameter's dtype and shape."""
     aval = p._value.aval if shape is None else p._value.aval.with_(shape=shape)
     if aval.device is cpu:
@@ -147,7 +147,7 @@ def number(x: object) -> float:
     """A hyperparameter as a Python number: schedulers and checkpoints may have made it an int or a tensor."""
     if type(x) is float:
         return x
-    return x.item() if isinstance(x, Tensor) else float(x)
+    return x.item() if isinstance(x, Tensor) else float(x)  # type: ignore[arg-type]
 
 
 def set_number(t: Tensor, value: float) -> None:

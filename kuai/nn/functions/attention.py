@@ -24,7 +24,7 @@ class Projections(NamedTuple):
     bias: Tensor | None
 
 
-# ---- checks ------------------------------------------------------------------------------------------------------------------------
+# ---- checks ----------------------------------------------------------------------------------------------------------
 
 
 def _need(holds: bool, message: str) -> None:
@@ -39,7 +39,8 @@ def _is_batched(query: Tensor, key: Tensor, value: Tensor, padding: Tensor | Non
     _need(key.ndim == value.ndim == rank,
           f"{kind} `key` and `value` to be {rank}-D but found {key.ndim}-D and {value.ndim}-D tensors respectively")  # fmt: skip
     _need(padding is None or padding.ndim == rank - 1,
-          f"{kind} `key_padding_mask` to be `None` or {rank - 1}-D but found {padding is not None and padding.ndim}-D tensor instead")  # fmt: skip
+          f"{kind} `key_padding_mask` to be `None` or {rank - 1}-D but found "
+          f"{padding is not None and padding.ndim}-D tensor instead")  # fmt: skip
     _need(mask is None or mask.ndim in (2, 3),
           f"{kind} `attn_mask` to be `None`, 2-D or 3-D but found {mask is not None and mask.ndim}-D tensor instead")  # fmt: skip
     return rank == 3
@@ -68,7 +69,7 @@ def _check_mask_shape(mask: Tensor | None, heads: int, batch: int, length: int, 
     return mask.unsqueeze(0) if mask.ndim == 2 else mask
 
 
-# ---- projections ----------------------------------------------------------------------------------------------------------------------
+# ---- projections -----------------------------------------------------------------------------------------------------
 
 
 def _thirds(x: Tensor | None, size: int, begin: int, end: int) -> Tensor | None:
@@ -80,7 +81,8 @@ def _project(q: Tensor, k: Tensor, v: Tensor, by: Projections) -> tuple[Tensor, 
     size = q.shape[-1]
     if by.packed is None:
         return tuple(  # type: ignore[return-value]
-            linear(x, w, _thirds(by.bias, size, i, i + 1)) for i, (x, w) in enumerate(zip((q, k, v), by.apart))
+            linear(x, w, _thirds(by.bias, size, i, i + 1))  # type: ignore[arg-type]
+            for i, (x, w) in enumerate(zip((q, k, v), by.apart))
         )
     if q is k and k is v:
         made = linear(q, by.packed, by.bias)
@@ -104,7 +106,7 @@ def _heads(x: Tensor, batch: int, heads: int) -> Tensor:
         x.reshape(x.shape[0], batch * heads, x.shape[2] // heads).transpose(0, 1))  # fmt: skip
 
 
-# ---- the whole ------------------------------------------------------------------------------------------------------------------------
+# ---- the whole -------------------------------------------------------------------------------------------------------
 
 
 def multi_head_attention_forward(

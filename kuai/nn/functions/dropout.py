@@ -94,7 +94,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def _channels(input: Tensor, batched: int, p: float, training: bool, inplace: bool) -> Tensor:
     """Dropout of channels; an input without a batch is a batch of one."""
-    if input.ndim != batched - 1:
+    if input.ndim == batched:
         return _apply(ops.feature_dropout, input, p, training, inplace)
     made = ops.feature_dropout(input.unsqueeze(0), p, training).squeeze(0)
     return assign(input, made, "feature_dropout_") if inplace else made

@@ -23,7 +23,7 @@ def _own_tensor(module: Any, name: str) -> Any:
     return weight
 
 
-# ---- orthogonal ----------------------------------------------------------------------------------------------------------
+# ---- orthogonal ------------------------------------------------------------------------------------------------------
 
 _MAPS = ("matrix_exp", "cayley", "householder")
 
@@ -146,7 +146,7 @@ def orthogonal(module: Any, name: str = "weight", orthogonal_map: str | None = N
     return register_parametrization(module, name, made, unsafe=True)
 
 
-# ---- weight norm -----------------------------------------------------------------------------------------------------------
+# ---- weight norm -----------------------------------------------------------------------------------------------------
 
 
 class _WeightNorm(Module):
@@ -189,7 +189,7 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
     return module
 
 
-# ---- spectral norm -----------------------------------------------------------------------------------------------------------
+# ---- spectral norm ---------------------------------------------------------------------------------------------------
 
 
 class _SpectralNorm(Module):

@@ -174,7 +174,7 @@ class ParametrizationList(ModuleList):
         return x
 
 
-# ---- the module's class --------------------------------------------------------------------------------------------------
+# ---- the module's class ----------------------------------------------------------------------------------------------
 
 
 def _getstate(self: Module) -> None:
@@ -218,7 +218,7 @@ def _inject_property(module: Module, name: str) -> None:
     setattr(type(module), name, property(get, set_))
 
 
-# ---- functions -----------------------------------------------------------------------------------------------------------
+# ---- functions -------------------------------------------------------------------------------------------------------
 
 
 def register_parametrization(module: Any, tensor_name: str, parametrization: Module, *, unsafe: bool = False) -> Any:

@@ -137,7 +137,7 @@ def _cotangent_derivative(n: int) -> tuple[float, ...]:
     return tuple(float(c) for c in p.coef)
 
 
-# ---- incomplete gamma functions ----------------------------------------------------------------------------------------
+# ---- incomplete gamma functions --------------------------------------------------------------------------------------
 
 
 def _power_term(a: np.ndarray, x: np.ndarray) -> np.ndarray:

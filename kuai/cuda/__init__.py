@@ -6,9 +6,9 @@ import os
 from functools import cache
 from types import SimpleNamespace
 
-from .devices import device as _device
-from .engine import synchronize as _synchronize
-from .random.seeding import accelerator_stream
+from ..devices import device as _device
+from ..engine import synchronize as _synchronize
+from ..random.seeding import accelerator_stream
 
 _current = 0
 
@@ -25,7 +25,7 @@ def _possible() -> bool:
 def _devices() -> tuple:
     if not _possible():
         return ()
-    from .engine.compile import accelerators
+    from ..engine.compile import accelerators
 
     return accelerators("cuda")
 
@@ -160,3 +160,28 @@ class device:
     def __exit__(self, *error: object) -> None:
         global _current
         _current = self._before
+
+
+def mem_get_info(device: object = None) -> tuple[int, int]:
+    """Free and total bytes that XLA may use on a GPU (``torch.cuda.mem_get_info``)."""
+    found = _statistics(device)
+    total = found.get("bytes_limit", 0)
+    return total - found.get("bytes_in_use", 0), total
+
+
+def ipc_collect() -> None:
+    """Accepted: no memory is shared between processes (``torch.cuda.ipc_collect``)."""
+
+
+_STREAMS = frozenset("Stream Event StreamContext stream set_stream current_stream default_stream".split())
+
+
+def __getattr__(name: str) -> object:
+    """Streams and ``torch.cuda.amp`` are imported when they are asked for."""
+    from importlib import import_module
+
+    if name in _STREAMS:
+        return getattr(import_module("kuai.cuda.streams"), name)
+    if name in ("amp", "streams"):
+        return import_module(f"kuai.cuda.{name}")
+    raise AttributeError(f"module 'torch.cuda' has no attribute {name!r}")
