@@ -255,6 +255,31 @@ def test_out(code):
     oracle.assert_same(*results)
 
 
+OUTS = """sum(x, 0) | mean(x, 0) | prod(x, 0) | amax(x, 0) | argmax(x, 0) | any(x, 0) | softmax(x, 0) | logsumexp(x, 0)
+var(x, 0) | norm(x, 2, 0) | cumsum(x, 0) | cumprod(x, 0) | logcumsumexp(x, 0) | nansum(x, 0) | max(x) | quantile(x, .5, 0)
+histc(x) | diff(x) | renorm(x, 2, 0, 1.)"""
+
+
+@pytest.mark.parametrize("code", cases(OUTS))
+@pytest.mark.parametrize("dtype", ["float64", "float16", "int64"])
+def test_out_of_another_dtype(code, dtype):
+    """Sums are computed in it, means are converted to it, and what chooses or normalizes refuses it."""
+    results = []
+    for library in (kuai, torch):
+        x = library.tensor([[0.5, -1.25, 2.0], [0.75, 2.0, -3.0]])
+        out = library.empty(0, dtype=getattr(library, dtype))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                results.append(eval(f"library.{code[:-1]}, out=out)", {"library": library, "x": x, "out": out}))
+        except RuntimeError as error:
+            results.append(error)
+    if isinstance(results[1], Exception):
+        assert isinstance(results[0], Exception), code
+    else:
+        oracle.assert_same(*results)
+
+
 def test_out_of_several():
     values, indices = kuai.empty(2), kuai.empty(2, dtype=kuai.int64)
     made = kuai.max(kuai.tensor([[1.0, 4.0], [3.0, 2.0]]), 1, out=(values, indices))

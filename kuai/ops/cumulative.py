@@ -13,7 +13,21 @@ from ..dtypes import dtype
 from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
-from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, refuse, same_along, write_outs
+from .along import (
+    along,
+    axes,
+    dim_of,
+    dims_of,
+    need_tensor,
+    numpy_names,
+    put,
+    ranks,
+    refuse,
+    same_along,
+    wanted_dtype,
+    write_exact,
+    write_outs,
+)
 from .define import op, write_out
 from .joining import cat
 
@@ -37,6 +51,8 @@ def _running_rule(op: Op, avals: Sequence, *, dim: int, dtype: dtype | None, rev
     x = need_tensor(op, avals[0])
     rules.normalize_dim(dim, len(x.shape))
     target = dtype or (x.dtype if x.dtype.category > 1 else dtypes.int64)
+    if target is dtypes.bool_:
+        raise NotImplementedError(f"\"{op.name}_out_cpu\" not implemented for 'Bool'")
     return x.with_(dtype=target), target
 
 

@@ -11,7 +11,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import axes, dims_of, need_tensor, reduced, spread
+from .along import axes, dims_of, need_tensor, reduced, spread, write_exact
 from .define import op, write_out
 from .searching import share_ties
 

@@ -14,7 +14,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules
-from .along import axes, dim_of, dims_of, need_tensor, numpy_names, reduced, spread
+from .along import axes, dim_of, dims_of, need_tensor, numpy_names, reduced, spread, wanted_dtype, write_exact
 from .cumulative import cumprod_reversed, shift
 from .define import op, write_out
 from .norms import matrix_norm, vector_norm

@@ -13,7 +13,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, reduced, refuse, take, write_outs
+from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, reduced, refuse, take, write_exact, write_outs
 from .define import op, write_out
 
 # ---- values ----------------------------------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def _select(name: str, ops: tuple, input: Tensor, dim: object, keepdim: bool, ot
     if keepdim:
         raise TypeError(f"{name}(): keepdim is for the {name} along a dim; give dim too, or use a{name}")
     made = over_all(input, dim=None, keepdim=False)
-    return made if out is None else write_exact(out, made)
+    return made if out is None else write_out(out, made)
 
 
 _MAX, _MIN = (_max_all, _max, "maximum"), (_min_all, _min, "minimum")

@@ -10,7 +10,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, reduced, same_along, spread
+from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, reduced, same_along, spread, write_exact
 from .define import op, write_out
 
 

@@ -13,7 +13,7 @@ from ..dispatch import record_many, recorder
 from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules
-from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, take, write_outs
+from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, take, write_exact, write_outs
 from .creation import complex_, full, linspace
 from .define import op, write_out
 
