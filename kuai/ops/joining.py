@@ -89,6 +89,11 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
         return made
     if not dtypes.can_cast(made.dtype, out.dtype):
         raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {rules._cname(out.dtype)}")
+    for i, t in enumerate(tensors):
+        if t is out or (t._storage is not None and t._storage is out._storage):
+            raise RuntimeError(
+                f"unsupported operation: the input tensors cannot refer to any of the output memory locations, as input {i} does"
+            )
     return write_out(out, made)
 
 

@@ -8,6 +8,7 @@ from math import prod
 from operator import index as as_int
 
 from .. import dtypes
+from ..autograd.function import ClosureNode
 from ..dtypes import dtype
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
@@ -29,7 +30,7 @@ from .dimensions import (
 from .geometry import OWN, geometry, is_contiguous, view_strides
 from .rules import normalize_dim
 from .slicing import Spec
-from .strided import bytes_view, diagonal_view, strided_view, window_view
+from .strided import bytes_view, diagonal_view, strided_of, strided_put, strided_view, window_view
 
 
 def spread(fn: Callable, name: str) -> Callable:
@@ -400,7 +401,21 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
             [1, 3]])
     """
     base, offset, size, stride = strided_place(input, size, stride, storage_offset)
-    return strided_view(base, offset, size=size, stride=stride)
+    out = strided_view(base, offset, size=size, stride=stride)
+    if base is not input and input._node is not None and current.grad:
+        out._node = ClosureNode("AsStridedBackward0", _into_memory(input, base, offset, size, stride), (input._node,))
+    return out
+
+
+def _into_memory(x: Tensor, base: Tensor, offset: int, size: tuple, stride: tuple) -> Callable:
+    """The derivative for a tensor whose memory, not its elements, was read: where the two meet."""
+    at, shape = geometry(x), base.shape
+
+    def back(g: Tensor) -> Tensor:
+        memory = strided_put(None, g, offset, size=size, stride=stride, shape=shape, add=True)
+        return strided_of(memory, at.offset, size=at.shape, stride=at.strides)
+
+    return back
 
 
 def strided_place(x: Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None) -> tuple:
@@ -426,11 +441,9 @@ def strided_place(x: Tensor, size: Sequence[int], stride: Sequence[int], offset:
 
 def storage_root(x: Tensor) -> Tensor:
     """A tensor that is the whole of a tensor's storage."""
-    base = x if x._base is None else x._base
+    base = x if x._base is None else x._root()
     if not base._path:
         return base
-    if x._node is not None and current.grad:
-        raise NotImplementedError("as_strided beyond the elements of a tensor that requires grad and is part of a storage")
     whole = wrap(x._storage.read(()))
     whole._storage, whole._seen = x._storage, x._storage.version
     return whole
