@@ -512,7 +512,6 @@ for _name, _type in _typed.make("cuda").items():
     setattr(cuda, _name, _type)
 
 from . import nn as nn  # noqa: E402 (stands on the complete Tensor)
-from . import optim as optim  # noqa: E402
 from .exports import attribute as _attribute  # noqa: E402
 
 

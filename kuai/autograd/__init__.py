@@ -1,7 +1,6 @@
 """Automatic differentiation (``torch.autograd``)."""
 
 from . import function as function
-from . import functional as functional
 from . import graph as graph
 from .api import backward as backward
 from .api import grad as grad
@@ -17,3 +16,12 @@ from .modes import set_grad_enabled as set_grad_enabled
 def Variable(data, requires_grad: bool = False):  # noqa: N802 (PyTorch's name)
     """The tensor itself: PyTorch's old name for one that takes part in autograd (``torch.autograd.Variable``)."""
     return data.requires_grad_() if requires_grad else data
+
+
+def __getattr__(name: str) -> object:
+    """What few programs use is imported when it is asked for."""
+    from importlib import import_module
+
+    if name == "functional":
+        return import_module(f"{__name__}.functional")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -249,7 +249,8 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
     if lower > upper:
         raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
     if training:
-        made = _prelu(input, _drawn_slopes(input, lower, upper))
+        slopes = _drawn_slopes(input, lower, upper)
+        made = _prelu(input.to(slopes.dtype), slopes).to(input.dtype)
     else:
         made = _leaky_relu(input, (lower + upper) / 2)
     return _done(made, input, inplace, "rrelu_")
@@ -258,9 +259,10 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
 def _drawn_slopes(input: Tensor, lower: float, upper: float) -> Tensor:
     """Slopes as PyTorch draws them: one draw for each element that is not positive, in order."""
     negative = (input <= 0)._array()
-    slopes = np.ones(negative.shape, input.dtype.numpy)
-    count = int(negative.sum())
-    slopes[negative] = streams.uniform(None, count, lower, upper, np.dtype(np.float64))
+    work = np.float64 if input.dtype.itemsize == 8 else np.float32
+    width, start = float(work(upper) - work(lower)), float(work(lower))
+    slopes = np.ones(negative.shape, work)
+    slopes[negative] = streams.uniform(None, int(negative.sum()), dtype=np.float64) * width + start
     return from_array(slopes, input.device)
 
 

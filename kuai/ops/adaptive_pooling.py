@@ -26,7 +26,7 @@ def _wanted(name: str, input: Tensor, output_size: object, rank: int) -> tuple[i
     shape = input._value.aval.shape
     if isinstance(output_size, int):
         output_size = (output_size,) * rank
-    if rank > 1 and len(shape) <= len(output_size):
+    elif rank > 1 and len(shape) <= len(output_size):
         raise ValueError(f"{name}: Input dimension should be at least {len(output_size) + 1}, got {len(shape)}")
     if len(output_size) != rank:
         one = "'output_size' should contain one int" if rank == 1 else f"output_size must be {rank}"

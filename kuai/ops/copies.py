@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..tensor import Tensor, wrap
-from . import complex_numbers, joining, slicing, views
+from . import complex_numbers, conversion, joining, slicing, views
 from .define import write_out
 from .rules import normalize_dim
 from .strided import diagonal_put, diagonal_shape, strided_put
@@ -95,17 +95,27 @@ def apart(x: Tensor) -> Tensor:
     return wrap(x._read(), x._node)
 
 
-def _copying(view: Callable, name: str) -> Callable:
+def _named(copy: Callable, name: str, example: str, gives: str) -> Callable:
+    copy.__name__ = copy.__qualname__ = name
+    copy.__doc__ = f"""`{name.removesuffix("_copy")}` in memory of its own (``torch.{name}``).
+
+    >>> import kuai as torch
+    >>> x = torch.arange(4)
+    >>> torch.{name}({example})
+    {gives}
+    """
+    return copy
+
+
+def _copying(view: Callable, name: str, example: str, gives: str) -> Callable:
     def copy(input: Tensor, *args: object, out: Tensor | None = None, **kwargs: object) -> Tensor:
         made = apart(view(input, *args, **kwargs))
         return made if out is None else write_out(out, made)
 
-    copy.__name__ = copy.__qualname__ = name
-    copy.__doc__ = f"`{name.removesuffix('_copy')}` in memory of its own (``torch.{name}``)."
-    return copy
+    return _named(copy, name, example, gives)
 
 
-def _copying_all(split: Callable, name: str) -> Callable:
+def _copying_all(split: Callable, name: str, example: str, gives: str) -> Callable:
     def copy(input: Tensor, *args: object, out: Sequence[Tensor] | None = None, **kwargs: object) -> tuple[Tensor, ...] | None:
         made = tuple(map(apart, split(input, *args, **kwargs)))
         if out is None:
@@ -114,9 +124,7 @@ def _copying_all(split: Callable, name: str) -> Callable:
             write_out(o, m)
         return None
 
-    copy.__name__ = copy.__qualname__ = name
-    copy.__doc__ = f"`{name.removesuffix('_copy')}`, the results in memory of their own (``torch.{name}``)."
-    return copy
+    return _named(copy, name, example, gives)
 
 
 def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
@@ -128,26 +136,28 @@ def _itself(input: Tensor) -> Tensor:
     return input
 
 
-as_strided_copy = _copying(views.as_strided, "as_strided_copy")
-alias_copy = _copying(_itself, "alias_copy")
-detach_copy = _copying(lambda input: input.detach(), "detach_copy")
-diagonal_copy = _copying(views.diagonal, "diagonal_copy")
-expand_copy = _copying(lambda input, size, *, implicit=False: input.expand(size), "expand_copy")
-narrow_copy = _copying(views.narrow, "narrow_copy")
-permute_copy = _copying(views.permute, "permute_copy")
-select_copy = _copying(views.select, "select_copy")
-slice_copy = _copying(_slice, "slice_copy")
-squeeze_copy = _copying(views.squeeze, "squeeze_copy")
-t_copy = _copying(views.t, "t_copy")
-transpose_copy = _copying(views.transpose, "transpose_copy")
-unfold_copy = _copying(lambda input, dimension, size, step: input.unfold(dimension, size, step), "unfold_copy")
-unsqueeze_copy = _copying(views.unsqueeze, "unsqueeze_copy")
-view_copy = _copying(views.view, "view_copy")
-view_as_real_copy = _copying(complex_numbers.view_as_real, "view_as_real_copy")
-view_as_complex_copy = _copying(complex_numbers.view_as_complex, "view_as_complex_copy")
-split_copy = _copying_all(joining.split, "split_copy")
-split_with_sizes_copy = _copying_all(joining.split_with_sizes, "split_with_sizes_copy")
-unbind_copy = _copying_all(joining.unbind, "unbind_copy")
+as_strided_copy = _copying(views.as_strided, "as_strided_copy", "x, (2,), (3,)", "tensor([0, 3])")
+alias_copy = _copying(_itself, "alias_copy", "x", "tensor([0, 1, 2, 3])")
+detach_copy = _copying(conversion.detach, "detach_copy", "x", "tensor([0, 1, 2, 3])")
+diagonal_copy = _copying(views.diagonal, "diagonal_copy", "x.view(2, 2)", "tensor([0, 3])")
+expand_copy = _copying(views.expand, "expand_copy", "x[:1], (3,)", "tensor([0, 0, 0])")
+narrow_copy = _copying(views.narrow, "narrow_copy", "x, 0, 1, 2", "tensor([1, 2])")
+permute_copy = _copying(views.permute, "permute_copy", "x, (0,)", "tensor([0, 1, 2, 3])")
+select_copy = _copying(views.select, "select_copy", "x, 0, 1", "tensor(1)")
+slice_copy = _copying(_slice, "slice_copy", "x, 0, 0, 4, 2", "tensor([0, 2])")
+squeeze_copy = _copying(views.squeeze, "squeeze_copy", "x[:1]", "tensor(0)")
+t_copy = _copying(views.t, "t_copy", "x", "tensor([0, 1, 2, 3])")
+transpose_copy = _copying(views.transpose, "transpose_copy", "x[None], 0, 1", "tensor([[0],\n            [1],\n            [2],\n            [3]])")
+unfold_copy = _copying(views.unfold, "unfold_copy", "x, 0, 3, 3", "tensor([[0, 1, 2]])")
+unsqueeze_copy = _copying(views.unsqueeze, "unsqueeze_copy", "x, 0", "tensor([[0, 1, 2, 3]])")
+view_copy = _copying(views.view, "view_copy", "x, (1, 4)", "tensor([[0, 1, 2, 3]])")
+view_as_real_copy = _copying(complex_numbers.view_as_real, "view_as_real_copy", "x[:1] + 2j", "tensor([[0., 2.]])")
+view_as_complex_copy = _copying(complex_numbers.view_as_complex, "view_as_complex_copy", "x[:2].float()", "tensor(0.+1.j)")
+split_copy = _copying_all(joining.split, "split_copy", "x, 2", "(tensor([0, 1]), tensor([2, 3]))")
+split_with_sizes_copy = _copying_all(
+    joining.split_with_sizes, "split_with_sizes_copy", "x, (1, 3)", "(tensor([0]), tensor([1, 2, 3]))"
+)
+unbind_copy = _copying_all(joining.unbind, "unbind_copy", "x[:2]", "(tensor(0), tensor(1))")
 
 OWN = {
     "diagonal_scatter": diagonal_scatter, "select_scatter": select_scatter, "slice_scatter": slice_scatter,

@@ -13,6 +13,8 @@ from ..engine.program import Op
 from ..random import streams
 from ..tensor import Tensor
 from . import rules
+from .arithmetic import add
+from .comparison import where
 from .define import op
 from .random import draw, laid_out
 
@@ -83,8 +85,17 @@ def _alpha_dropped(input: Tensor, p: float, train: bool, features: bool) -> Tens
     if p == 1:
         return input * 0.0
     scale = 1 / sqrt((SATURATION * SATURATION * p + 1) * (1 - p))
-    drop = SATURATION * scale
-    return _alpha_masked(input, _mask(input, 1 - p, features), scale, drop, drop * p)
+    drop, mask = SATURATION * scale, _mask(input, 1 - p, features)
+    if input.dtype.itemsize == 2:
+        return _alpha_masked_in_steps(input, mask, scale, drop, drop * p)
+    return _alpha_masked(input, mask, scale, drop, drop * p)
+
+
+def _alpha_masked_in_steps(input: Tensor, mask: Tensor, scale: float, drop: float, shift: float) -> Tensor:
+    """For halves PyTorch rounds after every step."""
+    half, kept, dropped = input.dtype.numpy.type, 0.0, -1.0
+    kept, dropped = (float(half(half(np.float32(v) * np.float32(drop)) + np.float32(shift))) for v in (kept, dropped))
+    return add(_masked(input, mask, float(half(scale))), where(mask, kept, dropped).to(input.dtype))
 
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:

@@ -107,13 +107,24 @@ def _check_list(name: str, tensors: object) -> None:
 
 
 def concat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """`cat` (``torch.concat``)."""
+    """`cat` (``torch.concat``).
+
+    >>> import kuai as torch
+    >>> torch.concat([torch.tensor([1]), torch.tensor([2])])
+    tensor([1, 2])
+    """
     return cat(tensors, dim, out=out)
 
 
 @numpy_names
 def concatenate(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
-    """`cat` under NumPy's name (``torch.concatenate``)."""
+    """`cat` under NumPy's name (``torch.concatenate``).
+
+    >>> import kuai as torch
+    >>> torch.concatenate([torch.ones(2, 1), torch.zeros(2, 1)], axis=1)
+    tensor([[1., 0.],
+            [1., 0.]])
+    """
     return cat(tensors, dim, out=out)
 
 
@@ -304,18 +315,33 @@ def _split_method(self: Tensor, split_size: int | Sequence[int], dim: int = 0) -
 
 
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """`split` into pieces of given lengths (``torch.split_with_sizes``)."""
+    """`split` into pieces of given lengths (``torch.split_with_sizes``).
+
+    >>> import kuai as torch
+    >>> torch.split_with_sizes(torch.arange(4), (1, 3))
+    (tensor([0]), tensor([1, 2, 3]))
+    """
     return _apart(input, *_lengths("split_with_sizes", input, tuple(split_sizes), dim))
 
 
 def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """`split`, the pieces in memory of their own (``torch.unsafe_split``)."""
+    """`split`, the pieces in memory of their own (``torch.unsafe_split``).
+
+    >>> import kuai as torch
+    >>> torch.unsafe_split(torch.arange(3), 2)
+    (tensor([0, 1]), tensor([2]))
+    """
     lengths, dim = _lengths("split", tensor, split_size, dim)
     return _split(tensor, lengths=lengths, dim=dim)
 
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """`split_with_sizes`, the pieces in memory of their own (``torch.unsafe_split_with_sizes``)."""
+    """`split_with_sizes`, the pieces in memory of their own (``torch.unsafe_split_with_sizes``).
+
+    >>> import kuai as torch
+    >>> torch.unsafe_split_with_sizes(torch.arange(3), (1, 2))
+    (tensor([0]), tensor([1, 2]))
+    """
     return unsafe_split(input, tuple(split_sizes), dim)
 
 
@@ -338,7 +364,12 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """`chunk`, the pieces in memory of their own (``torch.unsafe_chunk``)."""
+    """`chunk`, the pieces in memory of their own (``torch.unsafe_chunk``).
+
+    >>> import kuai as torch
+    >>> torch.unsafe_chunk(torch.arange(4), 2)
+    (tensor([0, 1]), tensor([2, 3]))
+    """
     lengths, dim = _chunk_lengths(input, chunks, dim)
     return _split(input, lengths=lengths, dim=dim)
 
@@ -379,7 +410,7 @@ def _nearly_even(n: int, sections: int) -> tuple[int, ...]:
     return (each + 1,) * more + (each,) * (sections - more)
 
 
-def _named_split(name: str, rank: int, dim_of: Callable) -> Callable:
+def _named_split(name: str, rank: int, dim_of: Callable, example: str) -> Callable:
     def split_along(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
         if len(input.shape) < rank:
             raise RuntimeError(
@@ -395,13 +426,17 @@ def _named_split(name: str, rank: int, dim_of: Callable) -> Callable:
         return tensor_split(input, given, dim)
 
     split_along.__name__ = split_along.__qualname__ = name
-    split_along.__doc__ = f"`tensor_split` along the dimension that NumPy's {name} has (``torch.{name}``)."
+    split_along.__doc__ = f"""`tensor_split` along the dimension that NumPy's {name} has (``torch.{name}``).
+
+    >>> import kuai as torch
+    >>> {example}
+    """
     return split_along
 
 
-hsplit = _named_split("hsplit", 1, lambda rank: 0 if rank == 1 else 1)
-vsplit = _named_split("vsplit", 2, lambda rank: 0)
-dsplit = _named_split("dsplit", 3, lambda rank: 2)
+hsplit = _named_split("hsplit", 1, lambda rank: 0 if rank == 1 else 1, "len(torch.hsplit(torch.ones(2, 6), 3))\n    3")
+vsplit = _named_split("vsplit", 2, lambda rank: 0, "len(torch.vsplit(torch.ones(2, 6), 2))\n    2")
+dsplit = _named_split("dsplit", 3, lambda rank: 2, "len(torch.dsplit(torch.ones(1, 2, 6), [4]))\n    2")
 
 # ---- stacks of NumPy's kinds -----------------------------------------------------------------------------------------
 
@@ -487,7 +522,13 @@ def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
 
 
 def row_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """`vstack` (``torch.row_stack``)."""
+    """`vstack` (``torch.row_stack``).
+
+    >>> import kuai as torch
+    >>> torch.row_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     return vstack(tensors, out=out)
 
 

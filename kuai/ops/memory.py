@@ -95,7 +95,13 @@ def _own_memory(self: Tensor, content: Tensor) -> Tensor:
 
 
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: memory_format | None = None) -> Tensor:
-    """`resize_` to another tensor's shape (``torch.Tensor.resize_as_``)."""
+    """`resize_` to another tensor's shape (``torch.Tensor.resize_as_``).
+
+    >>> import kuai as torch
+    >>> torch.arange(4).resize_as_(torch.ones(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return resize_(self, the_template.shape, memory_format=memory_format)
 
 
@@ -239,12 +245,22 @@ class TypedStorage:
 
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
-    """The bytes that this tensor is a view of (``torch.Tensor.untyped_storage``)."""
+    """The bytes that this tensor is a view of (``torch.Tensor.untyped_storage``).
+
+    >>> import kuai as torch
+    >>> len(torch.arange(4)[1:].untyped_storage())
+    32
+    """
     return UntypedStorage(storage_root(self.detach()))
 
 
 def storage(self: Tensor) -> TypedStorage:
-    """The elements that this tensor is a view of (``torch.Tensor.storage``)."""
+    """The elements that this tensor is a view of (``torch.Tensor.storage``).
+
+    >>> import kuai as torch
+    >>> torch.arange(4)[1:].storage().tolist()
+    [0, 1, 2, 3]
+    """
     return TypedStorage(storage_root(self.detach()))
 
 

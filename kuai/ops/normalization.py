@@ -382,10 +382,10 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
         raise ValueError(f"batch_norm eps must be positive, but got {eps}")
     if training and len(shape) > 1 and shape[0] * prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size torch.Size({list(shape)})")
+    if not training and (running_mean is None or running_var is None):
+        raise RuntimeError("batch_norm: running_mean and running_var must be defined in evaluation mode")
     _check_pair(running_mean, running_var)
     _check_statistics(shape, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    if not training and running_mean is None:
-        raise RuntimeError("batch_norm: running_mean must be defined in evaluation mode")
     if len(shape) < 2:  # of no channels
         return input.clone()
     if not training:

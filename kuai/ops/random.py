@@ -283,17 +283,18 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
-    """Poisson draws with the rates that the input holds (``torch.poisson``); seeded, but not PyTorch's own numbers.
+    """Poisson draws with the rates that the input holds (``torch.poisson``).
 
     >>> import kuai as torch
     >>> torch.poisson(torch.zeros(2))
     tensor([0., 0.])
     """
+    if input.dtype.category != 2:
+        raise NotImplementedError(f'"poisson_cpu" not implemented for {input.dtype}: rates need a floating-point dtype')
     rates = input._array()
-    if (rates < 0).any():
+    if not (rates >= 0).all():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    seed = streams.randint(generator, 1, 0, 1 << 62)[0]
-    return from_array(np.random.default_rng(seed).poisson(rates.astype(np.float64)).astype(input.dtype.numpy), input.device)
+    return constant_in(from_array(streams.poisson(generator, rates), input.device), "PoissonBackward0", input)
 
 
 # ---- into a tensor ---------------------------------------------------------------------------------------------------

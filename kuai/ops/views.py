@@ -104,12 +104,23 @@ def view(self: Tensor, *shape: object, dtype: dtype | None = None, size: Sequenc
 
 
 def view_as(self: Tensor, other: Tensor) -> Tensor:
-    """A view in another tensor's shape (``torch.Tensor.view_as``)."""
+    """A view in another tensor's shape (``torch.Tensor.view_as``).
+
+    >>> import kuai as torch
+    >>> torch.arange(4).view_as(torch.ones(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return view(self, tuple(other.shape))
 
 
 def reshape_as(self: Tensor, other: Tensor) -> Tensor:
-    """The elements in another tensor's shape (``torch.Tensor.reshape_as``)."""
+    """The elements in another tensor's shape (``torch.Tensor.reshape_as``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2, 3).t().reshape_as(torch.ones(6))
+    tensor([1., 1., 1., 1., 1., 1.])
+    """
     return _as_shape(self, other.shape)
 
 
@@ -186,12 +197,22 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
-    """`transpose` under NumPy's name (``torch.swapaxes``)."""
+    """`transpose` under NumPy's name (``torch.swapaxes``).
+
+    >>> import kuai as torch
+    >>> torch.swapaxes(torch.ones(2, 3), 0, 1).shape
+    torch.Size([3, 2])
+    """
     return transpose(input, axis0, axis1)
 
 
 def swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """`transpose` (``torch.swapdims``)."""
+    """`transpose` (``torch.swapdims``).
+
+    >>> import kuai as torch
+    >>> torch.swapdims(torch.ones(2, 3), 0, 1).shape
+    torch.Size([3, 2])
+    """
     return transpose(input, dim0, dim1)
 
 
@@ -235,7 +256,12 @@ def _moved(rank: int, source: tuple[int, ...], destination: tuple[int, ...]) -> 
 
 
 def moveaxis(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """`movedim` under NumPy's name (``torch.moveaxis``)."""
+    """`movedim` under NumPy's name (``torch.moveaxis``).
+
+    >>> import kuai as torch
+    >>> torch.moveaxis(torch.ones(2, 3, 4), 0, -1).shape
+    torch.Size([3, 4, 2])
+    """
     return movedim(input, source, destination)
 
 
@@ -281,7 +307,13 @@ def expand(self: Tensor, *size: object, implicit: bool = False) -> Tensor:
 
 
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
-    """`expand` to another tensor's shape (``torch.Tensor.expand_as``)."""
+    """`expand` to another tensor's shape (``torch.Tensor.expand_as``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([[1], [2]]).expand_as(torch.ones(2, 2))
+    tensor([[1, 1],
+            [2, 2]])
+    """
     return expand_view(self, shape=tuple(other.shape))
 
 
@@ -380,7 +412,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return diagonal_view(input, offset=as_int(offset), dim1=as_int(dim1), dim2=as_int(dim2))
 
 
-def _unfold_method(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
+def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """A view of all windows of a size along a dimension, in a dimension of their own (``torch.Tensor.unfold``).
 
     >>> import kuai as torch
@@ -512,8 +544,8 @@ PROPERTIES = {
 }
 METHODS = (
     "view", "view_as", "reshape_as", "flatten", "ravel", "unflatten", "transpose", "swapaxes", "swapdims", "t", "movedim",
-    "moveaxis", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "select", "narrow", "diagonal", "as_strided",
+    "moveaxis", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "select", "narrow", "diagonal", "as_strided", "unfold",
     "adjoint",
 )  # fmt: skip
 INPLACE = ()
-METHODS_EXTRA = {"reshape": spread(reshape, "shape"), "permute": spread(permute, "dims"), "unfold": _unfold_method, **OWN}
+METHODS_EXTRA = {"reshape": spread(reshape, "shape"), "permute": spread(permute, "dims"), **OWN}

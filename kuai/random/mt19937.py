@@ -62,9 +62,10 @@ class Engine:
         for start in range(first, first + whole, _PIECE):
             part = out[start : min(start + _PIECE, first + whole)]
             part[...] = self._bits.random_raw(part.size)
-        self._begin_block(WORDS)
-        self._next = n - first - whole
-        out[first + whole :] = self._block[: self._next]
+        rest = n - first - whole
+        self._begin_block(WORDS if rest else 0)
+        out[first + whole :] = self._block[:rest]
+        self._next = rest
         return out
 
     def wide(self, n: int) -> np.ndarray:

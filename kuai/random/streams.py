@@ -26,6 +26,7 @@ import numpy as np
 
 from .arithmetic import fma64, fma_unit, libm, settle
 from .boxmuller import normal_blocks
+from .counts import poisson as poisson
 from .drawing import (
     BLOCK,
     DIGITS,
