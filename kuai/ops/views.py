@@ -544,8 +544,8 @@ PROPERTIES = {
 }
 METHODS = (
     "view", "view_as", "reshape_as", "flatten", "ravel", "unflatten", "transpose", "swapaxes", "swapdims", "t", "movedim",
-    "moveaxis", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "select", "narrow", "diagonal", "as_strided", "unfold",
-    "adjoint",
+    "moveaxis", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "select", "narrow", "diagonal", "as_strided",
+    "unfold", "adjoint",
 )  # fmt: skip
 INPLACE = ()
 METHODS_EXTRA = {"reshape": spread(reshape, "shape"), "permute": spread(permute, "dims"), **OWN}
