@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from . import rules
 from .complex_numbers import sgn
 from .define import binary, op, unary, write_out
+from .older import factors_first, only_operand
 from .pointwise import COMPLEX, FLOAT, INTEGER, conj, need_tensor, operands, real_part_dtype, supports, tensors_only
 
 # ---- sums and products -----------------------------------------------------------------------------------------------
@@ -68,13 +69,15 @@ def _add_scaled(xp, x, y, alpha):
     return xp.add(x, xp.multiply(alpha, y))
 
 
-def add(input: object, other: object, *, alpha: object = 1, out: Tensor | None = None) -> Tensor:
+def add(input: object, other: object, *older: object, alpha: object = 1, out: Tensor | None = None) -> Tensor:
     """The sum, with ``other`` multiplied by ``alpha`` (``torch.add``).
 
     >>> import kuai as torch
     >>> torch.add(torch.tensor([1, 2]), 3, alpha=2)
     tensor([7, 8])
     """
+    if older:
+        return add(input, only_operand("add", other, older), alpha=other, out=out)
     made = _add(input, other) if alpha == 1 and alpha is not True else _add_scaled(input, other, alpha)
     return made if out is None else write_out(out, made)
 
@@ -90,13 +93,15 @@ def _sub_scaled(xp, x, y, alpha):
     return xp.subtract(x, xp.multiply(alpha, y))
 
 
-def sub(input: object, other: object, *, alpha: object = 1, out: Tensor | None = None) -> Tensor:
+def sub(input: object, other: object, *older: object, alpha: object = 1, out: Tensor | None = None) -> Tensor:
     """The difference, with ``other`` multiplied by ``alpha`` (``torch.sub``).
 
     >>> import kuai as torch
     >>> torch.sub(torch.tensor([1., 2.]), torch.tensor([1., 1.]), alpha=2)
     tensor([-1.,  0.])
     """
+    if older:
+        return sub(input, only_operand("sub", other, older), alpha=other, out=out)
     made = _sub(input, other) if alpha == 1 and alpha is not True else _sub_scaled(input, other, alpha)
     return made if out is None else write_out(out, made)
 
@@ -151,6 +156,7 @@ def _addcmul(xp, x, t1, t2, value):
     return x + value * t1 * t2
 
 
+@factors_first("value")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: object = 1, out: Tensor | None = None) -> Tensor:
     """``input + value * tensor1 * tensor2`` (``torch.addcmul``).
 
@@ -183,6 +189,7 @@ def _addcdiv(xp, x, t1, t2, value):
     return x + value * (t1 / t2)
 
 
+@factors_first("value")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: object = 1, out: Tensor | None = None) -> Tensor:
     """``input + value * tensor1 / tensor2`` (``torch.addcdiv``).
 

@@ -10,9 +10,9 @@ import numpy as np
 from .. import dtypes
 from ..tensor import Tensor
 from .conversion import _caster, assign
-from .creation import from_array
+from .creation import from_array, legacy_of
 from .define import write_out
-from .queries import is_nonzero, is_same_size
+from .queries import empty_strided, is_nonzero, is_same_size
 from .rounding import div, remainder
 
 
@@ -132,6 +132,23 @@ def as_subclass(self: Tensor, cls: type) -> Tensor:
     return made
 
 
+def new(self: Tensor, *args: object, device: object = None) -> Tensor:
+    """A tensor of the same dtype, from a shape or from data (``torch.Tensor.new``).
+
+    >>> import kuai as torch
+    >>> torch.ones(1, dtype=torch.int32).new([2, 3])
+    tensor([2, 3], dtype=torch.int32)
+    """
+    return legacy_of(self.dtype, args, self.device if device is None else device)
+
+
+def new_empty_strided(self: Tensor, size: tuple, stride: tuple, *, dtype: object = None, layout: object = None,
+                      device: object = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """`empty_strided` of the same dtype and device (``torch.Tensor.new_empty_strided``)."""
+    kind = {"dtype": dtype or self.dtype, "device": device or self.device, "requires_grad": requires_grad}
+    return empty_strided(size, stride, **kind)
+
+
 def to_dense(self: Tensor, dtype: object = None, *, masked_grad: bool = True) -> Tensor:
     """The tensor itself: all are dense here (``torch.Tensor.to_dense``)."""
     return self if dtype is None else self.to(dtype)
@@ -155,7 +172,7 @@ def dim_order(self: Tensor, ambiguity_check: bool = False) -> tuple[int, ...]:
 
 
 METHODS = ("fill_diagonal_", "apply_", "map_", "map2_", "nonzero_static", "as_subclass", "to_dense", "record_stream",
-           "dim_order")  # fmt: skip
+           "dim_order", "new", "new_empty_strided")  # fmt: skip
 INPLACE = ()
 METHODS_EXTRA = {
     "byte": _caster(dtypes.uint8, "byte"),

@@ -10,6 +10,7 @@ from ..engine.program import Aval, Op, State
 from ..tensor import Tensor
 from . import rules
 from .define import op, write_out
+from .older import factors_first
 
 
 def product_cost(state: State) -> float:
@@ -237,6 +238,7 @@ def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: s
     return made if out is None else write_out(out, made)
 
 
+@factors_first("beta", "alpha")
 def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2) (``torch.addmm``).
 
@@ -248,11 +250,13 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None) -> Tensor:
     return _scaled(mm(mat1, mat2), alpha, input, beta, "addmm", out)
 
 
+@factors_first("beta", "alpha")
 def addmv(input, mat, vec, *, beta=1, alpha=1, out=None) -> Tensor:
     """beta * input + alpha * (mat @ vec) (``torch.addmv``)."""
     return _scaled(mv(mat, vec), alpha, input, beta, "addmv", out)
 
 
+@factors_first("beta", "alpha")
 def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2) (``torch.addr``)."""
     made = outer(vec1, vec2)
@@ -260,11 +264,13 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
     return _scaled(made.to(common), alpha, input.to(common), beta, "addr", out)
 
 
+@factors_first("beta", "alpha")
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None, out_dtype=None) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), batch by batch (``torch.baddbmm``)."""
     return _scaled(bmm(batch1, batch2), alpha, input, beta, "baddbmm", out)
 
 
+@factors_first("beta", "alpha")
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None) -> Tensor:
     """beta * input + alpha * the sum of batch1 @ batch2 over the batch (``torch.addbmm``)."""
     return _scaled(bmm(batch1, batch2).sum(0), alpha, input, beta, "addbmm", out)

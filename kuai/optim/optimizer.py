@@ -100,6 +100,9 @@ class Optimizer:
         if callable(step) and not hasattr(step, "_is_complete"):
             cls.step = _complete(step)  # type: ignore[method-assign]
 
+    # Of a subclass whose __init__ does not call this one's, until it makes them.
+    _step_pre_hooks = _step_post_hooks = Hooks()
+
     def __init__(self, params: Iterable, defaults: dict):
         self.defaults = defaults
         self.state: defaultdict = defaultdict(dict)

@@ -2,11 +2,13 @@
 
 from . import data as data
 
+_LATE = {"checkpoint": "utils.checkpoint", "_pytree": "utils._pytree", "dlpack": "utils.dlpack", "model_zoo": "hub"}
+
 
 def __getattr__(name: str) -> object:
-    """``torch.utils.checkpoint`` is imported when it is asked for."""
-    if name == "checkpoint":
+    """Modules that are imported when they are asked for."""
+    if name in _LATE:
         from importlib import import_module
 
-        return import_module("kuai.utils.checkpoint")
+        return import_module(f"kuai.{_LATE[name]}")
     raise AttributeError(f"module 'torch.utils' has no attribute {name!r}")

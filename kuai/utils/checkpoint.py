@@ -103,6 +103,18 @@ def _nodes_since(start: int, out: object) -> list[OpNode]:
     return sorted((n for n in seen if type(n) is OpNode and n.number > start), key=lambda n: n.number)
 
 
+def get_device_states(*args: object) -> tuple[list[int], list[Tensor]]:
+    """The accelerators that hold the arguments, and where their draws stand (``torch.utils.checkpoint.get_device_states``)."""
+    indices = sorted({t.device.index or 0 for t in _tensors(args) if t.device.type == "cuda"})
+    return indices, [get_rng_state() for _ in indices]
+
+
+def set_device_states(devices: list[int], states: list[Tensor], *, device_type: str | None = None) -> None:
+    """Draw on from where `get_device_states` found the accelerators (``torch.utils.checkpoint.set_device_states``)."""
+    for state in states:
+        set_rng_state(state)
+
+
 def checkpoint(function: Callable, *args: object, use_reentrant: bool | None = None, context_fn: Callable = noop_context_fn,
                determinism_check: str = "default", debug: bool = False, early_stop: bool = True,
                preserve_rng_state: bool = True, **kwargs: object) -> object:  # fmt: skip
