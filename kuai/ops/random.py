@@ -106,7 +106,7 @@ def _uniform(shape: tuple, d: dtype, where: device, generator: Generator | None,
 
 def _normal(shape: tuple, d: dtype, where: device, generator: Generator | None, mean: float = 0.0, std: float = 1.0,
             contiguous: bool = True) -> Tensor:  # fmt: skip
-    if d.category < 2:
+    if d.category < 2 and 0 not in shape:
         raise NotImplementedError(f'"normal_kernel_cpu" not implemented for {d}: normal draws need a floating-point dtype')
     if d.is_complex:
         parts = _normal((*shape, 2), d.to_real(), where, generator, mean, std / math.sqrt(2), contiguous)
@@ -306,20 +306,35 @@ def _into(self: Tensor, made: Draws, name: str) -> Tensor:
 
 
 def uniform_(self, from_=0.0, to=1.0, *, generator=None, **given) -> Tensor:
-    """Fill with uniform draws from [from, to) (``torch.Tensor.uniform_``)."""
+    """Fill with uniform draws from [from, to) (``torch.Tensor.uniform_``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.empty(2).uniform_(-1, 1)
+    tensor([-0.0075,  0.5364])
+    """
     lo, d, where = given.get("from", from_), self.dtype, self.device
     return _into(self, lambda shape, _: _uniform(shape, d, where, generator, float(lo), float(to)), "uniform_")
 
 
 def normal_(self, mean=0.0, std=1.0, *, generator=None) -> Tensor:
-    """Fill with normal draws (``torch.Tensor.normal_``)."""
+    """Fill with normal draws (``torch.Tensor.normal_``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.empty(2).normal_(0, 2)
+    tensor([ 3.0820, -0.5869])
+    """
     return _into(
         self, lambda shape, c: _normal(shape, self.dtype, self.device, generator, float(mean), float(std), c), "normal_"
     )
 
 
 def random_(self, from_=None, to=None, *, generator=None, **given) -> Tensor:
-    """Fill with whole numbers from [from, to) (``torch.Tensor.random_``)."""
+    """Fill with whole numbers from [from, to) (``torch.Tensor.random_``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.empty(3).random_(10)
+    tensor([4., 9., 3.])
+    """
     low, high = given.get("from", from_), to
     if high is None and low is not None and "from" not in given:
         low, high = 0, low
@@ -334,16 +349,23 @@ def random_(self, from_=None, to=None, *, generator=None, **given) -> Tensor:
 
 
 def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
-    """Fill with ones of a given probability and zeros (``torch.Tensor.bernoulli_``)."""
+    """Fill with ones of a given probability and zeros (``torch.Tensor.bernoulli_``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.empty(3).bernoulli_(0.5)
+    tensor([0., 0., 1.])
+    """
     if isinstance(p, Tensor):
         return assign(self, _each_chosen(self, p, generator).to(self.dtype), "bernoulli_")
     d, where = self.dtype, self.device
-    return _into(
-        self,
-        lambda shape, _: draw("bernoulli", shape, d, where, generator, p, 0.0,
-                              lambda g, n: streams.bernoulli(g, n, float(p)).astype(d.numpy)),  # fmt: skip
-        "bernoulli_",
-    )
+    if d.is_complex and self.numel():
+        raise NotImplementedError(f'"bernoulli_scalar_cpu_" not implemented for {d}')
+
+    def made(shape: tuple, _: bool) -> Tensor:
+        return draw("bernoulli", shape, d, where, generator, p, 0.0,
+                    lambda g, n: streams.bernoulli(g, n, float(p)).astype(d.numpy))  # fmt: skip
+
+    return _into(self, made, "bernoulli_")
 
 
 def _each_chosen(self: Tensor, p: Tensor, generator: Generator | None) -> Tensor:
@@ -353,22 +375,42 @@ def _each_chosen(self: Tensor, p: Tensor, generator: Generator | None) -> Tensor
 
 
 def exponential_(self, lambd=1.0, *, generator=None) -> Tensor:
-    """Fill with exponential draws (``torch.Tensor.exponential_``)."""
+    """Fill with exponential draws (``torch.Tensor.exponential_``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.empty(2).exponential_()
+    tensor([3.5083, 1.2304])
+    """
     return _from_stream(self, "exponential", streams.exponential, generator, float(lambd))
 
 
 def geometric_(self, p, *, generator=None) -> Tensor:
-    """Fill with the numbers of trials until a success of probability p (``torch.Tensor.geometric_``)."""
+    """Fill with the numbers of trials until a success of probability p (``torch.Tensor.geometric_``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.empty(3).geometric_(0.1)
+    tensor([1., 4., 8.])
+    """
     return _from_stream(self, "geometric", streams.geometric, generator, float(p))
 
 
 def cauchy_(self, median=0.0, sigma=1.0, *, generator=None) -> Tensor:
-    """Fill with Cauchy draws (``torch.Tensor.cauchy_``)."""
+    """Fill with Cauchy draws (``torch.Tensor.cauchy_``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.empty(2).cauchy_()
+    tensor([10.5977,  0.7648])
+    """
     return _from_stream(self, "cauchy", streams.cauchy, generator, float(median), float(sigma))
 
 
 def log_normal_(self, mean=1.0, std=2.0, *, generator=None) -> Tensor:
-    """Fill with draws whose logarithm is normal (``torch.Tensor.log_normal_``)."""
+    """Fill with draws whose logarithm is normal (``torch.Tensor.log_normal_``).
+
+    >>> import kuai as torch
+    >>> _ = torch.manual_seed(0); torch.empty(2).log_normal_()
+    tensor([59.2634,  1.5116])
+    """
     if self.device.type not in ("cpu", "meta"):
         return assign(self, _normal(self.shape, self.dtype, self.device, generator, mean, std).exp(), "log_normal_")
     return _from_stream(self, "log_normal", streams.log_normal, generator, float(mean), float(std))

@@ -60,6 +60,8 @@ def _random_unbounded(generator: Generator, n: int, dtype: np.dtype) -> np.ndarr
         span = (1 << DIGITS[dtype]) + 1
     elif dtype.kind == "i" or dtype == np.uint8:
         span = int(np.iinfo(dtype).max) + 1
+    elif n == 0:
+        return np.empty(0, dtype)
     else:
         raise NotImplementedError(f"random_ without bounds is not implemented for {dtype}; give it from and to")
     source = generator.engine.wide if dtype in (np.int64, F8) else generator.engine.words
@@ -83,6 +85,7 @@ def _int_bounds(low: int, hi: int | None, dtype: np.dtype) -> tuple[int, int]:
     """The first and last value to draw; for floats, the nearest inside that the dtype can hold."""
     if hi is not None:
         check(low < hi, "random_ expects 'from' to be less than 'to', but got from={} >= to={}", low, hi)
+    check(dtype.kind != "c", "check_random_bounds handles only integral, floating-point and boolean types, not {}", dtype)
     if dtype in DIGITS:
         return _float_bounds(low, hi, dtype)
     if dtype == np.bool_:

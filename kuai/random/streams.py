@@ -110,7 +110,7 @@ def normal(
     method than others.
     """
     dtype = np.dtype(dtype)
-    check_floating("normal_", dtype)
+    check_floating("normal_", dtype, n)
     check(std >= 0.0, "normal expects std >= 0.0, but found std {}", std)
     if n >= 16 and contiguous:
         return normal_blocks(generator.engine, n, mean, std, dtype)
@@ -121,7 +121,7 @@ def normal(
 def log_normal(generator: Generator, n: int, mean: float = 1.0, std: float = 2.0, dtype: Any = np.float32) -> np.ndarray:
     """n values whose logarithm is normal (``Tensor.log_normal_``)."""
     dtype = np.dtype(dtype)
-    check_floating("log_normal_", dtype)
+    check_floating("log_normal_", dtype, n)
     check(std > 0.0, "log_normal_ expects std > 0.0, but found std={}", std)
     return _serial_normals(generator, n, mean, std, dtype, log=True)
 
@@ -251,7 +251,7 @@ def exponential(generator: Generator, n: int, lambd: float = 1.0, dtype: Any = n
     """n waiting times at the rate lambd (``Tensor.exponential_``)."""
     dtype = np.dtype(dtype)
     check(
-        dtype in DIGITS,
+        dtype in DIGITS or n == 0,
         "Exponential distribution is a continuous probability distribution. "
         "dtype must be a floating point but you specified {}",
         dtype,
@@ -295,7 +295,7 @@ def cauchy(generator: Generator, n: int, median: float = 0.0, sigma: float = 1.0
 def geometric(generator: Generator, n: int, p: float, dtype: Any = np.float32) -> np.ndarray:
     """n numbers of trials up to the first success (``Tensor.geometric_``)."""
     dtype = np.dtype(dtype)
-    if dtype not in DIGITS and dtype.kind != "i" and dtype != np.uint8:
+    if n and dtype not in DIGITS and dtype.kind != "i" and dtype != np.uint8:
         raise NotImplementedError(f"geometric_ is not implemented for {dtype}")
     check(0.0 < p < 1.0, "geometric_ expects p to be in (0, 1), but got p={}", p)
     scale = math.log1p(-p)
