@@ -16,7 +16,6 @@ from . import rules
 from .comparison import where
 from .creation import ones
 from .define import op
-from .dropout import _check_probability
 from .random import draw
 
 # ---- the text: what both executions compute --------------------------------------------------------------------------
@@ -206,7 +205,8 @@ def _attend(q, k, v, mask, dropout_p, causal, scale) -> Tensor:
 
 def _kept(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
     """Which probabilities are not dropped."""
-    _check_probability(p)
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
     batch, length, keys, *_ = _shapes(q._aval, k._aval, v._aval)
     shape = (*batch, length, keys)
     return draw("bernoulli", shape, dtypes.bool_, q.device, None, 1 - p, 0.0, lambda g, n: streams.bernoulli(g, n, 1 - p))
