@@ -166,7 +166,7 @@ OURS_ALLOWS = "unsupported operation: some elements of the input tensor and the 
 def _comparable(step: tuple, pool: list) -> bool:
     """Not what the libraries differ in: edits of results of split with gradients, and of parts of an expanded tensor."""
     name, which, args = step
-    if name in SEVERAL and pool[which].requires_grad or name == "copy_" and pool[args[0]] is pool[which]:
+    if name in SEVERAL and pool[0].requires_grad or name == "copy_" and pool[args[0]] is pool[which]:
         return False
     if name in ("zero_", "fill_", "__setitem__") and overlaps(pool[which]):
         return False

@@ -9,6 +9,7 @@ from operator import index as as_int
 
 from .. import dtypes
 from ..autograd.function import ClosureNode
+from ..dispatch import view_recorder
 from ..dtypes import dtype
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
@@ -31,6 +32,12 @@ from .geometry import OWN, geometry, is_contiguous, view_strides
 from .rules import normalize_dim
 from .slicing import Spec
 from .strided import bytes_view, diagonal_view, strided_of, strided_put, strided_view, window_view
+
+# Views are taken at every line, so they are recorded without a detour over keyword arguments.
+_view, _permute, _transpose, _unsqueeze, _squeeze, _expand, _index = (
+    view_recorder(v.op)
+    for v in (reshape_view, permute_view, transpose_view, unsqueeze_view, squeeze_view, expand_view, slicing.view)
+)
 
 
 def spread(fn: Callable, name: str) -> Callable:
@@ -68,7 +75,7 @@ def _viewable(x: Tensor, shape: tuple[int, ...]) -> bool:
 
 
 def _as_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return reshape_view(x, shape=shape) if _viewable(x, shape) else reshape_copy(x, shape=shape)
+    return _view((shape,), x) if _viewable(x, shape) else reshape_copy(x, shape=shape)
 
 
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
@@ -100,7 +107,7 @@ def view(self: Tensor, *shape: object, dtype: dtype | None = None, size: Sequenc
             f"contiguous subspaces). Use .reshape(...) instead. The size is {list(self.shape)}, the stride "
             f"{list(geometry(self).strides)}, the size asked for {list(target)}."
         )
-    return reshape_view(self, shape=target)
+    return _view((target,), self)
 
 
 def view_as(self: Tensor, other: Tensor) -> Tensor:
@@ -183,7 +190,7 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     >>> torch.permute(torch.zeros(2, 3, 4), (2, 0, 1)).shape
     torch.Size([4, 2, 3])
     """
-    return permute_view(input, dims=sizes((dims,)))
+    return _permute((sizes((dims,)),), input)
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -193,7 +200,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     >>> torch.transpose(torch.zeros(2, 3), 0, 1).shape
     torch.Size([3, 2])
     """
-    return transpose_view(input, dim0=as_int(dim0), dim1=as_int(dim1))
+    return _transpose((as_int(dim0), as_int(dim1)), input)
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
@@ -234,7 +241,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     torch.Size([3, 4, 2])
     """
     froms, tos = ((d,) if isinstance(d, int) else tuple(d) for d in (source, destination))
-    return permute_view(input, dims=_moved(len(input.shape), froms, tos)) if input.shape else permute_view(input, dims=())
+    return _permute((_moved(len(input.shape), froms, tos) if input.shape else (),), input)
 
 
 @lru_cache(maxsize=4096)
@@ -275,7 +282,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     >>> torch.unsqueeze(torch.zeros(3), 0).shape
     torch.Size([1, 3])
     """
-    return unsqueeze_view(input, dim=as_int(dim))
+    return _unsqueeze((as_int(dim),), input)
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
@@ -289,7 +296,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
         dim = tuple(map(as_int, dim))
     elif dim is not None:
         dim = as_int(dim)
-    return squeeze_view(input, dim=dim)
+    return _squeeze((dim,), input)
 
 
 # ---- expand ----------------------------------------------------------------------------------------------------------
@@ -303,7 +310,7 @@ def expand(self: Tensor, *size: object, implicit: bool = False) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    return expand_view(self, shape=sizes(size))
+    return _expand((sizes(size),), self)
 
 
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
@@ -314,7 +321,7 @@ def expand_as(self: Tensor, other: Tensor) -> Tensor:
     tensor([[1, 1],
             [2, 2]])
     """
-    return expand_view(self, shape=tuple(other.shape))
+    return _expand((tuple(other.shape),), self)
 
 
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
@@ -325,7 +332,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     tensor([[1, 2],
             [1, 2]])
     """
-    return expand_view(input, shape=sizes((size,)))
+    return _expand((sizes((size,)),), input)
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------
@@ -356,7 +363,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     tensor([1, 3])
     """
     start, spec = row_place(input, dim, index)
-    return slicing.view(input, start, spec=spec)
+    return _index((spec,), input, start)
 
 
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
@@ -367,7 +374,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     tensor([2, 3])
     """
     place, spec = piece_place(input, *narrowed(input, dim, start, length))
-    return slicing.view(input, place, spec=spec)
+    return _index((spec,), input, place)
 
 
 def narrowed(input: Tensor, dim: int, start: int | Tensor, length: int) -> tuple[int, int, int]:
@@ -523,7 +530,7 @@ def _T(self: Tensor) -> Tensor:  # noqa: N802 (PyTorch's name)
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an "
             "error in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*range(x.ndim)[::-1])`."
         )
-    return permute_view(self, dims=tuple(range(rank))[::-1])
+    return _permute((tuple(range(rank))[::-1],), self)
 
 
 def _H(self: Tensor) -> Tensor:  # noqa: N802
