@@ -71,6 +71,9 @@ class _Layer(Module):
         return dropout(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
+_get_activation_fn = _activation  # PyTorch's name, which programs import
+
+
 class TransformerEncoderLayer(_Layer):
     """Self-attention and a feed-forward net.
 
