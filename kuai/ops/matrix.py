@@ -296,9 +296,9 @@ def tensordot(a: Tensor, b: Tensor, dims: object = 2, out: Tensor | None = None)
     free_a = [i for i in range(a.ndim) if i not in over_a]
     free_b = [i for i in range(b.ndim) if i not in over_b]
     inner_size = int(np.prod([a.shape[i] for i in over_a], dtype=np.int64))
-    left = a.permute(*free_a, *over_a).reshape(-1 if inner_size else _count(a, free_a), inner_size)
-    right = b.permute(*over_b, *free_b).reshape(inner_size, _count(b, free_b))
-    made = product(left, right).reshape([a.shape[i] for i in free_a], *[b.shape[i] for i in free_b])
+    left = a.permute([*free_a, *over_a]).reshape(-1 if inner_size else _count(a, free_a), inner_size)
+    right = b.permute([*over_b, *free_b]).reshape(inner_size, _count(b, free_b))
+    made = product(left, right).reshape([*[a.shape[i] for i in free_a], *[b.shape[i] for i in free_b]])
     return made if out is None else write_out(out, made)
 
 
