@@ -260,9 +260,9 @@ def _drawn_slopes(input: Tensor, lower: float, upper: float) -> Tensor:
     """Slopes as PyTorch draws them: one draw for each element that is not positive, in order."""
     negative = (input <= 0)._array()
     work = np.float64 if input.dtype.itemsize == 8 else np.float32
-    width, start = float(work(upper) - work(lower)), float(work(lower))
+    start, end = float(work(lower)), float(work(upper))
     slopes = np.ones(negative.shape, work)
-    slopes[negative] = streams.uniform(None, int(negative.sum()), dtype=np.float64) * width + start
+    slopes[negative] = streams.uniform(None, int(negative.sum()), dtype=np.float64) * (end - start) + start
     return from_array(slopes, input.device)
 
 

@@ -169,7 +169,7 @@ def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=Non
 
     >>> import kuai as torch
     >>> _ = torch.manual_seed(0); torch.randperm(4)
-    tensor([2, 0, 1, 3])
+    tensor([0, 1, 3, 2])
     """
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
