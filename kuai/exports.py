@@ -6,7 +6,8 @@ from importlib import import_module
 
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
-    "accelerator amp backends optim compiler fft func hub jit linalg multiprocessing signal special testing types utils version".split()
+    "accelerator amp backends optim compiler distributions fft func hub jit linalg multiprocessing signal special testing "
+    "types utils version".split()
 )
 
 # PyTorch's files whose content lies in another one here.
@@ -22,6 +23,8 @@ ELSEWHERE = {
     "utils.data.dataloader": "utils.data",
     "utils.data._utils.collate": "utils.data.collate",
     "utils.model_zoo": "hub",
+    **{f"distributions.{n}": "distributions" for n in ("multinomial", "binomial", "poisson", "categorical", "normal",
+                                                       "bernoulli", "beta", "uniform", "independent")},
 }
 
 # Functions and classes by the module that has them.
@@ -42,7 +45,10 @@ FUNCTIONS = {
         "conv_tbc adaptive_max_pool1d affine_grid_generator".split(),
         "ops.native",
     ),
-    **dict.fromkeys("_assert _check _check_with _check_value _check_index _check_type _check_not_implemented".split(), "checks"),
+    **dict.fromkeys(
+        "_assert _check _check_with _check_value _check_index _check_type _check_not_implemented".split(),
+        "checks",
+    ),
     **dict.fromkeys(("fill", "nonzero_static", "unravel_index"), "ops.elements"),
     **dict.fromkeys(("pdist", "celu_", "rrelu_", "selu_", "threshold_"), "nn.functional"),
     **dict.fromkeys(
