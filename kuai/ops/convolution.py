@@ -1,240 +1,24 @@
 """Convolutions and transposed convolutions of one, two and three dimensions.
 
 There are three ops, each linear in both operands, and each is the derivative of the other two: the convolution of x with
-w, its transpose that takes a cotangent back to x, and the product of x and a cotangent that is w's. NumPy computes them as
-products of matrices of windows; convolutions of one channel each (depthwise) as sums of shifted multiples.
+w, its transpose that takes a cotangent back to x, and the product of x and a cotangent that is w's. How NumPy and XLA
+compute them is said in `convolution_numpy` and `convolution_xla`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import prod
-from typing import NamedTuple
-
-import numpy as np
 
 from ..dispatch import recorder
 from ..engine.program import Aval, Op, State
 from ..tensor import Tensor
+from . import convolution_numpy as by_numpy
+from . import convolution_xla as by_xla
 from . import rules
 from .define import op
 from .pointwise import conj
-from .windows import Pads, crop, frozen, offsets, pad, repeated, shifted, view, window_counts
-
-CHUNK = 1 << 21  # elements of the matrix of windows that are made at a time
-
-
-class Geometry(NamedTuple):
-    """How windows lie: one entry for each spatial dimension, and the number of groups of channels."""
-
-    stride: tuple[int, ...]
-    pads: Pads
-    dilation: tuple[int, ...]
-    groups: int
-
-    def counts(self, sizes: Sequence[int], kernel: Sequence[int]) -> tuple[int, ...]:
-        """The spatial shape of a convolution's result."""
-        return window_counts(sizes, kernel, self.stride, self.pads, self.dilation)
-
-    def folded(self) -> Geometry:
-        """The same, with the batch as a first spatial dimension."""
-        return Geometry((1, *self.stride), ((0, 0), *self.pads), (1, *self.dilation), self.groups)
-
-
-# ---- by NumPy --------------------------------------------------------------------------------------------------------
-
-
-def _is_depthwise(w: Sequence[int], groups: int) -> bool:
-    return groups > 1 and w[1] == 1
-
-
-def _chunks(samples: int, elements: int) -> Iterator[slice]:
-    """Parts of the batch whose matrix of windows is small enough for the cache."""
-    step = max(1, CHUNK // max(elements, 1))
-    return (slice(i, i + step) for i in range(0, samples, step))
-
-
-def _pays_folding(samples: int, positions: int) -> bool:
-    """Whether one product for the whole batch is faster than one for each sample."""
-    return samples > 1 and positions < 128
-
-
-def _batch_inside(x: np.ndarray) -> np.ndarray:
-    """(N, C, *sizes) as (1, C, N, *sizes)."""
-    return x.swapaxes(0, 1)[None]
-
-
-def _columns(x: np.ndarray, kernel: Sequence[int], at: Geometry, sizes: Sequence[int]) -> np.ndarray:
-    """The windows of a padded array as (N, groups, channels of a group × places, positions)."""
-    shape = (x.shape[0], at.groups, x.shape[1] // at.groups * prod(kernel), prod(sizes))
-    return view(x, kernel, at.stride, at.dilation, sizes).reshape(shape)
-
-
-def _grouped(x: np.ndarray, groups: int) -> np.ndarray:
-    """(N, C, *sizes) as (N, groups, C / groups, positions)."""
-    return x.reshape(x.shape[0], groups, x.shape[1] // groups, prod(x.shape[2:]))
-
-
-def _filters(w: np.ndarray, groups: int) -> np.ndarray:
-    """Weights as (groups, results of a group, channels of a group × places)."""
-    return w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:]))
-
-
-def _convolve_numpy(x: np.ndarray, w: np.ndarray, at: Geometry) -> np.ndarray:
-    kernel, sizes = w.shape[2:], at.counts(x.shape[2:], w.shape[2:])
-    if _is_depthwise(w.shape, at.groups):
-        return _depthwise(pad(x, at.pads), w, at, sizes)
-    if _pays_folding(len(x), prod(sizes)):
-        made = _convolve_numpy(_batch_inside(x), w[:, :, None], at.folded())
-        return np.ascontiguousarray(made[0].swapaxes(0, 1))
-    out = np.empty((len(x), len(w), *sizes), x.dtype)
-    parts, filters = _grouped(out, at.groups), _filters(w, at.groups)
-    for part in _chunks(len(x), prod(w.shape[1:]) * at.groups * prod(sizes)):
-        np.matmul(filters, _columns(pad(x[part], at.pads), kernel, at, sizes), out=parts[part])
-    return out
-
-
-def _transpose_numpy(g: np.ndarray, w: np.ndarray, size: Sequence[int], at: Geometry) -> np.ndarray:
-    kernel, sizes = w.shape[2:], g.shape[2:]
-    channels = w.shape[1] * at.groups
-    if _pays_folding(len(g), prod(sizes)) and not _is_depthwise(w.shape, at.groups):
-        made = _transpose_numpy(_batch_inside(g), w[:, :, None], (len(g), *size), at.folded())
-        return np.ascontiguousarray(made[0].swapaxes(0, 1))
-    out = np.zeros((len(g), channels, *[n + lo + hi for n, (lo, hi) in zip(size, at.pads)]), g.dtype)
-    if _is_depthwise(w.shape, at.groups):
-        _scatter_depthwise(out, g, w, at)
-    else:
-        filters = _filters(w, at.groups).swapaxes(-1, -2)
-        for part in _chunks(len(g), channels * prod(kernel) * prod(sizes)):
-            columns = np.matmul(filters, _grouped(g[part], at.groups))
-            _add_windows(out[part], columns.reshape(-1, channels, *kernel, *sizes), at)
-    return np.ascontiguousarray(crop(out, at.pads))
-
-
-def _add_windows(out: np.ndarray, windows: np.ndarray, at: Geometry) -> None:
-    """Add (N, C, *kernel, *sizes) to where the windows were taken from."""
-    rank = len(at.stride)
-    kernel, sizes = windows.shape[2 : 2 + rank], windows.shape[2 + rank :]
-    for o in offsets(kernel):
-        out[shifted(o, at.stride, at.dilation, sizes)] += windows[(slice(None), slice(None), *o)]
-
-
-def _weight_numpy(x: np.ndarray, g: np.ndarray, kernel: Sequence[int], at: Geometry) -> np.ndarray:
-    sizes, inner = g.shape[2:], x.shape[1] // at.groups
-    if inner == 1 and at.groups > 1:
-        return _depthwise_weight(np, pad(x, at.pads), g, kernel, at)
-    out = np.zeros((at.groups, g.shape[1] // at.groups, inner * prod(kernel)), x.dtype)
-    inside = at.folded()
-    for part in _chunks(len(x), x.shape[1] * prod(kernel) * prod(sizes)):
-        given, taken = _batch_inside(g[part]), pad(_batch_inside(x[part]), inside.pads)
-        columns = _columns(taken, (1, *kernel), inside, given.shape[2:])
-        out += np.matmul(_grouped(given, at.groups)[0], columns[0].swapaxes(-1, -2))
-    return out.reshape(g.shape[1], inner, *kernel)
-
-
-# ---- depthwise: each channel by itself -------------------------------------------------------------------------------
-
-
-def _by_channel(x, channels: int):
-    """(N, C·m, *sizes) as (N, C, m, *sizes)."""
-    return x.reshape(x.shape[0], channels, x.shape[1] // channels, *x.shape[2:])
-
-
-def _multipliers(w, offset: tuple[int, ...], groups: int, rank: int):
-    """The weights at one place of the window as (C, m, 1, …)."""
-    return w[(slice(None), 0, *offset)].reshape(groups, -1, *[1] * rank)
-
-
-def _depthwise(x, w, at: Geometry, sizes: Sequence[int]):
-    """The sum of shifted multiples; x is padded already."""
-    total = None
-    for o in offsets(w.shape[2:]):
-        part = x[shifted(o, at.stride, at.dilation, sizes)][:, :, None] * _multipliers(w, o, at.groups, len(sizes))
-        total = part if total is None else total + part
-    return total.reshape(x.shape[0], w.shape[0], *sizes)
-
-
-def _scatter_depthwise(out: np.ndarray, g: np.ndarray, w: np.ndarray, at: Geometry) -> None:
-    given = _by_channel(g, at.groups)
-    for o in offsets(w.shape[2:]):
-        part = given * _multipliers(w, o, at.groups, len(at.stride))
-        out[shifted(o, at.stride, at.dilation, g.shape[2:])] += part[:, :, 0] if part.shape[2] == 1 else part.sum(2)
-
-
-def _depthwise_weight(xp, x, g, kernel: Sequence[int], at: Geometry):
-    given, sizes = _by_channel(g, at.groups), g.shape[2:]
-    space = "xyz"[: len(sizes)]
-    terms = f"nc{space},ncm{space}->cm"
-    rows = [xp.einsum(terms, x[shifted(o, at.stride, at.dilation, sizes)], given) for o in offsets(kernel)]
-    return xp.stack(rows, -1).reshape(g.shape[1], 1, *kernel)
-
-
-# ---- by XLA ----------------------------------------------------------------------------------------------------------
-
-
-def _lax_convolve(xp, x, w, at: Geometry, **given):
-    return xp.lax.conv_general_dilated(
-        x, w, given.pop("stride", at.stride), given.pop("pads", at.pads), rhs_dilation=at.dilation, **given
-    )
-
-
-def _lax_pad(xp, x, pads: Pads, stride: Sequence[int] | None = None):
-    """x with a border, or cut where pads are negative, and its elements a stride apart."""
-    spacing = [(lo, hi, s - 1) for (lo, hi), s in zip(pads, stride or [1] * len(pads))]
-    return xp.lax.pad(x, xp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *spacing])
-
-
-def _convolve_xla(xp, x, w, b, *, at):
-    if _is_depthwise(w.shape, at.groups):
-        made = _depthwise(_lax_pad(xp, x, at.pads), w, at, at.counts(x.shape[2:], w.shape[2:]))
-    else:
-        made = _lax_convolve(xp, x, w, at, feature_group_count=at.groups)
-    return made if b is None else made + _as_channels(b, made)
-
-
-def _flipped(xp, w, groups: int):
-    """Weights of the transposed convolution: reversed in space, and the two kinds of channels exchanged in each group."""
-    w = xp.flip(w, tuple(range(2, w.ndim))).reshape(groups, w.shape[0] // groups, *w.shape[1:])
-    return w.swapaxes(1, 2).reshape(-1, w.shape[1], *w.shape[3:])
-
-
-def _transpose_xla(xp, g, w, b, *, size, at):
-    reach = [d * (k - 1) for d, k in zip(at.dilation, w.shape[2:])]
-    spread = [(n - 1) * s + 1 for n, s in zip(g.shape[2:], at.stride)]
-    before = [r - lo for r, (lo, _) in zip(reach, at.pads)]
-    pads = tuple((lo, n - wide - lo + r) for n, wide, lo, r in zip(size, spread, before, reach))
-    flipped, ones = _flipped(xp, w, at.groups), (1,) * len(size)
-    if _is_depthwise(w.shape, at.groups) and w.shape[0] == at.groups:
-        made = _depthwise(_lax_pad(xp, g, pads, at.stride), flipped, at._replace(stride=ones), size)
-    else:
-        made = _lax_convolve(xp, g, flipped, at, stride=ones, pads=pads, lhs_dilation=at.stride, feature_group_count=at.groups)
-    return made if b is None else made + _as_channels(b, made)
-
-
-def _weight_xla(xp, x, g, *, kernel, at):
-    if x.shape[1] == at.groups > 1:
-        return _depthwise_weight(xp, _lax_pad(xp, x, at.pads), g, kernel, at)
-    inner, outer = x.shape[1] // at.groups, g.shape[1] // at.groups
-    # XLA's own gradient of a grouped convolution is a hundred times slower than a convolution for each group.
-    parts = [
-        _weight_of_group(xp, x[:, i * inner : (i + 1) * inner], g[:, i * outer : (i + 1) * outer], kernel, at)
-        for i in range(at.groups)
-    ]
-    return parts[0] if at.groups == 1 else xp.concatenate(parts)
-
-
-def _weight_of_group(xp, x, g, kernel, at: Geometry):
-    """A convolution of x with g, whose batch are the channels and whose channels are the batch."""
-    pads = tuple(
-        (lo, d * (k - 1) + s * (m - 1) + 1 - n - lo)
-        for n, m, k, s, d, (lo, _) in zip(x.shape[2:], g.shape[2:], kernel, at.stride, at.dilation, at.pads)
-    )
-    made = xp.lax.conv_general_dilated(
-        x.swapaxes(0, 1), g.swapaxes(0, 1), at.dilation, pads, rhs_dilation=at.stride
-    )
-    return made.swapaxes(0, 1)
-
+from .windows import Geometry, Pads, frozen, repeated
 
 # ---- rules -----------------------------------------------------------------------------------------------------------
 
@@ -336,40 +120,39 @@ def _cost(state: State) -> float:
 # ---- the ops ---------------------------------------------------------------------------------------------------------
 
 
-def _as_channels(b, y):
-    return b.reshape(-1, *[1] * (y.ndim - 2))
+def _with_bias(y, b):  # type: ignore[no-untyped-def]
+    if b is not None:
+        y += b.reshape(-1, *[1] * (y.ndim - 2))
+    return y
 
 
 def _bias_gradient(g: Tensor) -> Tensor:
     return g.sum((0, *range(2, g.ndim)))
 
 
-@op(shape=_convolve_rule, xla=_convolve_xla, name="convolution", cost=_cost,
+@op(shape=_convolve_rule, name="convolution", cost=_cost,
+    xla=lambda xp, x, w, b, *, at: _with_bias(by_xla.convolve(xp, x, w, at), b),
     vjp=(lambda g, w, avals, at: _transpose(g, conj(w), None, size=avals[0].shape[2:], at=at),
          lambda g, x, avals, at: _weight(conj(x), g, kernel=avals[1].shape[2:], at=at), _bias_gradient))  # fmt: skip
 def _convolve(xp, x, w, b, *, at):
-    made = _convolve_numpy(x, w, at)
-    if b is not None:
-        made += _as_channels(b, made)
-    return made
+    return _with_bias(by_numpy.convolve(x, w, at), b)
 
 
-@op(shape=_transpose_rule, xla=_transpose_xla, name="conv_transpose", grad_name="ConvolutionBackward0", cost=_cost,
+@op(shape=_transpose_rule, name="conv_transpose", grad_name="ConvolutionBackward0", cost=_cost,
+    xla=lambda xp, x, w, b, *, size, at: _with_bias(by_xla.transpose(xp, x, w, size, at), b),
     vjp=(lambda g, w, at: _convolve(g, conj(w), None, at=at),
          lambda g, x, avals, at: _weight(g, conj(x), kernel=avals[1].shape[2:], at=at), _bias_gradient))  # fmt: skip
 def _transpose(xp, x, w, b, *, size, at):
-    made = _transpose_numpy(x, w, size, at)
-    if b is not None:
-        made += _as_channels(b, made)
-    return made
+    return _with_bias(by_numpy.transpose(x, w, size, at), b)
 
 
-@op(shape=_weight_rule, xla=_weight_xla, name="convolution_weight", cost=_cost,
+@op(shape=_weight_rule, name="convolution_weight", cost=_cost,
+    xla=lambda xp, x, y, *, kernel, at: by_xla.weight(xp, x, y, kernel, at),
     vjp=(lambda g, y, avals, at: _transpose(conj(y), g, None, size=avals[0].shape[2:], at=at),
          lambda g, x, at: _convolve(conj(x), g, None, at=at)))  # fmt: skip
 def _weight(xp, x, y, *, kernel, at):
     """What w gets back: the products of x's windows and of y, summed over positions and samples."""
-    return _weight_numpy(x, y, kernel, at)
+    return by_numpy.weight(x, y, kernel, at)
 
 
 # ---- what is called --------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -84,3 +85,35 @@ def window_counts(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[
     return tuple(
         (n + lo + hi - d * (k - 1) - 1) // s + 1 for n, k, s, (lo, hi), d in zip(sizes, kernel, stride, pads, dilation)
     )
+
+
+class Geometry(NamedTuple):
+    """How the windows of a convolution lie: one entry for each spatial dimension, and the number of groups of channels."""
+
+    stride: tuple[int, ...]
+    pads: Pads
+    dilation: tuple[int, ...]
+    groups: int
+
+    def counts(self, sizes: Sequence[int], kernel: Sequence[int]) -> tuple[int, ...]:
+        """The spatial shape of a convolution's result."""
+        return window_counts(sizes, kernel, self.stride, self.pads, self.dilation)
+
+    def folded(self) -> Geometry:
+        """The same, with the batch as a first spatial dimension."""
+        return Geometry((1, *self.stride), ((0, 0), *self.pads), (1, *self.dilation), self.groups)
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether a window of one place meets each element once, so that a convolution is a product of matrices."""
+        return not any(map(any, self.pads)) and all(s == 1 for s in self.stride)
+
+    @property
+    def unit(self) -> tuple[int, ...]:
+        """Ones for all spatial dimensions."""
+        return (1,) * len(self.stride)
+
+
+def is_depthwise(w: Sequence[int], groups: int) -> bool:
+    """Whether each channel is convolved by itself."""
+    return groups > 1 and w[1] == 1
