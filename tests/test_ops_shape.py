@@ -74,6 +74,11 @@ m.t()[:, :2].reshape(-1) | x[:, 1:].view(2, 8) | x[:, ::2].flatten()
 
 # PyTorch raises in the derivative of vander, and its derivative of as_strided_scatter is not one, says its gradcheck.
 PLAIN = """
+x[None].to(memory_format=torch.channels_last).stride() | x[None].contiguous(memory_format=torch.channels_last)[:, 1]
+x[None].to(memory_format=torch.channels_last).is_contiguous(memory_format=torch.channels_last)
+x[None].to(memory_format=torch.channels_last) | x[None].is_contiguous(memory_format=torch.channels_last)
+x[None].contiguous(memory_format=torch.channels_last).clone(memory_format=torch.contiguous_format).stride()
+x[None, None].to(memory_format=torch.channels_last_3d).stride() | m.t().to(memory_format=torch.preserve_format).stride()
 torch.as_strided_scatter(v, v[:2] * 3, (2,), (2,)) | x.as_strided_scatter(m[:2, :2], (2, 2), (4, 1), 3)
 torch.vander(v) | torch.vander(v, 3) | torch.vander(v, 3, True) | torch.vander(v, 1) | torch.tril_indices(3, 4)
 torch.tril_indices(3, 4, -1) | torch.tril_indices(2, 3, 1, dtype=torch.int32) | torch.triu_indices(3, 4)
@@ -92,6 +97,7 @@ x.view(-1)._base is x
 """
 
 ERRORS = """
+x.to(memory_format=torch.channels_last) | x[None].contiguous(memory_format=torch.channels_last).view(-1)
 x.reshape(5, -1) | x.reshape(25) | x.reshape(-1, -1) | x.reshape(-2, 12) | e.reshape(0, -1) | m.t().view(12)
 x.view(2.0, 12) | x.view() | x.flatten(2, 1) | x.flatten(5) | x.unflatten(1, (2, 2)) | x.unflatten(1, ())
 x.transpose(0, 3) | x.t() | x.permute(0, 1) | x.permute(0, 0, 1) | x.permute(0, 1, 3) | x.movedim((0, 1), (0,))

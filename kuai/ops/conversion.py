@@ -43,7 +43,19 @@ def clone(input: Tensor, *, memory_format: object = None) -> Tensor:
     >>> x
     tensor([1., 1.])
     """
-    return _clone(input)
+    return _clone(input) if _preserved(memory_format) else _formatted(input, memory_format)
+
+
+def _preserved(memory_format: object) -> bool:
+    """Whether no other memory format is asked for."""
+    return memory_format is None or memory_format.name == "preserve_format"  # type: ignore[attr-defined]
+
+
+def _formatted(x: Tensor, memory_format: object) -> Tensor:
+    """A copy in a memory format."""
+    from .views import in_format
+
+    return in_format(x, memory_format)
 
 
 def to_dtype(input: Tensor, d: dtype) -> Tensor:
@@ -92,6 +104,8 @@ def to(self: Tensor, *args: object, device: object = None, dtype: object = None,
         out = to_device(out, placement(device))
     if dtype is not None:
         out = to_dtype(out, dtypes.as_dtype(dtype))
+    if not _preserved(memory_format) and not out.is_contiguous(memory_format=memory_format):
+        return _formatted(out, memory_format)
     return _clone(out) if copy and out is self else out
 
 

@@ -93,7 +93,7 @@ def normal_dims(dims: Sequence[int], rank: int) -> tuple[int, ...]:
     return tuple([normalize_dim(d, rank) for d in dims])
 
 
-def _inverse(order: Sequence[int]) -> tuple[int, ...]:
+def inverse(order: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(order)), key=order.__getitem__))
 
 
@@ -111,7 +111,7 @@ def _permute_rule(op: Op, avals: Sequence, *, dims: tuple) -> tuple:
 
 
 def _unpermute(g: Tensor, dims: tuple) -> Tensor:
-    return permute_of(g, dims=_inverse(normal_dims(dims, len(dims))))
+    return permute_of(g, dims=inverse(normal_dims(dims, len(dims))))
 
 
 @op(shape=_permute_rule, name="permute", cost=0.0, exact=True,

@@ -156,7 +156,7 @@ def _blocks(shape: Sequence[int], strides: Sequence[int]) -> list[tuple[int, int
 class memory_format:
     """The order of a tensor's dimensions in memory (``torch.memory_format``).
 
-    Here it is a wish: XLA chooses how values lie in memory.
+    It shows in strides, and in what can be viewed as what. How values really lie in memory is the executor's to choose.
 
     >>> import kuai as torch
     >>> torch.channels_last
@@ -241,15 +241,4 @@ def is_contiguous(self: Tensor, memory_format: memory_format = contiguous_format
     return len(order) == len(at.shape) and is_row_major([at.shape[i] for i in order], [at.strides[i] for i in order])
 
 
-def contiguous(self: Tensor, memory_format: memory_format = contiguous_format) -> Tensor:
-    """The tensor itself if its elements lie in order, else a copy in which they do (``torch.Tensor.contiguous``).
-
-    >>> import kuai as torch
-    >>> torch.zeros(2, 3).t().contiguous().stride()
-    (2, 1)
-    """
-    check_format(self.shape, memory_format)
-    return self if is_contiguous(self) else self.clone()
-
-
-OWN = {"stride": stride, "storage_offset": storage_offset, "is_contiguous": is_contiguous, "contiguous": contiguous}
+OWN = {"stride": stride, "storage_offset": storage_offset, "is_contiguous": is_contiguous}

@@ -17,7 +17,9 @@ from . import rules, slicing
 from .dimensions import (
     expand_view,
     inferred,
+    inverse,
     normal_dims,
+    permute_of,
     permute_view,
     piece_spec,
     reshape_copy,
@@ -28,7 +30,7 @@ from .dimensions import (
     transpose_view,
     unsqueeze_view,
 )  # fmt: skip
-from .geometry import OWN, geometry, is_contiguous, view_strides
+from .geometry import OWN, check_format, contiguous_format, geometry, is_contiguous, memory_format, view_strides
 from .rules import normalize_dim
 from .slicing import Spec
 from .strided import bytes_view, diagonal_view, strided_of, strided_put, strided_view, window_view
@@ -270,6 +272,27 @@ def moveaxis(input: Tensor, source: int | Sequence[int], destination: int | Sequ
     torch.Size([3, 4, 2])
     """
     return movedim(input, source, destination)
+
+
+def in_format(input: Tensor, wanted: memory_format) -> Tensor:
+    """A copy whose dimensions lie in memory in a format's order."""
+    check_format(input.shape, wanted)
+    if not wanted.order:
+        return input.clone()
+    stored = permute_of(input, dims=wanted.order).clone()
+    out = _permute((inverse(wanted.order),), stored)
+    out._base = None  # a tensor of its own, not a view of what nobody else has
+    return out
+
+
+def contiguous(input: Tensor, memory_format: memory_format = contiguous_format) -> Tensor:
+    """The tensor itself if its elements lie in order, else a copy in which they do (``torch.Tensor.contiguous``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(2, 3).t().contiguous().stride()
+    (2, 1)
+    """
+    return input if is_contiguous(input, memory_format) else in_format(input, memory_format)
 
 
 # ---- dimensions of length 1 ------------------------------------------------------------------------------------------
@@ -552,7 +575,7 @@ PROPERTIES = {
 METHODS = (
     "view", "view_as", "reshape_as", "flatten", "ravel", "unflatten", "transpose", "swapaxes", "swapdims", "t", "movedim",
     "moveaxis", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "select", "narrow", "diagonal", "as_strided",
-    "unfold", "adjoint",
+    "unfold", "adjoint", "contiguous",
 )  # fmt: skip
 INPLACE = ()
 METHODS_EXTRA = {"reshape": spread(reshape, "shape"), "permute": spread(permute, "dims"), **OWN}
