@@ -76,6 +76,7 @@ def install() -> None:
     posing.__version__ = VERSION  # type: ignore[attr-defined]
     posing.__path__ = []
     posing.__file__ = kuai.__file__
+    posing.torch = posing  # type: ignore[attr-defined]  # PyTorch's module has itself, and programs write torch.torch
     sys.modules["torch"] = posing
     sys.meta_path.insert(0, _Finder())
     for name in ("nn", "nn.functional", "optim", "autograd", "random"):
