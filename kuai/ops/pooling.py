@@ -49,6 +49,8 @@ def _padded(xp, x, pads: Pads, value: float):
 def _fold(x: np.ndarray, at: Windows, combine: Callable) -> np.ndarray:
     """Combine the elements of each window, one dimension after the other; x is padded already."""
     rank = len(at.kernel)
+    if at.kernel == x.shape[-rank:]:  # one window for all
+        return combine.reduce(x, tuple(range(x.ndim - rank, x.ndim)), keepdims=True)  # type: ignore[attr-defined]
     for d, (k, s, t, n) in enumerate(zip(at.kernel, at.stride, at.dilation, at.counts)):
         parts = [x[shifted_along(d, rank, o, s, t, n)] for o in range(k)]
         made = combine(parts[0], parts[1]) if k > 1 else parts[0]
@@ -61,7 +63,9 @@ def _fold(x: np.ndarray, at: Windows, combine: Callable) -> np.ndarray:
 def _unfold_sum(g: np.ndarray, at: Windows, sizes: Sequence[int]) -> np.ndarray:
     """Add each element to all places of its window: the transpose of summing windows."""
     rank = len(at.kernel)
-    padded = [n + lo + hi for n, (lo, hi) in zip(sizes, at.pads)]
+    padded = tuple(n + lo + hi for n, (lo, hi) in zip(sizes, at.pads))
+    if at.kernel == padded:  # one window for all
+        return crop(np.broadcast_to(g, (*g.shape[:-rank], *padded)).copy(), at.pads)
     for d, (k, s, t, n) in enumerate(zip(at.kernel, at.stride, at.dilation, at.counts)):
         axis = g.ndim - rank + d
         out = np.zeros((*g.shape[:axis], padded[d], *g.shape[axis + 1 :]), g.dtype)
@@ -123,16 +127,32 @@ def _winners(xp, x, y, at: Windows):
     kind = np.int8 if len(places) < 128 else np.int32
     found = xp.full(y.shape, len(places) - 1, kind)
     for i in range(len(places) - 2, -1, -1):
-        found = xp.where(x[at.key(places[i])] == y, xp.asarray(i, kind), found)
+        hit = x[at.key(places[i])] == y
+        found = _overwritten(found, i, hit) if xp is np else xp.where(hit, xp.asarray(i, kind), found)
     return found
 
 
-def _max_backward_numpy(xp, g, x, y, *, at):
+# NumPy's where takes several times as long as arithmetic on bits.
+def _overwritten(found: np.ndarray, i: int, hit: np.ndarray) -> np.ndarray:
+    """i where hit, what was found elsewhere."""
+    mask = -hit.astype(found.dtype)
+    found &= ~mask
+    found |= mask & found.dtype.type(i)
+    return found
+
+
+def _only(g: np.ndarray, hit: np.ndarray) -> np.ndarray:
+    """g where hit, 0 elsewhere."""
+    bits = g.view(f"i{g.itemsize}")
+    return (-hit.astype(bits.dtype) & bits).view(g.dtype)
+
+
+def _max_backward_numpy(g: np.ndarray, x: np.ndarray, y: np.ndarray, at: Windows) -> np.ndarray:
     winners = _winners(np, pad(x, at.pads, _lowest(x.dtype)), y, at)
     padded = [n + lo + hi for n, (lo, hi) in zip(x.shape[-len(at.pads) :], at.pads)]
     out = np.zeros((*x.shape[: -len(at.pads)], *padded), g.dtype)
     for i, o in enumerate(offsets(at.kernel)):
-        out[at.key(o)] += np.where(winners == i, g, 0)
+        out[at.key(o)] += _only(g, winners == i)
     return crop(out, at.pads)
 
 
@@ -162,7 +182,7 @@ def _max_pick(xp, h, x, y, *, at):
 @op(shape=_as_second, xla=_max_backward_xla, name="max_pool_backward", cost=_window_cost,
     vjp=(lambda g, x, y, at: _max_pick(g, x, y, at=at), None, None))  # fmt: skip
 def _max_backward(xp, g, x, y, *, at):
-    return _max_backward_numpy(xp, g, x, y, at=at)
+    return _max_backward_numpy(g, x, y, at)
 
 
 def _max_xla(xp, x, *, at):

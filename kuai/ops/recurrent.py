@@ -35,7 +35,7 @@ class Functions(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What a step needs of a layer's weights."""
+    """What a step needs of a layer's weights; the matrices as they multiply a state: turned for a step forward."""
 
     hidden: object  # w_hh
     hidden_bias: object  # b_hh, where it is not added before the loop
@@ -56,7 +56,7 @@ class _Plain:
         self.act = act
 
     def step(self, f: Functions, state: tuple, xw, w: Weights) -> tuple:
-        return (getattr(f, self.act)(xw + state[0] @ w.hidden.swapaxes(0, 1)),), ()
+        return (getattr(f, self.act)(xw + state[0] @ w.hidden),), ()
 
     def factors(self, f: Functions, before: tuple, after: tuple, kept: tuple) -> tuple:
         (y,) = after
@@ -77,12 +77,12 @@ class _LSTM:
 
     def step(self, f: Functions, state: tuple, xw, w: Weights) -> tuple:
         h, c = state
-        gates = xw + h @ w.hidden.swapaxes(0, 1)
+        gates = xw + h @ w.hidden
         i, forget, g, o = _parts(gates, 4)
         c = f.sigmoid(forget) * c + f.sigmoid(i) * f.tanh(g)
         h = f.sigmoid(o) * f.tanh(c)
         if w.projection is not None:
-            h = h @ w.projection.swapaxes(0, 1)
+            h = h @ w.projection
         return (h, c), (gates,)
 
     def factors(self, f: Functions, before: tuple, after: tuple, kept: tuple) -> tuple:
@@ -110,7 +110,7 @@ class _GRU:
 
     def step(self, f: Functions, state: tuple, xw, w: Weights) -> tuple:
         (h,) = state
-        hw = h @ w.hidden.swapaxes(0, 1)
+        hw = h @ w.hidden
         hw = hw if w.hidden_bias is None else hw + w.hidden_bias
         (xr, xz, xn), (hr, hz, hn) = _parts(xw, 3), _parts(hw, 3)
         z = f.sigmoid(xz + hz)
@@ -177,8 +177,12 @@ def _input_products(x, w_ih, b_ih, b_hh, kind: str):
     return made + (b_ih if kind == "gru" else b_ih + b_hh)
 
 
-def _weights(w_hh, b_hh, w_hr, kind: str) -> Weights:
-    return Weights(w_hh, b_hh if kind == "gru" else None, w_hr)
+def _turned(w_hh, b_hh, w_hr, kind: str, steps: int) -> Weights:
+    """The weights for steps forward. For many of them by NumPy it pays to turn the matrix in memory."""
+    hidden = w_hh.swapaxes(0, 1)
+    if type(hidden) is np.ndarray and steps > 4:
+        hidden = np.ascontiguousarray(hidden)
+    return Weights(hidden, b_hh if kind == "gru" else None, w_hr if w_hr is None else w_hr.swapaxes(0, 1))
 
 
 def _zeros(xp, x, given: Sequence, widths: Sequence[int]) -> tuple:
@@ -271,7 +275,7 @@ def _recurrent_backward(xp, *arrays, kind, reverse, wanted, given):
     after = (y, *inner)
     before = tuple(_earlier(xp, s, a, reverse) for s, a in zip(first, after))
     factors = cell.factors(f, before, after, tuple(kept))
-    w = _weights(w_hh, b_hh, w_hr, kind)
+    w = Weights(w_hh, None, w_hr)
     gy = xp.zeros_like(y) if cotangents[0] is None else cotangents[0]
     last = tuple(xp.zeros_like(s) if g is None else g for s, g in zip(first, cotangents[1:]))
     step = _back_stepper(xp, cell, w, alive is not None)
@@ -308,7 +312,7 @@ def _back_stepper(xp, cell, w: Weights, masked: bool) -> Callable:
 @op(shape=_forward_rule, name="recurrent", many=True, vjp=_recurrent_vjp, cost=_cost)
 def _recurrent(xp, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, *, kind, reverse, keeps):
     """A layer in one direction: the states that go out, the last states, and what the way back needs."""
-    cell, w = CELLS[kind], _weights(w_hh, b_hh, w_hr, kind)
+    cell, w = CELLS[kind], _turned(w_hh, b_hh, w_hr, kind, x.shape[0])
     xw = _input_products(x, w_ih, b_ih, b_hh, kind)
     first = _zeros(xp, x, (h, c), _widths(w_hh, w_hr, kind))
     step = _stepper(cell, _functions(xp), w, alive is not None)
@@ -319,7 +323,7 @@ def _recurrent(xp, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, *, kind, revers
 def _composed(x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, *, kind, reverse):
     """The same by single ops on tensors."""
     f = Functions(Tensor.sigmoid, Tensor.tanh, Tensor.relu, where)
-    cell, w = CELLS[kind], _weights(w_hh, b_hh, w_hr, kind)
+    cell, w = CELLS[kind], _turned(w_hh, b_hh, w_hr, kind, x.shape[0])
     xw = _input_products(x, w_ih, b_ih, b_hh, kind)
     widths = _widths(w_hh, w_hr, kind)
     state = tuple(zeros(x.shape[1], n, dtype=x.dtype, device=x.device) if s is None else s for s, n in zip((h, c), widths))
