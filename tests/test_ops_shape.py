@@ -78,7 +78,7 @@ x[None].to(memory_format=torch.channels_last).stride() | x[None].contiguous(memo
 x[None].to(memory_format=torch.channels_last).is_contiguous(memory_format=torch.channels_last)
 x[None].to(memory_format=torch.channels_last) | x[None].is_contiguous(memory_format=torch.channels_last)
 x[None].contiguous(memory_format=torch.channels_last).clone(memory_format=torch.contiguous_format).stride()
-x[None, None].to(memory_format=torch.channels_last_3d).stride() | m.t().to(memory_format=torch.preserve_format).stride()
+x.view(1, 2, 3, 2, 2).to(memory_format=torch.channels_last_3d).stride() | m.t().to(memory_format=torch.preserve_format).stride()
 torch.as_strided_scatter(v, v[:2] * 3, (2,), (2,)) | x.as_strided_scatter(m[:2, :2], (2, 2), (4, 1), 3)
 torch.vander(v) | torch.vander(v, 3) | torch.vander(v, 3, True) | torch.vander(v, 1) | torch.tril_indices(3, 4)
 torch.tril_indices(3, 4, -1) | torch.tril_indices(2, 3, 1, dtype=torch.int32) | torch.triu_indices(3, 4)

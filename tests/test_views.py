@@ -158,18 +158,19 @@ def program(draw, length: int) -> tuple:
 
 
 def _comparable(step: tuple, pool: list) -> bool:
-    """Not what the libraries differ in: edits of results of split with gradients, or of parts of an expanded tensor, and
-    copies within one memory, which in PyTorch read what they have written."""
+    """Not what the libraries differ in: edits of results of split with gradients, or of parts of an expanded tensor."""
     name, which, args = step
-    if name in SEVERAL and pool[0].requires_grad or name == "copy_" and _share_memory(pool[args[0]], pool[which]):
+    if name in SEVERAL and pool[0].requires_grad or name == "copy_" and not _can_be_copied(pool[args[0]], pool[which]):
         return False
     if name in ("zero_", "fill_", "__setitem__") and overlaps(pool[which]):
         return False
     return not (name in EDITS or name == "copy_") or id(pool[which]) not in _made_of_overlaps(pool)
 
 
-def _share_memory(a, b) -> bool:
-    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
+def _can_be_copied(source, target) -> bool:
+    """Not within one memory, where PyTorch reads what it has written; nor do older views of what comes to require grad by it know of that in PyTorch."""
+    apart = source.untyped_storage().data_ptr() != target.untyped_storage().data_ptr()
+    return apart and source.requires_grad <= target.requires_grad
 
 
 def _made_of_overlaps(pool: list) -> set:
