@@ -16,7 +16,7 @@ def functional_call(module, parameter_and_buffer_dicts: dict | Sequence[dict], a
     >>> torch.func.functional_call(net, {"weight": torch.tensor([[3.]])}, torch.tensor([2.]))
     tensor([6.])
     """
-    from ..nn.utils.stateless import functional_call as call
+    from ..nn.utils.stateless import _functional_call as call
 
     given = parameter_and_buffer_dicts
     if not isinstance(given, dict):

@@ -1,4 +1,7 @@
-"""Attention of several heads, with the projections before and after it (``torch.nn.functional``)."""
+"""Attention of several heads, with the projections before and after it (``torch.nn.functional``).
+
+Within, queries, keys and values are (batch, heads, length, features of a head).
+"""
 
 from __future__ import annotations
 
@@ -60,50 +63,117 @@ def added_mask(mask: Tensor | None, name: str, other: Tensor | None, other_name:
     return zeros_like(mask, dtype=dtype).masked_fill(mask, -inf)
 
 
-def _check_mask_shape(mask: Tensor | None, heads: int, batch: int, length: int, keys: int) -> Tensor | None:
-    if mask is None:
+def _check_sizes(query: Tensor, key: Tensor, value: Tensor, wanted: int, heads: int, apart: bool) -> None:
+    size = query.shape[2]
+    _need(size == wanted, f"was expecting embedding dimension of {wanted}, but got {size}")
+    _need(size % heads == 0, f"embed_dim {size} not divisible by num_heads {heads}")
+    if apart:
+        _need(key.shape[:2] == value.shape[:2],
+              f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")  # fmt: skip
+    else:
+        _need(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
+
+
+# ---- masks -----------------------------------------------------------------------------------------------------------
+
+
+class Masks(NamedTuple):
+    """What is added to scores: by (heads,) query and key, and by key alone; or just that each query looks back."""
+
+    scores: Tensor | None
+    padding: Tensor | None
+    causal: bool
+
+    def joined(self, extra: int) -> Tensor | None:
+        """Both as one, with columns of zeros for keys that were added."""
+        parts = [m for m in (self.scores, self.padding) if m is not None]
+        if not parts:
+            return None
+        made = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        return pad(made, (0, extra)) if extra else made
+
+
+def _masks(query: Tensor, key: Tensor, heads: int, mask: Tensor | None, padding: Tensor | None, causal: bool,
+           need_weights: bool) -> Masks:  # fmt: skip
+    if causal and mask is None:
+        raise RuntimeError("Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
+                           "`generate_square_subsequent_mask` to create this mask.")  # fmt: skip
+    batch, length, keys = query.shape[1], query.shape[0], key.shape[0]
+    padding = _padding_mask(padding, mask, query, keys)
+    if causal and padding is None and not need_weights:
+        return Masks(None, None, True)  # the hint says it all
+    mask = added_mask(mask, "attn_mask", None, "", query.dtype)
+    if mask is None or mask.ndim == 2:
+        _check_mask_shape(mask, (length, keys))
+        return Masks(mask, padding, False)
+    _check_mask_shape(mask, (batch * heads, length, keys))
+    return Masks(mask.view(batch, heads, length, keys), padding, False)
+
+
+def _padding_mask(padding: Tensor | None, mask: Tensor | None, query: Tensor, keys: int) -> Tensor | None:
+    padding = added_mask(padding, "key_padding_mask", mask, "attn_mask", query.dtype)
+    if padding is None:
         return None
-    wanted = (length, keys) if mask.ndim == 2 else (batch * heads, length, keys)
-    if tuple(mask.shape) != wanted:
+    batch = query.shape[1]
+    _need(tuple(padding.shape) == (batch, keys),
+          f"expecting key_padding_mask shape of {(batch, keys)}, but got {tuple(padding.shape)}: Expected "
+          f"key_padded_mask.shape[0] to be {batch}, but got {padding.shape[0]}")  # fmt: skip
+    return padding.view(batch, 1, 1, keys)
+
+
+def _check_mask_shape(mask: Tensor | None, wanted: tuple[int, ...]) -> None:
+    if mask is not None and tuple(mask.shape) != wanted:
         raise RuntimeError(f"The shape of the {mask.ndim}D attn_mask is {mask.shape}, but should be {wanted}.")
-    return mask.unsqueeze(0) if mask.ndim == 2 else mask
 
 
 # ---- projections -----------------------------------------------------------------------------------------------------
 
 
-def _thirds(x: Tensor | None, size: int, begin: int, end: int) -> Tensor | None:
+def _slice(x: Tensor | None, size: int, begin: int, end: int) -> Tensor | None:
     return None if x is None else x[begin * size : end * size]
 
 
-def _project(q: Tensor, k: Tensor, v: Tensor, by: Projections) -> tuple[Tensor, Tensor, Tensor]:
+def _heads(x: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:
+    """One or several projections side by side (length, batch, parts · features), apart and by heads."""
+    length, batch, size = x.shape
+    return x.view(length, batch, parts, heads, size // (parts * heads)).permute(2, 1, 3, 0, 4).unbind(0)
+
+
+def _project(q: Tensor, k: Tensor, v: Tensor, by: Projections, heads: int) -> tuple[Tensor, ...]:
     """The inputs' projections, with as few products as there are different inputs."""
-    size = q.shape[-1]
-    if by.packed is None:
-        return tuple(  # type: ignore[return-value]
-            linear(x, w, _thirds(by.bias, size, i, i + 1))  # type: ignore[arg-type]
-            for i, (x, w) in enumerate(zip((q, k, v), by.apart))
+    size, w, b = q.shape[-1], by.packed, by.bias
+    if w is None:
+        return tuple(
+            _heads(linear(x, each, _slice(b, size, i, i + 1)), heads, 1)[0] for i, (x, each) in enumerate(zip((q, k, v), by.apart))
         )
     if q is k and k is v:
-        made = linear(q, by.packed, by.bias)
-        return tuple(made[..., i * size : (i + 1) * size] for i in range(3))  # type: ignore[return-value]
-    first = linear(q, by.packed[:size], _thirds(by.bias, size, 0, 1))
+        return _heads(linear(q, w, b), heads, 3)
+    first = _heads(linear(q, w[:size], _slice(b, size, 0, 1)), heads, 1)
     if k is v:
-        made = linear(k, by.packed[size:], _thirds(by.bias, size, 1, 3))
-        return first, made[..., :size], made[..., size:]
-    return (first, linear(k, by.packed[size : 2 * size], _thirds(by.bias, size, 1, 2)),
-            linear(v, by.packed[2 * size :], _thirds(by.bias, size, 2, 3)))  # fmt: skip
+        return first + _heads(linear(k, w[size:], _slice(b, size, 1, 3)), heads, 2)
+    second = _heads(linear(k, w[size : 2 * size], _slice(b, size, 1, 2)), heads, 1)
+    return first + second + _heads(linear(v, w[2 * size :], _slice(b, size, 2, 3)), heads, 1)
 
 
-def _longer(x: Tensor | None) -> Tensor | None:
-    """A mask with a column of zeros more."""
-    return None if x is None else pad(x, (0, 1))
+def _given(static: Tensor | None, x: Tensor, name: str) -> Tensor:
+    """The projection, or what is given in its place as (batch · heads, length, features of a head)."""
+    if static is None:
+        return x
+    batch, heads, _, size = x.shape
+    _need(static.shape[0] == batch * heads, f"expecting {name}.size(0) of {batch * heads}, but got {static.shape[0]}")
+    _need(static.shape[2] == size, f"expecting {name}.size(2) of {size}, but got {static.shape[2]}")
+    return static.view(batch, heads, static.shape[1], size)
 
 
-def _heads(x: Tensor, batch: int, heads: int) -> Tensor:
-    """(length, batch, features) as (batch · heads, length, features of a head)."""
-    return x.reshape(x.shape[0], batch * heads, -1).transpose(0, 1) if x._aval.size else (
-        x.reshape(x.shape[0], batch * heads, x.shape[2] // heads).transpose(0, 1))  # fmt: skip
+def _longer(x: Tensor, bias: Tensor | None, zero: bool) -> Tensor:
+    """Keys or values with a learnt one and one of zeros after them, if they are wanted."""
+    batch, heads, _, size = x.shape
+    parts = [x]
+    if bias is not None:
+        parts.append(bias.view(1, heads, 1, size).expand(batch, -1, -1, -1))
+    if zero:
+        parts.append(zeros(batch, heads, 1, size, dtype=x.dtype, device=x.device))
+    return x if len(parts) == 1 else cat(parts, 2)
 
 
 # ---- the whole -------------------------------------------------------------------------------------------------------
@@ -129,95 +199,39 @@ def multi_head_attention_forward(
     >>> y.shape, p[0, 0]
     (torch.Size([3, 1, 4]), tensor([0.3333, 0.3333, 0.3333]))
     """
-    batched = _is_batched(query, key, value, key_padding_mask, attn_mask)
-    if not batched:
-        same = key is query, value is key
-        query = query.unsqueeze(1)
-        key = query if same[0] else key.unsqueeze(1)
-        value = key if same[1] else value.unsqueeze(1)
-        key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+    if not _is_batched(query, key, value, key_padding_mask, attn_mask):
+        arguments = {**locals(), "key_padding_mask": None if key_padding_mask is None else key_padding_mask.unsqueeze(0)}
+        made, weights = multi_head_attention_forward(**arguments | _in_a_batch(query, key, value))
+        return made.squeeze(1), None if weights is None else weights.squeeze(0)
     length, batch, size = query.shape
     _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
-    if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
-                           "`generate_square_subsequent_mask` to create this mask.")  # fmt: skip
-    key_padding_mask = added_mask(key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype)
-    if is_causal and key_padding_mask is None and not need_weights:
-        attn_mask = None  # the hint says it all
-    else:
-        attn_mask = added_mask(attn_mask, "attn_mask", None, "", query.dtype)
-        is_causal = is_causal and key_padding_mask is None and not need_weights
-    mask = _check_mask_shape(attn_mask, num_heads, batch, length, key.shape[0])
+    masks = _masks(query, key, num_heads, attn_mask, key_padding_mask, is_causal, need_weights)
     apart = (q_proj_weight, k_proj_weight, v_proj_weight)
     by = Projections(None if use_separate_proj_weight else in_proj_weight, apart, in_proj_bias)
-    q, k, v = _project(query, key, value, by)
-    if bias_k is not None and bias_v is not None:
-        _need(static_k is None and static_v is None, "bias cannot be added to static key and value.")
-        k, v = cat([k, bias_k.expand(1, batch, size)]), cat([v, bias_v.expand(1, batch, size)])
-        mask, key_padding_mask = _longer(mask), _longer(key_padding_mask)
-    q = _heads(q, batch, num_heads)
-    k = _heads(k, batch, num_heads) if static_k is None else _checked(static_k, batch * num_heads, size // num_heads, "static_k")
-    v = _heads(v, batch, num_heads) if static_v is None else _checked(static_v, batch * num_heads, size // num_heads, "static_v")
-    if add_zero_attn:
-        none = zeros(batch * num_heads, 1, size // num_heads, dtype=k.dtype, device=k.device)
-        k, v = cat([k, none], 1), cat([v, none], 1)
-        mask, key_padding_mask = _longer(mask), _longer(key_padding_mask)
-    mask = _with_padding(mask, key_padding_mask, batch, num_heads, k.shape[1])
-    drop = dropout_p if training else 0.0
+    q, k, v = _project(query, key, value, by, num_heads)
+    k, v = _given(static_k, k, "static_k"), _given(static_v, v, "static_v")
+    biased = bias_k is not None and bias_v is not None
+    _need(not biased or (static_k is None and static_v is None), "bias cannot be added to static key and value.")
+    k, v = (_longer(x, bias if biased else None, add_zero_attn) for x, bias in ((k, bias_k), (v, bias_v)))
+    mask, drop = masks.joined(biased + add_zero_attn), dropout_p if training else 0.0
     if need_weights:
         made, weights = _explicitly(q, k, v, mask, drop)
     else:
-        made, weights = _at_once(q, k, v, mask, drop, is_causal, batch), None
-    made = linear(made.transpose(0, 1).reshape(length * batch, size), out_proj_weight, out_proj_bias)
-    made = made.view(length, batch, made.shape[1])
-    if weights is not None:
-        weights = weights.view(batch, num_heads, length, k.shape[1])
-        weights = weights.mean(1) if average_attn_weights else weights
-    if not batched:
-        return made.squeeze(1), None if weights is None else weights.squeeze(0)
-    return made, weights
+        made, weights = scaled_dot_product_attention(q, k, v, mask, drop, masks.causal), None
+    made = linear(made.permute(2, 0, 1, 3).reshape(length, batch, size), out_proj_weight, out_proj_bias)
+    return made, weights.mean(1) if weights is not None and average_attn_weights else weights
 
 
-def _check_sizes(query: Tensor, key: Tensor, value: Tensor, wanted: int, heads: int, apart: bool) -> None:
-    size = query.shape[2]
-    _need(size == wanted, f"was expecting embedding dimension of {wanted}, but got {size}")
-    _need(size % heads == 0, f"embed_dim {size} not divisible by num_heads {heads}")
-    if apart:
-        _need(key.shape[:2] == value.shape[:2],
-              f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")  # fmt: skip
-    else:
-        _need(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
-
-
-def _checked(x: Tensor, heads: int, size: int, name: str) -> Tensor:
-    _need(x.shape[0] == heads, f"expecting {name}.size(0) of {heads}, but got {x.shape[0]}")
-    _need(x.shape[2] == size, f"expecting {name}.size(2) of {size}, but got {x.shape[2]}")
-    return x
-
-
-def _with_padding(mask: Tensor | None, padding: Tensor | None, batch: int, heads: int, keys: int) -> Tensor | None:
-    """The two masks as one, for each head of each sample."""
-    if padding is None:
-        return mask
-    _need(tuple(padding.shape) == (batch, keys),
-          f"expecting key_padding_mask shape of {(batch, keys)}, but got {tuple(padding.shape)}: Expected "
-          f"key_padded_mask.shape[0] to be {batch}, but got {padding.shape[0]}")  # fmt: skip
-    padding = padding.view(batch, 1, 1, keys).expand(-1, heads, -1, -1).reshape(batch * heads, 1, keys)
-    return padding if mask is None else mask + padding
+def _in_a_batch(query: Tensor, key: Tensor, value: Tensor) -> dict[str, Tensor]:
+    """The inputs as batches of one; what is the same tensor stays the same tensor."""
+    q = query.unsqueeze(1)
+    k = q if key is query else key.unsqueeze(1)
+    return {"query": q, "key": k, "value": k if value is key else value.unsqueeze(1)}
 
 
 def _explicitly(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, drop: float) -> tuple[Tensor, Tensor]:
     """Attention, and its probabilities."""
-    scores = (q * sqrt(1.0 / q.shape[-1])).bmm(k.transpose(-2, -1))
+    scores = (q * sqrt(1.0 / q.shape[-1])).matmul(k.transpose(-2, -1))
     p = (scores if mask is None else scores + mask).softmax(-1)
     p = dropout(p, drop) if drop > 0 else p
-    return p.bmm(v), p
-
-
-def _at_once(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, drop: float, causal: bool, batch: int) -> Tensor:
-    if mask is not None and mask.shape[0] == 1:
-        mask = mask.unsqueeze(0)
-    elif mask is not None:
-        mask = mask.unflatten(0, (batch, mask.shape[0] // batch))
-    q, k, v = (x.unflatten(0, (batch, x.shape[0] // batch)) for x in (q, k, v))
-    return scaled_dot_product_attention(q, k, v, mask, drop, causal).flatten(0, 1)
+    return p.matmul(v), p
