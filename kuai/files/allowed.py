@@ -66,7 +66,7 @@ def _ordered_dict(host: Host, items: object = ()) -> OrderedDict:
 
 def _counter(host: Host, items: object = None) -> Counter:
     _need(items is None or type(items) is dict, "a Counter is made from a dict")
-    return Counter(items)
+    return Counter(items)  # type: ignore[call-overload]
 
 
 def _set(host: Host, items: object = ()) -> set:
@@ -91,7 +91,7 @@ def _bytearray(host: Host, data: object = b"", coding: object = "latin1") -> byt
 
 def _complex(host: Host, real: object, imag: object) -> complex:
     _need(isinstance(real, (int, float)) and isinstance(imag, (int, float)), "a complex number of two numbers")
-    return complex(real, imag)
+    return complex(real, imag)  # type: ignore[call-overload]
 
 
 def _size(host: Host, values: object = ()) -> tuple:
@@ -114,7 +114,7 @@ def _numpy_dtype(host: Host, code: object, align: object = False, copy: object =
 
 def _numpy_scalar(host: Host, kind: object, data: object) -> np.generic:
     _need(isinstance(kind, np.dtype) and type(data) is bytes and len(data) == kind.itemsize, "a NumPy scalar")
-    return np.frombuffer(data, kind)[0] if kind.itemsize else np.zeros((), kind)[()]  # type: ignore[call-overload]
+    return np.frombuffer(data, kind)[0] if kind.itemsize else np.zeros((), kind)[()]  # type: ignore[attr-defined, call-overload]
 
 
 def _numpy_array(host: Host, cls: object, shape: object, kind: object) -> np.ndarray:
@@ -294,7 +294,7 @@ _TABLE: dict[str, object] = {
     **{f"torch.{name}": of for name, of in dtypes.ALL.items()},
     **{f"torch.{d.name}": d for d in dtypes.ALL.values()},
     **_storage_types(),
-    **{name: Function(name, make) for name, make in _FUNCTIONS.items()},
+    **{name: Function(name, make) for name, make in _FUNCTIONS.items()},  # type: ignore[arg-type]
 }
 
 

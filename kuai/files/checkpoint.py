@@ -90,7 +90,7 @@ def _write_zip(obj: object, file: BinaryIO, folder: str) -> None:
     for name, content in records:
         writer.add(name, content)
     for number, tensor in enumerate(saved.tensors):
-        writer.add(f"data/{number}", memoryview(tensors.storage_array(tensor).view(np.uint8)))
+        writer.add(f"data/{number}", memoryview(tensors.storage_array(tensor).view(np.uint8)))  # type: ignore[arg-type]
     writer.add("version", b"3\n")
     writer.add(".data/serialization_id", _serialization_id(data, writer.checksums))
     writer.close()

@@ -43,7 +43,7 @@ def write(obj: object, file: BinaryIO, saved: Saved) -> None:
     for tensor, array in zip(saved.tensors, saved.arrays()):
         unit = tensor.dtype.itemsize if tensor.dtype.name in CLASS_OF else 1
         file.write((array.nbytes // unit).to_bytes(8, "little"))
-        file.write(memoryview(array.view(np.uint8)))
+        file.write(memoryview(array.view(np.uint8)))  # type: ignore[arg-type]
 
 
 class _Survey(Keys):

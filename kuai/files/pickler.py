@@ -210,7 +210,7 @@ class Pickler:
 
     def _write_with_attributes(self, value: Any, state: dict) -> None:
         if tensors.is_parameter(value):
-            args = (_Plain(value), value.requires_grad, OrderedDict(), state)
+            args = (_Plain(value), value.requires_grad, OrderedDict(), state)  # type: ignore[var-annotated]
             self.call("torch._utils", "_rebuild_parameter_with_state", *args)
             return
         function = _Name("torch._utils", tensors_rebuild(value))
@@ -227,7 +227,7 @@ class Pickler:
             self._write_fresh((value.dtype, *tensors.geometry_of(value)[1:], requires_grad))
             return
         offset, shape, strides = tensors.geometry_of(value)
-        args = (_Stored(value), offset, shape, strides, requires_grad, OrderedDict())
+        args = (_Stored(value), offset, shape, strides, requires_grad, OrderedDict())  # type: ignore[var-annotated]
         self._write_fresh(args if value.dtype.name in CLASS_OF else (*args, value.dtype))
 
     def _write_stored(self, stored: _Stored) -> None:

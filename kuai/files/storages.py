@@ -60,7 +60,7 @@ class Storage:
             self._bytes, self._read = self._read(), None  # lets go of the file, which knows this storage
         if self.nbytes() % of.itemsize:
             raise FileError(f"a storage of {self.nbytes()} bytes has no whole number of {of} elements")
-        return self._bytes[: self.nbytes()].view(of.numpy)
+        return self._bytes[: self.nbytes()].view(of.numpy)  # type: ignore[index]
 
     def to(self, where: device | str) -> Storage:
         """The same memory on another device."""
@@ -106,7 +106,7 @@ def restore_location(map_location: object) -> Restore:
     if map_location is None:
         return by_tag
     if isinstance(map_location, dict):
-        return lambda storage, tag: by_tag(storage, str(map_location.get(tag, tag)))
+        return lambda storage, tag: by_tag(storage, str(map_location.get(tag, tag)))  # type: ignore[attr-defined]
     if isinstance(map_location, bytes):
         map_location = map_location.decode("ascii")
     if isinstance(map_location, (str, device)):

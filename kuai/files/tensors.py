@@ -81,7 +81,7 @@ def _probe(value: Tensor) -> tuple[np.ndarray, np.ndarray] | None:
     """Stand-ins for the storage and for the view of it, never read: only their places count. None for unshared memory."""
     if value._storage is None or not value._path:
         return None
-    aval = value._storage.value.aval
+    aval = value._storage.value.aval  # type: ignore[union-attr]
     root = np.empty(aval.shape, aval.dtype.numpy)
     view = walk_array(root, value._path)
     inside = view.size == 0 or np.may_share_memory(view, root)
@@ -111,7 +111,7 @@ def storage_array(value: Tensor) -> np.ndarray:
 def _storage_bytes(value: Tensor) -> int:
     if _probe(value) is None:
         return value._aval.nbytes
-    return value._storage.value.aval.nbytes
+    return value._storage.value.aval.nbytes  # type: ignore[union-attr]
 
 
 def storage_size(value: Tensor) -> int:

@@ -312,7 +312,7 @@ _decimal: Callable[[Unpickler], int] = lambda m: int(m.line())  # noqa: E731
 
 _TABLE: dict[bytes, Callable[[Unpickler], None]] = {
     b"\x80": _protocol, b"\x95": _frame,
-    b"(": _mark, b"0": _pop, b"1": lambda m: m.pop_mark() and None, b"2": _pushing(lambda m: m.stack[-1]),
+    b"(": _mark, b"0": _pop, b"1": lambda m: m.pop_mark() and None, b"2": _pushing(lambda m: m.stack[-1]),  # type: ignore[dict-item]
     b"N": _pushing(lambda m: None), b"\x88": _pushing(lambda m: True), b"\x89": _pushing(lambda m: False),
     b"J": _pushing(lambda m: m.unpack("<i")), b"K": _pushing(_byte), b"M": _pushing(lambda m: m.unpack("<H")),
     b"\x8a": _pushing(lambda m: decode_long(m.take(_byte(m)))), b"\x8b": _pushing(lambda m: decode_long(m.take(m.unpack("<i")))),

@@ -141,7 +141,7 @@ class ZipReader:
 
 def read_into(file: BinaryIO, array: np.ndarray, crc: bool) -> int:
     """Fills an array of bytes from a file; gives the CRC, or 0 where none is asked for."""
-    sum_, view = 0, memoryview(array)
+    sum_, view = 0, memoryview(array)  # type: ignore[arg-type]
     for chunk in (view[i : i + _CHUNK] for i in range(0, len(view), _CHUNK)):
         _fill(file, chunk)
         if crc:
@@ -155,7 +155,7 @@ def _fill(file: BinaryIO, view: memoryview) -> None:
         view[: len(data)] = data
         view = view[len(data) :]
     while len(view):
-        n = file.readinto(view)
+        n = file.readinto(view)  # type: ignore[attr-defined]
         if not n:
             raise TruncatedError(f"the file ends {len(view)} bytes too early")
         view = view[n:]

@@ -44,15 +44,20 @@ def _probabilities(xp, q, k, mask, causal: bool, scale: float):
     return p / (total if mask is None else xp.where(total == 0, xp.ones((), s.dtype), total))
 
 
-def _dropped(p, keep, share):
-    return p if keep is None else p * (keep * share)
+def _dropped(p, kept):
+    """The probabilities without those that are dropped; ``kept`` is what the others are scaled by, 0 for those."""
+    return p if kept is None else p * kept
 
 
-def _from_probabilities(matmul, p, q, k, v, keep, share, g, scale: float) -> tuple:
+def _scaled(keep, share):
+    return None if keep is None else keep * share
+
+
+def _from_probabilities(matmul, p, q, k, v, kept, g, scale: float) -> tuple:
     """What q, k, v and a mask that was added get back."""
     turned = [x.swapaxes(-1, -2) for x in (p, v)]
-    gv = matmul(_dropped(p, keep, share).swapaxes(-1, -2), g)
-    gp = _dropped(matmul(g, turned[1]), keep, share)
+    gv = matmul(_dropped(p, kept).swapaxes(-1, -2), g)
+    gp = _dropped(matmul(g, turned[1]), kept)
     weighted = p * gp
     gs = weighted - p * weighted.sum(axis=-1, keepdims=True)
     return matmul(gs, k) * scale, matmul(gs.swapaxes(-1, -2), q) * scale, gv, gs
@@ -147,7 +152,8 @@ def _on_graph(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool, scale: fl
 def _attention_vjp(g, q, k, v, mask, keep, share, causal, scale):
     if current.grad:
         p = _on_graph(q, k, mask, causal, scale)
-        *found, gs = _from_probabilities(Tensor.matmul, p, q, k, v, keep, share, g, scale)
+        kept = _scaled(None if keep is None else keep.to(q.dtype), share)
+        *found, gs = _from_probabilities(Tensor.matmul, p, q, k, v, kept, g, scale)
     else:
         *found, gs = *_attention_backward(g, q, k, v, mask, keep, share, causal=causal, scale=scale), None
         if len(found) == 4:
@@ -158,14 +164,14 @@ def _attention_vjp(g, q, k, v, mask, keep, share, causal, scale):
 @op(shape=_backward_rule, name="scaled_dot_product_attention_backward", many=True, vjp=None, cost=_cost)
 def _attention_backward(xp, g, q, k, v, mask, keep, share, *, causal, scale):
     p = _probabilities(xp, q, k, mask, causal, scale)
-    found = _from_probabilities(xp.matmul, p, q, k, v, keep, share, g, scale)
+    found = _from_probabilities(xp.matmul, p, q, k, v, _scaled(keep, share), g, scale)
     return found if mask is not None and mask.dtype != bool else found[:3]
 
 
 @op(shape=_attention_rule, name="scaled_dot_product_attention", cost=_cost, vjp=_attention_vjp,
     grad_name="ScaledDotProductAttentionBackward0")  # fmt: skip
 def _attention(xp, q, k, v, mask, keep, share, *, causal, scale):
-    return xp.matmul(_dropped(_probabilities(xp, q, k, mask, causal, scale), keep, share), v)
+    return xp.matmul(_dropped(_probabilities(xp, q, k, mask, causal, scale), _scaled(keep, share)), v)
 
 
 # ---- what is called --------------------------------------------------------------------------------------------------

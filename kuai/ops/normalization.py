@@ -469,14 +469,14 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
     if size <= 0:
         raise RuntimeError(f"local_response_norm: kernel size should be greater than zero, but got {size}")
+    if not input._value.aval.size:
+        return input
     return input / (across_channels(input * input, size, size // 2, (size - 1) // 2) * alpha + k).pow(beta)
 
 
 def across_channels(x: Tensor, size: int, before: int, after: int) -> Tensor:
     """The average over neighbouring channels, those outside counted as zeros."""
     n, channels, *space = x.shape
-    if not x._value.aval.size:
-        return x
     at = Windows((size, 1), (1, 1), ((before, after), (0, 0)), (1, 1), (channels, prod(space)))
     return _avg_pool(x.reshape(n, 1, channels, prod(space)), at=at, divisor=size).reshape(x.shape)
 

@@ -135,12 +135,23 @@ def _bytes_rule(op: Op, avals: Sequence, *, axes: tuple[Axis, ...]) -> tuple:
     return x.with_((*x.shape[: -len(axes)], *[a.after for a in axes])), int32
 
 
+def _merged(indices: np.ndarray, weights: np.ndarray) -> Table:
+    """The table with the weights of taps at the same place added up, as they are rounded after."""
+    weights = weights.copy()
+    for a in range(len(indices)):
+        for b in range(a + 1, len(indices)):
+            same = indices[a] == indices[b]
+            weights[a] += weights[b] * same
+            weights[b] *= ~same
+    return indices, weights
+
+
 @op(shape=_bytes_rule, vjp=None, name="resample_bytes", cost=20.0)
 def _resample_bytes(xp, x, *, axes):
     """Bytes, by weights in fixed point; rounded after each dimension, the last one first."""
     for d, axis in reversed(list(enumerate(axes, x.ndim - len(axes)))):
         if not is_identity(axis):
-            indices, weights = table(axis, False)
+            indices, weights = _merged(*table(axis, False))
             bits = next(b for b in range(23) if b == 22 or int(0.5 + weights.max() * 2 ** (b + 1)) >= 1 << 15)
             fixed = np.trunc(weights * 2**bits + np.copysign(0.5, weights)).astype(np.int32)
             total = np.int32(1 << (bits - 1))

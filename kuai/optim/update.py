@@ -8,7 +8,7 @@ differentiated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from types import SimpleNamespace
 

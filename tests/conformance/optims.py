@@ -6,7 +6,11 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 
-import torch
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("expecttest")  # which PyTorch's tables import
+
 from torch.testing._internal.common_optimizers import OptimizerErrorEnum, optim_db
 
 import kuai

@@ -144,7 +144,7 @@ def _project(q: Tensor, k: Tensor, v: Tensor, by: Projections, heads: int) -> tu
     size, w, b = q.shape[-1], by.packed, by.bias
     if w is None:
         return tuple(
-            _heads(linear(x, each, _slice(b, size, i, i + 1)), heads, 1)[0] for i, (x, each) in enumerate(zip((q, k, v), by.apart))
+            _heads(linear(x, each, _slice(b, size, i, i + 1)), heads, 1)[0] for i, (x, each) in enumerate(zip((q, k, v), by.apart))  # type: ignore[arg-type]
         )
     if q is k and k is v:
         return _heads(linear(q, w, b), heads, 3)
