@@ -69,6 +69,13 @@ def test_half_types_with_float_parameters(dtype: str) -> None:
     compare(lambda t, x, w: t.nn.functional.batch_norm(x, t.zeros(6), t.ones(6), w, training=True), x, w)
 
 
+def test_of_single_elements() -> None:
+    w = randn(1)
+    compare(lambda t, x, w: t.nn.functional.rms_norm(x, (1,), w), randn(1), w)
+    compare(lambda t, x, w: t.nn.functional.layer_norm(x, (1, 1), w), randn(1, 1), randn(1, 1))
+    compare(lambda t, x, w: t.nn.functional.batch_norm(x, None, None, w, training=True), randn(4, 1, 2), w)
+
+
 def test_empty() -> None:
     compare(lambda t, x: t.nn.functional.layer_norm(x, (4,)), torch.zeros(0, 4))
     compare(lambda t, x, m, v: (t.nn.functional.batch_norm(x, m, v, training=True), m), torch.zeros(0, 4, 2), torch.zeros(4), torch.ones(4))

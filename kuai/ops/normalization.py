@@ -91,7 +91,7 @@ def _cotangents(xp, g, x, w, b, how: Norm):  # type: ignore[no-untyped-def]
     """What x, weight and bias get back."""
     h, r = _standard(xp, x, how)
     shared = how.shared
-    if how.axes == shared:  # batch norm: the sums that weight and bias get are those that x needs
+    if how.axes == shared and len(shared) < x.ndim:  # batch norm: the sums that weight and bias get are those that x needs
         to_b, to_w = _total(xp, g, shared), _total(xp, g * h, shared)
         n = max(1, prod([x.shape[a] for a in shared]))
         r = r if w is None else r * w.reshape(how.affine)
