@@ -19,3 +19,8 @@ def differentiate(compute: Callable[..., Sequence[Tensor]], operands: Sequence, 
     outs, gs = zip(*pairs)
     found = iter(grad(outs, wanted, gs, create_graph=True, allow_unused=True))
     return tuple(next(found) if n else None for n in needs)
+
+
+def widened(*operands: Tensor | None) -> tuple:
+    """Half types as float32, in which single ops compute them: a composed computation would round at each of its steps."""
+    return tuple(x.float() if x is not None and x.dtype.is_floating_point and x.dtype.itemsize < 4 else x for x in operands)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from math import inf, sqrt
 
 from .. import dtypes
+from ..autograd.anew import widened
 from ..engine.program import Aval, Op, State
 from ..engine.trace import current
 from ..random import streams
@@ -151,6 +152,7 @@ def _on_graph(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool, scale: fl
 
 def _attention_vjp(g, q, k, v, mask, keep, share, causal, scale):
     if current.grad:
+        g, q, k, v = widened(g, q, k, v)
         p = _on_graph(q, k, mask, causal, scale)
         kept = _scaled(None if keep is None else keep.to(q.dtype), share)
         *found, gs = _from_probabilities(Tensor.matmul, p, q, k, v, kept, g, scale)

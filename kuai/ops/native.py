@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..tensor import Tensor
 from . import adaptive_pooling, normalization, sampling
 from . import convolution as convolutions
+from .define import write_out
 
 
 def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
@@ -50,13 +51,15 @@ def _statistics(x: Tensor, dims: tuple[int, ...], keepdim: bool, eps: float) -> 
 
 
 def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
-                      running_var: Tensor | None, training: bool, momentum: float,
-                      eps: float) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+                      running_var: Tensor | None, training: bool, momentum: float, eps: float, *,
+                      out: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """`batch_norm`, and the batch's mean and one over its standard deviation (``torch.native_batch_norm``)."""
     made = normalization.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
-    if not training:
-        return made, input.new_empty(0), input.new_empty(0)
-    return made, *_statistics(input.detach(), (0, *range(2, input.ndim)), False, eps)
+    if training:
+        found = (made, *_statistics(input.detach(), (0, *range(2, input.ndim)), False, eps))
+    else:
+        found = (made, input.new_empty(0), input.new_empty(0))
+    return found if out is None else tuple(map(write_out, out, found))  # type: ignore[return-value]
 
 
 def native_layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import dtypes
+from ..autograd.anew import widened
 from ..dispatch import recorder
 from ..dtypes import dtype
 from ..engine.program import Aval, Op
@@ -151,6 +152,7 @@ def _spread_out(found: Sequence, *operands: object) -> tuple:
 def _norm_vjp(g, x, w, b, how):
     if not current.grad:
         return _spread_out(_backward(g, x, w, b, how=how), x, w, b)
+    g, x, w, b = widened(g, x, w, b)
     if not x.dtype.is_complex:
         return _cotangents(None, g, x, w, b, how)
     return tuple(a if a is None else a.conj() for a in _cotangents(None, g.conj(), x, w, b, how))
@@ -232,6 +234,7 @@ def _fixed_backward(xp, g, x, w, b, mean, var, *, eps, affine):
 
 def _fixed_vjp(g, x, w, b, mean, var, eps, affine):
     if current.grad:
+        g, x, w, b = widened(g, x, w, b)
         return (*_fixed_cotangents(None, g, x, w, b, mean, var, eps, affine), None, None)
     return (*_spread_out(_fixed_backward(g, x, w, b, mean, var, eps=eps, affine=affine), x, w, b), None, None)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import dtypes
-from ..autograd.anew import differentiate
+from ..autograd.anew import differentiate, widened
 from ..engine.program import Aval, Op, State
 from ..engine.trace import current
 from ..tensor import Tensor
@@ -259,7 +259,10 @@ def _recurrent_vjp(g, out, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, alive, kind, r
     given = 1 + CELLS[kind].states
     cotangents = [None if a is None else a for a in g[:given]]
     if current.grad:
-        return differentiate(lambda *xs: _composed(*xs, kind=kind, reverse=reverse)[:given], operands, cotangents, needs)
+        def again(*xs):
+            return _composed(*widened(*xs), kind=kind, reverse=reverse)[:given]
+
+        return differentiate(again, operands, widened(*cotangents), needs)
     kept = out[:1] + out[given:]
     found = iter(_recurrent_backward(*cotangents, *operands, *kept, kind=kind, reverse=reverse, wanted=needs[:8], given=given))
     return tuple(next(found) if n else None for n in needs[:8]) + (None,)
