@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from kuai import dtypes
-from kuai.files import FileError, RefusedError, inspect_file, load, serialization
+from kuai import dtypes, serialization
+from kuai.files import FileError, RefusedError, inspect_file, load
 
 torch = pytest.importorskip("torch")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from . import serialization as serialization
 from .checkpoint import load as load
 from .checkpoint import save as save
 from .errors import FileError as FileError
