@@ -130,9 +130,12 @@ def save(
 
     TypeError names the class and the place of what is no part of a checkpoint; nothing is written then.
 
+    >>> import io
     >>> import kuai as torch
-    >>> torch.save({'w': torch.ones(2)}, 'x-file')
-    >>> torch.load('x-file')
+    >>> file = io.BytesIO()
+    >>> torch.save({'w': torch.ones(2)}, file)
+    >>> _ = file.seek(0)
+    >>> torch.load(file)
     {'w': tensor([1., 1.])}
     """
     _check_protocol(pickle_module, pickle_protocol)
@@ -252,10 +255,12 @@ def load(
 
     RuntimeError (also a pickle.UnpicklingError) for damaged and refused files.
 
+    >>> import os, tempfile
     >>> import kuai as torch
     >>> x = torch.arange(4)
-    >>> torch.save([x, x.view(2, 2)], 'x-files')
-    >>> torch.load('x-files')
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save([x, x.view(2, 2)], os.path.join(folder, 'x.pt'))
+    ...     torch.load(os.path.join(folder, 'x.pt'))
     [tensor([0, 1, 2, 3]), tensor([[0, 1],
             [2, 3]])]
     """

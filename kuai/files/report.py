@@ -182,10 +182,12 @@ def inspect_file(path: Path) -> Report:
     Reads ``.pt``, ``.pth``, ``.bin`` (PyTorch's formats), ``.safetensors`` and ``.index.json``; builds no tensor.
     ``print`` of the result is the text of ``kuai inspect``.
 
+    >>> import os, tempfile
     >>> import kuai as torch
     >>> from kuai.files import inspect_file
-    >>> torch.save({'w': torch.zeros(2, 3), 'epoch': 3}, 'x-file')
-    >>> print(inspect_file('x-file').tensors[0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save({'w': torch.zeros(2, 3), 'epoch': 3}, os.path.join(folder, 'x.pt'))
+    ...     print(inspect_file(os.path.join(folder, 'x.pt')).tensors[0])
     tensor(float32, (2, 3))
     """
     name = os.fsdecode(path)
@@ -299,12 +301,15 @@ def convert(source: Path, target: Path) -> None:
 
     ValueError for a suffix that names no format; TypeError if the target's format cannot hold what the source has.
 
+    >>> import os, tempfile
     >>> import kuai as torch
     >>> from kuai.files import convert
     >>> w = torch.ones(3)
-    >>> torch.save({'a.weight': w, 'b.weight': w}, 'x.pt')
-    >>> convert('x.pt', 'x.safetensors')
-    >>> sorted(torch.load('x.safetensors'))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     source, target = os.path.join(folder, 'x.pt'), os.path.join(folder, 'x.safetensors')
+    ...     torch.save({'a.weight': w, 'b.weight': w}, source)
+    ...     convert(source, target)
+    ...     sorted(torch.load(target))
     ['a.weight', 'b.weight']
     """
     if not os.fsdecode(target).endswith(SUFFIXES):
