@@ -15,7 +15,7 @@ from ..random import streams
 from ..tensor import Tensor
 from . import rules
 from .comparison import where
-from .creation import ones
+from .creation import ones, zeros_like
 from .define import op
 from .random import draw
 
@@ -174,6 +174,51 @@ def _attention_backward(xp, g, q, k, v, mask, keep, share, *, causal, scale):
     grad_name="ScaledDotProductAttentionBackward0")  # fmt: skip
 def _attention(xp, q, k, v, mask, keep, share, *, causal, scale):
     return xp.matmul(_dropped(_probabilities(xp, q, k, mask, causal, scale), _scaled(keep, share)), v)
+
+
+# ---- heads: several projections side by side, taken apart and put together ------------------------------------------
+
+
+def _split_rule(op: Op, avals: Sequence, *, heads: int, parts: int) -> tuple:
+    x = avals[0]
+    length, batch, size = x.shape
+    return (x.with_((batch, heads, length, size // (parts * heads))),) * parts, None
+
+
+def _merge_rule(op: Op, avals: Sequence) -> tuple:
+    batch, heads, length, size = avals[0].shape
+    return avals[0].with_((length, batch, len(avals) * heads * size)), (None,) * len(avals)
+
+
+def _merge_vjp(g: Tensor, parts: tuple, avals: tuple) -> tuple:
+    return split_heads(g, avals[0].shape[1], len(avals))
+
+
+@op(shape=_merge_rule, name="merge_heads", vjp=_merge_vjp, exact=True)
+def _merge_heads(xp, *parts):
+    batch, heads, length, size = parts[0].shape
+    turned = [p.transpose(2, 0, 1, 3).reshape(length, batch, heads * size) for p in parts]
+    return turned[0] if len(parts) == 1 else xp.concatenate(turned, -1)
+
+
+def _split_vjp(g: tuple, out: tuple) -> tuple:
+    return (_merge_heads(*[zeros_like(y) if c is None else c for c, y in zip(g, out)]),)
+
+
+@op(shape=_split_rule, name="split_heads", vjp=_split_vjp, exact=True, many=True)
+def _split_heads(xp, x, *, heads, parts):
+    length, batch, size = x.shape
+    return list(x.reshape(length, batch, parts, heads, size // (parts * heads)).transpose(2, 1, 3, 0, 4))
+
+
+def split_heads(x: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:
+    """Projections side by side (length, batch, parts · features), each as (batch, heads, length, features of a head)."""
+    return _split_heads(x, heads=heads, parts=parts)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(batch, heads, length, features of a head) as (length, batch, features)."""
+    return _merge_heads(x)
 
 
 # ---- what is called --------------------------------------------------------------------------------------------------

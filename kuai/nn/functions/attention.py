@@ -10,7 +10,7 @@ from math import inf, sqrt
 from typing import NamedTuple
 
 from ... import dtypes
-from ...ops.attention import scaled_dot_product_attention
+from ...ops.attention import merge_heads, scaled_dot_product_attention, split_heads
 from ...ops.creation import zeros, zeros_like
 from ...ops.dense import linear
 from ...ops.joining import cat
@@ -133,26 +133,19 @@ def _slice(x: Tensor | None, size: int, begin: int, end: int) -> Tensor | None:
     return None if x is None else x[begin * size : end * size]
 
 
-def _heads(x: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:
-    """One or several projections side by side (length, batch, parts · features), apart and by heads."""
-    length, batch, size = x.shape
-    return x.view(length, batch, parts, heads, size // (parts * heads)).permute(2, 1, 3, 0, 4).unbind(0)
-
-
 def _project(q: Tensor, k: Tensor, v: Tensor, by: Projections, heads: int) -> tuple[Tensor, ...]:
     """The inputs' projections, with as few products as there are different inputs."""
     size, w, b = q.shape[-1], by.packed, by.bias
     if w is None:
-        return tuple(
-            _heads(linear(x, each, _slice(b, size, i, i + 1)), heads, 1)[0] for i, (x, each) in enumerate(zip((q, k, v), by.apart))  # type: ignore[arg-type]
-        )
+        made = (linear(x, each, _slice(b, size, i, i + 1)) for i, (x, each) in enumerate(zip((q, k, v), by.apart)))  # type: ignore[arg-type]
+        return tuple(split_heads(x, heads, 1)[0] for x in made)
     if q is k and k is v:
-        return _heads(linear(q, w, b), heads, 3)
-    first = _heads(linear(q, w[:size], _slice(b, size, 0, 1)), heads, 1)
+        return split_heads(linear(q, w, b), heads, 3)
+    first = split_heads(linear(q, w[:size], _slice(b, size, 0, 1)), heads, 1)
     if k is v:
-        return first + _heads(linear(k, w[size:], _slice(b, size, 1, 3)), heads, 2)
-    second = _heads(linear(k, w[size : 2 * size], _slice(b, size, 1, 2)), heads, 1)
-    return first + second + _heads(linear(v, w[2 * size :], _slice(b, size, 2, 3)), heads, 1)
+        return first + split_heads(linear(k, w[size:], _slice(b, size, 1, 3)), heads, 2)
+    second = split_heads(linear(k, w[size : 2 * size], _slice(b, size, 1, 2)), heads, 1)
+    return first + second + split_heads(linear(v, w[2 * size :], _slice(b, size, 2, 3)), heads, 1)
 
 
 def _given(static: Tensor | None, x: Tensor, name: str) -> Tensor:
@@ -203,7 +196,6 @@ def multi_head_attention_forward(
         arguments = {**locals(), "key_padding_mask": None if key_padding_mask is None else key_padding_mask.unsqueeze(0)}
         made, weights = multi_head_attention_forward(**arguments | _in_a_batch(query, key, value))
         return made.squeeze(1), None if weights is None else weights.squeeze(0)
-    length, batch, size = query.shape
     _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
     masks = _masks(query, key, num_heads, attn_mask, key_padding_mask, is_causal, need_weights)
     apart = (q_proj_weight, k_proj_weight, v_proj_weight)
@@ -218,7 +210,7 @@ def multi_head_attention_forward(
         made, weights = _explicitly(q, k, v, mask, drop)
     else:
         made, weights = scaled_dot_product_attention(q, k, v, mask, drop, masks.causal), None
-    made = linear(made.permute(2, 0, 1, 3).reshape(length, batch, size), out_proj_weight, out_proj_bias)
+    made = linear(merge_heads(made), out_proj_weight, out_proj_bias)
     return made, weights.mean(1) if weights is not None and average_attn_weights else weights
 
 
