@@ -100,7 +100,7 @@ def tanh(xp, x):
 @op(shape=rules.same, name="relu_backward", grad_name="ThresholdBackwardBackward0", vjp=(
     lambda g, y: _relu_backward(g, y), None))  # fmt: skip
 def _relu_backward(xp, grad, y):
-    return kept(xp, y > 0, grad)
+    return kept(xp, ~(y <= 0), grad)  # nan goes through
 
 
 @op(shape=_numbers, name="relu", vjp=(lambda g, out: _relu_backward(g, out),))
