@@ -85,15 +85,27 @@ def _info(given: argparse.Namespace) -> int:
 def _inspect(given: argparse.Namespace) -> int:
     from .files import inspect_file
 
-    print(inspect_file(given.file))
-    return 0
+    try:
+        report = inspect_file(given.file)
+    except (OSError, RuntimeError) as error:
+        return _failed("inspect", error)
+    print(report)
+    return 1 if report.problem else 0
 
 
 def _convert(given: argparse.Namespace) -> int:
     from .files import convert
 
-    convert(given.source, given.target)
+    try:
+        convert(given.source, given.target)
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        return _failed("convert", error)
     return 0
+
+
+def _failed(command: str, error: Exception) -> int:
+    print(f"kuai {command}: {error}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from kuai.cli import main
 from kuai.files import FileError, RefusedError, convert, inspect_file, load, save, tensors
 
 torch = pytest.importorskip("torch")
@@ -208,3 +209,31 @@ def test_convert(folder):
         assert equal(found["c"], torch.ones(2).bfloat16())
     with pytest.raises(ValueError, match="suffix"):
         convert("x.pt", "x.onnx")
+
+
+def test_command_line(folder, capsys):
+    w = torch.randn(2, 3)
+    torch.save({"a": w, "b": w, "epoch": 3}, "x.pt")
+    torch.save({"a": w, "b": w}, "y.pth")
+    safetensors.save_file({"a": w}, "z.safetensors")
+    torch.save(torch.nn.Linear(2, 3), "net.bin")
+    for name, words in (
+        ("x.pt", ("PyTorch's zip format", f"{os.path.getsize('x.pt'):,} bytes", "a  float32    [2, 3]", "shared memory: a, b", "epoch = 3")),
+        ("z.safetensors", ("safetensors", "a  float32    [2, 3]")),
+    ):
+        assert main(["inspect", name]) == 0
+        printed = capsys.readouterr().out
+        assert all(word in printed for word in words), printed
+    assert main(["inspect", "net.bin"]) == 1
+    assert "would have been executed: torch.nn.modules.linear.Linear" in capsys.readouterr().out
+    assert main(["convert", "y.pth", "y.safetensors"]) == 0
+    assert same(*load("y.safetensors").values())
+    for command, word in (
+        (["inspect", "none.pt"], "No such file"),
+        (["convert", "x.pt", "x.safetensors"], "'epoch': int"),
+        (["convert", "net.bin", "net.safetensors"], "state_dict"),
+        (["convert", "y.pth", "y.onnx"], "suffix"),
+        (["convert", "none.pt", "y.pt"], "No such file"),
+    ):
+        assert main(command) == 1
+        assert word in capsys.readouterr().err

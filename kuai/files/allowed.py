@@ -230,6 +230,9 @@ def _with_attributes(made: Any, state: Any) -> Any:
     for part in parts:
         _need(part is None or type(part) is dict, "the attributes of a tensor")
         for name, value in (part or {}).items():
+            if name == "_is_buffer" and type(value) is bool:  # of a torch.nn.Buffer
+                made._is_buffer = value
+                continue
             if type(name) is not str or name.startswith("_") or hasattr(type(made), name):
                 raise RefusedError(f"a tensor's attribute {name!r:.60} would replace one of the class")
             setattr(made, name, value)
@@ -298,6 +301,15 @@ _TABLE: dict[str, object] = {
 }
 
 
+# PyTorch's kinds of tensors that kuai has not, and what to save instead.
+_ABSENT = {
+    **dict.fromkeys(("complex32", "ComplexHalfStorage"), "tensor.to(torch.complex64)"),
+    **dict.fromkeys(("float8_e8m0fnu", "float4_e2m1fn_x2"), "tensor.to(torch.float32)"),
+    **dict.fromkeys(("bits8", "bits16", "bits1x8", "bits2x4", "bits4x2"), "tensor.view(torch.uint8)"),
+    **dict.fromkeys([f"Q{kind}Storage" for kind in ("Int8", "Int32", "UInt8", "UInt4x2", "UInt2x4")], "tensor.dequantize()"),
+}
+
+
 def full_name(module: str, name: str) -> tuple[str, str]:
     """A global's name in Python 3: protocol 2 writes Python 2's."""
     if (module, name) in NAME_MAPPING:
@@ -324,6 +336,8 @@ class Host(Keys):
         found = registry.trusted(module, name)
         if found is None:
             found = lookup(module, name)
+        if found is None and module == "torch" and name in _ABSENT:
+            raise NotImplementedError(f"load: the file holds tensors of torch.{name}, which kuai has not; save {_ABSENT[name]}")
         if found is None:
             raise RefusedError(refusal(f"{module}.{name}"))
         return found
