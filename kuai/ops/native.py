@@ -26,19 +26,34 @@ def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, runnin
 def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
                   running_var: Tensor | None, use_input_stats: bool, momentum: float, eps: float,
                   cudnn_enabled: bool = True) -> Tensor:  # fmt: skip
-    """`torch.nn.functional.instance_norm`, the parameters before the statistics (``torch.instance_norm``)."""
+    """`torch.nn.functional.instance_norm`, the parameters before the statistics (``torch.instance_norm``).
+
+    >>> import kuai as torch
+    >>> torch.instance_norm(torch.tensor([[[1., 3.]]]), None, None, None, None, True, 0.1, 1e-5, False)
+    tensor([[[-1.0000,  1.0000]]])
+    """
     return normalization.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
 
 
 def layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,
                eps: float = 1e-05, cudnn_enable: bool = True) -> Tensor:  # fmt: skip
-    """`torch.nn.functional.layer_norm` (``torch.layer_norm``)."""
+    """`torch.nn.functional.layer_norm` (``torch.layer_norm``).
+
+    >>> import kuai as torch
+    >>> torch.layer_norm(torch.tensor([[1., 3.]]), (2,))
+    tensor([[-1.0000,  1.0000]])
+    """
     return normalization.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05,
                cudnn_enabled: bool = True) -> Tensor:  # fmt: skip
-    """`torch.nn.functional.group_norm` (``torch.group_norm``)."""
+    """`torch.nn.functional.group_norm` (``torch.group_norm``).
+
+    >>> import kuai as torch
+    >>> torch.group_norm(torch.tensor([[1., 3., 2., 8.]]), 2)
+    tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
+    """
     return normalization.group_norm(input, num_groups, weight, bias, eps)
 
 
@@ -53,7 +68,12 @@ def _statistics(x: Tensor, dims: tuple[int, ...], keepdim: bool, eps: float) -> 
 def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
                       running_var: Tensor | None, training: bool, momentum: float, eps: float, *,
                       out: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """`batch_norm`, and the batch's mean and one over its standard deviation (``torch.native_batch_norm``)."""
+    """`batch_norm`, and the batch's mean and one over its standard deviation (``torch.native_batch_norm``).
+
+    >>> import kuai as torch
+    >>> torch.native_batch_norm(torch.tensor([[1.], [3.]]), None, None, None, None, True, 0.1, 1e-5)[1]
+    tensor([2.])
+    """
     made = normalization.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     if training:
         found = (made, *_statistics(input.detach(), (0, *range(2, input.ndim)), False, eps))
@@ -64,14 +84,24 @@ def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None,
 
 def native_layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None,
                       eps: float) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """`layer_norm`, and each row's mean and one over its standard deviation (``torch.native_layer_norm``)."""
+    """`layer_norm`, and each row's mean and one over its standard deviation (``torch.native_layer_norm``).
+
+    >>> import kuai as torch
+    >>> torch.native_layer_norm(torch.tensor([[1., 3.]]), (2,), None, None, 1e-5)[1]
+    tensor([[2.]])
+    """
     made = normalization.layer_norm(input, normalized_shape, weight, bias, eps)
     return made, *_statistics(input.detach(), tuple(range(-len(normalized_shape), 0)), True, eps)
 
 
 def native_group_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int,
                       eps: float) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """`group_norm`, and each group's mean and one over its standard deviation (``torch.native_group_norm``)."""
+    """`group_norm`, and each group's mean and one over its standard deviation (``torch.native_group_norm``).
+
+    >>> import kuai as torch
+    >>> torch.native_group_norm(torch.tensor([[1., 3.]]), None, None, 1, 2, 1, 1, 1e-5)[1]
+    tensor([[2.]])
+    """
     made = normalization.group_norm(input, group, weight, bias, eps)
     return made, *_statistics(input.detach().reshape(N, group, C // group * HxW), (2,), False, eps)
 
@@ -81,7 +111,12 @@ def native_group_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None,
 
 def convolution(input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sequence[int], padding: Sequence[int],
                 dilation: Sequence[int], transposed: bool, output_padding: Sequence[int], groups: int) -> Tensor:  # fmt: skip
-    """A convolution or a transposed one, of as many dimensions as the weight has (``torch.convolution``)."""
+    """A convolution or a transposed one, of as many dimensions as the weight has (``torch.convolution``).
+
+    >>> import kuai as torch
+    >>> torch.convolution(torch.arange(5.).view(1, 1, 5), torch.ones(1, 1, 3), None, [1], [0], [1], False, [0], 1)
+    tensor([[[3., 6., 9.]]])
+    """
     name = f"conv{'_transpose' if transposed else ''}{weight.ndim - 2}d"
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     if transposed:
@@ -100,12 +135,23 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: object) -> tuple[Tensor, Tensor]:
-    """`torch.nn.functional.adaptive_max_pool1d` with the indices (``torch.adaptive_max_pool1d``)."""
+    """`torch.nn.functional.adaptive_max_pool1d` with the indices (``torch.adaptive_max_pool1d``).
+
+    >>> import kuai as torch
+    >>> torch.adaptive_max_pool1d(torch.tensor([[1., 3., 2., 0.]]), 2)
+    (tensor([[3., 2.]]), tensor([[1, 2]]))
+    """
     return adaptive_pooling.adaptive_max_pool1d(input, output_size, return_indices=True)
 
 
 def affine_grid_generator(theta: Tensor, size: Sequence[int], align_corners: bool) -> Tensor:
-    """`torch.nn.functional.affine_grid` (``torch.affine_grid_generator``)."""
+    """`torch.nn.functional.affine_grid` (``torch.affine_grid_generator``).
+
+    >>> import kuai as torch
+    >>> torch.affine_grid_generator(torch.eye(2, 3).unsqueeze(0), (1, 1, 1, 2), True)
+    tensor([[[[-1.,  0.],
+              [ 1.,  0.]]]])
+    """
     return sampling.affine_grid(theta, size, align_corners)
 
 

@@ -384,12 +384,22 @@ def max_pool1d_with_indices(input, kernel_size, stride=None, padding=0, dilation
 
 
 def max_pool2d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True):
-    """`max_pool2d`, and where in its plane each greatest element is (``torch.nn.functional.max_pool2d_with_indices``)."""
+    """`max_pool2d`, and where in its plane each greatest element is (``torch.nn.functional.max_pool2d_with_indices``).
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.max_pool2d_with_indices(torch.arange(4.).view(1, 2, 2), 2)
+    (tensor([[[3.]]]), tensor([[[3]]]))
+    """
     return _pooled_max(2, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
 def max_pool3d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True):
-    """`max_pool3d`, and where in its volume each greatest element is (``torch.nn.functional.max_pool3d_with_indices``)."""
+    """`max_pool3d`, and where in its volume each greatest element is (``torch.nn.functional.max_pool3d_with_indices``).
+
+    >>> import kuai as torch
+    >>> torch.nn.functional.max_pool3d_with_indices(torch.arange(8.).view(1, 2, 2, 2), 2)[1]
+    tensor([[[[7]]]])
+    """
     return _pooled_max(3, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 

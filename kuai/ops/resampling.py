@@ -222,19 +222,37 @@ def _each(sizes: tuple, given: object, what: str) -> tuple:
 
 def upsample(input: Tensor, size: object = None, scale_factor: object = None, mode: str = "nearest",
              align_corners: bool | None = None) -> Tensor:  # fmt: skip
-    """`interpolate`, under the name it had before (``torch.nn.functional.upsample``)."""
+    """`interpolate`, under the name it had before (``torch.nn.functional.upsample``).
+
+    >>> import kuai as torch
+    >>> import warnings; warnings.simplefilter("ignore")
+    >>> torch.nn.functional.upsample(torch.tensor([[[1., 3.]]]), scale_factor=2)
+    tensor([[[1., 1., 3., 3.]]])
+    """
     warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Tensor, size: object = None, scale_factor: object = None) -> Tensor:
-    """`interpolate` with the nearest elements (``torch.nn.functional.upsample_nearest``)."""
+    """`interpolate` with the nearest elements (``torch.nn.functional.upsample_nearest``).
+
+    >>> import kuai as torch
+    >>> import warnings; warnings.simplefilter("ignore")
+    >>> torch.nn.functional.upsample_nearest(torch.tensor([[[1., 3.]]]), scale_factor=2)
+    tensor([[[1., 1., 3., 3.]]])
+    """
     warnings.warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input: Tensor, size: object = None, scale_factor: object = None) -> Tensor:
-    """`interpolate` between four neighbours, corners on corners (``torch.nn.functional.upsample_bilinear``)."""
+    """`interpolate` between four neighbours, corners on corners (``torch.nn.functional.upsample_bilinear``).
+
+    >>> import kuai as torch
+    >>> import warnings; warnings.simplefilter("ignore")
+    >>> torch.nn.functional.upsample_bilinear(torch.tensor([[[[1., 3.]]]]), size=(1, 3))
+    tensor([[[[1., 2., 3.]]]])
+    """
     warnings.warn("`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 

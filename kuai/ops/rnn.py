@@ -128,17 +128,38 @@ def lstm(*args) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def gru(*args) -> tuple[Tensor, Tensor]:
-    """A GRU network; arguments as `lstm`'s, with h for (h, c) (``torch.gru``)."""
+    """A GRU network; arguments as `lstm`'s, with h for (h, c) (``torch.gru``).
+
+    >>> import kuai as torch
+    >>> params = [torch.ones(6, 3), torch.ones(6, 2)]
+    >>> y, h = torch.gru(torch.ones(4, 1, 3), torch.zeros(1, 1, 2), params, False, 1, 0.0, False, False, False)
+    >>> y.shape
+    torch.Size([4, 1, 2])
+    """
     return _general("gru", args)
 
 
 def rnn_tanh(*args) -> tuple[Tensor, Tensor]:
-    """Elman's network with tanh; arguments as `lstm`'s, with h for (h, c) (``torch.rnn_tanh``)."""
+    """Elman's network with tanh; arguments as `lstm`'s, with h for (h, c) (``torch.rnn_tanh``).
+
+    >>> import kuai as torch
+    >>> params = [torch.ones(2, 3), torch.ones(2, 2)]
+    >>> y, h = torch.rnn_tanh(torch.ones(4, 1, 3), torch.zeros(1, 1, 2), params, False, 1, 0.0, False, False, False)
+    >>> h
+    tensor([[[0.9999, 0.9999]]])
+    """
     return _general("tanh", args)
 
 
 def rnn_relu(*args) -> tuple[Tensor, Tensor]:
-    """Elman's network with ReLU; arguments as `lstm`'s, with h for (h, c) (``torch.rnn_relu``)."""
+    """Elman's network with ReLU; arguments as `lstm`'s, with h for (h, c) (``torch.rnn_relu``).
+
+    >>> import kuai as torch
+    >>> params = [torch.ones(2, 3), torch.ones(2, 2)]
+    >>> y, h = torch.rnn_relu(torch.ones(2, 1, 3), torch.zeros(1, 1, 2), params, False, 1, 0.0, False, False, False)
+    >>> h
+    tensor([[[9., 9.]]])
+    """
     return _general("relu", args)
 
 
@@ -173,17 +194,32 @@ def lstm_cell(input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b
 
 
 def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> Tensor:
-    """One step of a GRU: the new h (``torch.gru_cell``)."""
+    """One step of a GRU: the new h (``torch.gru_cell``).
+
+    >>> import kuai as torch
+    >>> torch.gru_cell(torch.ones(1, 3), torch.zeros(1, 2), torch.ones(6, 3), torch.ones(6, 2))
+    tensor([[0.0472, 0.0472]])
+    """
     return step("gru", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
 
 
 def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> Tensor:
-    """One step of Elman's network with tanh: the new h (``torch.rnn_tanh_cell``)."""
+    """One step of Elman's network with tanh: the new h (``torch.rnn_tanh_cell``).
+
+    >>> import kuai as torch
+    >>> torch.rnn_tanh_cell(torch.ones(1, 3), torch.zeros(1, 2), torch.ones(2, 3), torch.ones(2, 2))
+    tensor([[0.9951, 0.9951]])
+    """
     return step("tanh", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
 
 
 def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> Tensor:
-    """One step of Elman's network with ReLU: the new h (``torch.rnn_relu_cell``)."""
+    """One step of Elman's network with ReLU: the new h (``torch.rnn_relu_cell``).
+
+    >>> import kuai as torch
+    >>> torch.rnn_relu_cell(torch.ones(1, 3), torch.ones(1, 2), torch.ones(2, 3), torch.ones(2, 2))
+    tensor([[5., 5.]])
+    """
     return step("relu", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
 
 

@@ -205,7 +205,12 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
 
 
 def grid_sampler(input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
-    """`grid_sample` with its modes as numbers (``torch.grid_sampler``)."""
+    """`grid_sample` with its modes as numbers (``torch.grid_sampler``).
+
+    >>> import kuai as torch
+    >>> torch.grid_sampler(torch.arange(4.).view(1, 1, 2, 2), torch.zeros(1, 1, 1, 2), 0, 0, True)
+    tensor([[[[1.5000]]]])
+    """
     mode, padding = ("bilinear", "nearest", "bicubic")[interpolation_mode], PADDINGS[padding_mode]
     _check(input, grid, mode, padding)
     return _sample(input, grid, mode, padding, align_corners)
