@@ -61,7 +61,7 @@ def _total_by_product(xp, x, axes: tuple[int, ...]):  # type: ignore[no-untyped-
     while first - 1 in axes:
         first -= 1
     lead, last = x.shape[:first], prod(x.shape[first:])
-    if last > 1:
+    if last != 1:
         x = (x.reshape(*lead, last) @ xp.ones((last, 1), x.dtype)).reshape(*lead, *[1] * (x.ndim - first))
     rest = tuple(a for a in axes if a < first)
     return x.sum(axis=rest, keepdims=True) if rest else x
