@@ -1,8 +1,8 @@
 """Convolutions by XLA. On a CPU some forms are many times faster in other words than as the convolution they are:
 
 - windows of one place, as products of matrices;
-- one channel, as a product with the matrix of windows;
-- each channel by itself (depthwise), as sums of shifted multiples;
+- few weights for each result, as sums of shifted multiples;
+- each channel by itself (depthwise), as such sums too;
 - groups, as a convolution for each;
 - three dimensions, as two, with the places along the first one among the channels.
 """
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from .convolution_numpy import depthwise, depthwise_weight
 from .windows import Geometry, Pads, is_depthwise, offsets, shifted
 
+FEW_WEIGHTS = 32  # up to which shifted multiples are faster
 MANY_GROUPS = 32  # from which on a convolution for each would take too long to compile
 
 
@@ -118,8 +119,8 @@ def _on_cpu(xp, x, w, form: Form):  # type: ignore[no-untyped-def]
         return depthwise(_padded(xp, x, form.pads, form.apart), w, at, sizes)
     if rank == 3:
         return _as_planes(xp, x, w, form, sizes)
-    if x.shape[1] == 1 and prod(w.shape[2:]) <= 32:
-        return _by_windows(xp, x, w, form, sizes)
+    if prod(w.shape[1:]) <= FEW_WEIGHTS and groups == 1:
+        return _by_shifts(xp, x, w, form, sizes)
     if 1 < groups <= MANY_GROUPS:
         return _by_group(xp, lambda x, w: _natively(xp, x, w, form._replace(groups=1)), groups, (x, 1), (w, 0), 1)
     return _natively(xp, x, w, form)
@@ -133,11 +134,14 @@ def _grouped(x, groups: int):  # type: ignore[no-untyped-def]
     return x.reshape(x.shape[0], groups, x.shape[1] // groups, prod(x.shape[2:]))
 
 
-def _by_windows(xp, x, w, form: Form, sizes: Sequence[int]):  # type: ignore[no-untyped-def]
-    x = _padded(xp, x, form.pads, form.apart)[:, 0]
-    columns = xp.stack([x[shifted(o, form.stride, form.dilation, sizes)] for o in offsets(w.shape[2:])], 1)
-    made = xp.matmul(w.reshape(w.shape[0], -1), columns.reshape(*columns.shape[:2], prod(sizes)))
-    return made.reshape(x.shape[0], w.shape[0], *sizes)
+def _by_shifts(xp, x, w, form: Form, sizes: Sequence[int]):
+    """The sum over all weights of a result, each times the elements that it meets."""
+    x, total = _padded(xp, x, form.pads, form.apart), 0
+    for c in range(x.shape[1]):
+        for o in offsets(w.shape[2:]):
+            factor = w[(slice(None), c, *o)].reshape(1, -1, *[1] * len(sizes))
+            total = total + x[:, c : c + 1][shifted(o, form.stride, form.dilation, sizes)] * factor
+    return total
 
 
 def _by_group(xp, compute: Callable, groups: int, first: tuple, second: tuple, joined: int):  # type: ignore[no-untyped-def]
