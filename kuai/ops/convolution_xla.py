@@ -116,11 +116,11 @@ def _on_cpu(xp, x, w, form: Form):  # type: ignore[no-untyped-def]
         return xp.matmul(_filters(w, groups), _grouped(x, groups)).reshape(x.shape[0], w.shape[0], *sizes)
     if is_depthwise(w.shape, groups):
         at = Geometry(form.stride, ((0, 0),) * rank, form.dilation, groups)
-        return depthwise(_padded(xp, x, form.pads, form.apart), w, at, sizes)
+        return _once(xp, lambda x, w: depthwise(_padded(xp, x, form.pads, form.apart), w, at, sizes), x, w, sizes)
     if rank == 3:
         return _as_planes(xp, x, w, form, sizes)
     if prod(w.shape[1:]) <= FEW_WEIGHTS and groups == 1:
-        return _by_shifts(xp, x, w, form, sizes)
+        return _once(xp, lambda x, w: _by_shifts(xp, x, w, form, sizes), x, w, sizes)
     if 1 < groups <= MANY_GROUPS:
         return _by_group(xp, lambda x, w: _natively(xp, x, w, form._replace(groups=1)), groups, (x, 1), (w, 0), 1)
     return _natively(xp, x, w, form)
@@ -142,6 +142,15 @@ def _by_shifts(xp, x, w, form: Form, sizes: Sequence[int]):
             factor = w[(slice(None), c, *o)].reshape(1, -1, *[1] * len(sizes))
             total = total + x[:, c : c + 1][shifted(o, form.stride, form.dilation, sizes)] * factor
     return total
+
+
+def _once(xp, compute: Callable, x, w, sizes: Sequence[int]):
+    """``compute(x, w)``, but once: XLA takes a sum into each computation that uses it and does it again there, if it does not
+    stand behind a condition. This one holds for every number, which XLA does not see.
+    """
+    first = w.ravel()[0]
+    holds = (first < 0) | (first >= 0) | (first != first)
+    return xp.lax.cond(holds, compute, lambda x, w: xp.zeros((x.shape[0], w.shape[0], *sizes), x.dtype), x, w)
 
 
 def _by_group(xp, compute: Callable, groups: int, first: tuple, second: tuple, joined: int):  # type: ignore[no-untyped-def]

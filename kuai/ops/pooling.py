@@ -125,10 +125,20 @@ def _winners(xp, x, y, at: Windows):
     """Which place of each window holds its greatest element, the first of equal ones; x is padded already."""
     places = list(offsets(at.kernel))
     kind = np.int8 if len(places) < 128 else np.int32
-    found = xp.full(y.shape, len(places) - 1, kind)
+    if xp is not np:
+        return _winners_xla(xp, x, [at.key(o) for o in places], kind)
+    found = np.full(y.shape, len(places) - 1, kind)
     for i in range(len(places) - 2, -1, -1):
-        hit = x[at.key(places[i])] == y
-        found = _overwritten(found, i, hit) if xp is np else xp.where(hit, xp.asarray(i, kind), found)
+        found = _overwritten(found, i, x[at.key(places[i])] == y)
+    return found
+
+
+def _winners_xla(xp, x, keys: list, kind: type):
+    """Without y: XLA may compute x anew here, and round it otherwise than where y was made from it."""
+    best, found = x[keys[0]], xp.zeros(x[keys[0]].shape, kind)
+    for i, key in enumerate(keys[1:], 1):
+        found = xp.where((x[key] > best) | (x[key] != x[key]), xp.asarray(i, kind), found)
+        best = xp.maximum(best, x[key])
     return found
 
 
