@@ -16,12 +16,12 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .checksum import Checksum, chunks
 from .errors import FileError, RefusedError, TruncatedError
 
 MAGIC = b"PK\x03\x04"
 _LOCAL = struct.Struct("<4s5H3I2H")
 _MAX_RATIO = 4
-_CHUNK = 4 << 20
 
 
 class _Part(io.RawIOBase):
@@ -125,7 +125,7 @@ class ZipReader:
         return data
 
     def read_array(self, name: str) -> np.ndarray:
-        """A whole record as an array of bytes, read into place and checked while it is in the processor's cache."""
+        """A whole record as an array of bytes, read into place and checked."""
         entry = self.entry(name)
         if entry.deflated:
             return np.frombuffer(bytearray(self.read(name)), np.uint8)
@@ -141,12 +141,13 @@ class ZipReader:
 
 def read_into(file: BinaryIO, array: np.ndarray, crc: bool) -> int:
     """Fills an array of bytes from a file; gives the CRC, or 0 where none is asked for."""
-    sum_, view = 0, memoryview(array)  # type: ignore[arg-type]
-    for chunk in (view[i : i + _CHUNK] for i in range(0, len(view), _CHUNK)):
-        _fill(file, chunk)
-        if crc:
-            sum_ = zlib.crc32(chunk, sum_)
-    return sum_
+    view = memoryview(array)  # type: ignore[arg-type]
+    with Checksum(len(view) if crc else 0) as checksum:
+        for chunk in chunks(view):
+            _fill(file, chunk)
+            if crc:
+                checksum.add(chunk)
+    return checksum.value
 
 
 def _fill(file: BinaryIO, view: memoryview) -> None:

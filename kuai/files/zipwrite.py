@@ -6,11 +6,11 @@ Nothing is sought, so that any object with ``write`` will do.
 from __future__ import annotations
 
 import struct
-import zlib
 from typing import Protocol
 
+from .checksum import Checksum, chunks
+
 _ALIGNMENT = 64
-_CHUNK = 4 << 20
 _MAX_32 = 0xFFFFFFFF
 _FLAGS = 0x0808  # sizes and checksum follow the data; names are UTF-8
 
@@ -42,14 +42,13 @@ class ZipWriter:
         self.directory.append(_central_header(path, crc, len(data), start))
 
     def _write_data(self, view: memoryview) -> int:
-        crc = 0
-        for i in range(0, len(view), _CHUNK):
-            chunk = view[i : i + _CHUNK]
-            crc = zlib.crc32(chunk, crc)
-            self._write(chunk)
-            if self.progress is not None:
-                self.progress.update(len(chunk))  # type: ignore[attr-defined]
-        return crc
+        with Checksum(len(view)) as checksum:
+            for chunk in chunks(view):
+                checksum.add(chunk)
+                self._write(chunk)
+                if self.progress is not None:
+                    self.progress.update(len(chunk))  # type: ignore[attr-defined]
+        return checksum.value
 
     def close(self) -> None:
         start = self.position
