@@ -34,7 +34,8 @@ class Unsupported(Exception):
 class Converter:
     """PyTorch's arguments as ours. ``leaves`` pairs the tensors that want gradients; aliases stay aliases.
 
-    With ``memory``, a tensor that is a part of more memory becomes a view of as much.
+    With ``memory``, a tensor that is a part of more memory becomes a view of as much, and tensors that share memory do so
+    here too.
     """
 
     def __init__(self, memory: bool = False) -> None:
@@ -42,6 +43,7 @@ class Converter:
         self.leaves: list[tuple] = []
         self.seen: dict[int, object] = {}
         self.kept: list = []
+        self.wholes: dict[tuple, kuai.Tensor] = {}
 
     def __call__(self, x: object) -> object:
         if isinstance(x, torch.Tensor):
@@ -61,7 +63,7 @@ class Converter:
     def _tensor(self, t: torch.Tensor) -> kuai.Tensor:
         if id(t) not in self.seen:
             self.kept.append(t)
-            self.seen[id(t)] = made = to_kuai(t) if not self.memory else view_of_all(t)
+            self.seen[id(t)] = made = to_kuai(t) if not self.memory else view_of_all(t, self.wholes)
             if t.requires_grad and t.is_leaf:
                 self.leaves.append((t, made))
         return self.seen[id(t)]  # type: ignore[return-value]
@@ -80,12 +82,19 @@ def to_kuai(t: torch.Tensor) -> kuai.Tensor:
     return made.requires_grad_(t.requires_grad) if t.requires_grad else made
 
 
-def view_of_all(t: torch.Tensor) -> kuai.Tensor:
-    """Our tensor as a view of all the memory that PyTorch's is a view of."""
-    whole = t.detach().as_strided((t.untyped_storage().nbytes() // t.itemsize,), (1,), 0)
-    if whole.numel() <= t.numel():
+def view_of_all(t: torch.Tensor, wholes: dict[tuple, kuai.Tensor]) -> kuai.Tensor:
+    """Our tensor as a view of all the memory that PyTorch's is a view of; ``wholes`` holds what memory is here already."""
+    if t.layout is not torch.strided or t.device.type == "meta" or not t.numel():
         return to_kuai(t)
-    part = to_kuai(whole).as_strided(tuple(t.shape), t.stride(), t.storage_offset())
+    key = t.untyped_storage().data_ptr(), t.dtype
+    if key not in wholes:
+        whole = t.detach().as_strided((t.untyped_storage().nbytes() // t.itemsize,), (1,), 0)
+        if whole.numel() == t.numel() and t.is_contiguous():
+            made = to_kuai(t)
+            wholes[key] = made.detach().view(-1)
+            return made
+        wholes[key] = to_kuai(whole)
+    part = wholes[key].as_strided(tuple(t.shape), t.stride(), t.storage_offset())
     return part.detach().requires_grad_(t.requires_grad)
 
 

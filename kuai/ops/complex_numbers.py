@@ -287,6 +287,16 @@ def _settable(get, name: str) -> property:
     return property(get, put, doc=f"The {name} part, in the same memory (``torch.Tensor.{name}``).")
 
 
-METHODS = ("conj", "conj_physical", "sgn", "angle", "isreal")
+def chalf(self: Tensor, memory_format: object = None) -> Tensor:
+    """Complex numbers whose parts are of half precision (``torch.Tensor.chalf``): held as complex64, as no executor has complex32.
+
+    >>> import kuai as torch
+    >>> torch.tensor([0.1]).chalf()
+    tensor([0.1000+0.j])
+    """
+    return view_as_complex(view_as_real(self.cfloat()).half().float())
+
+
+METHODS = ("conj", "conj_physical", "sgn", "angle", "isreal", "chalf")
 INPLACE = ("conj_physical", "sgn")
 METHODS_EXTRA = {"real": _settable(real, "real"), "imag": _settable(imag, "imag")}

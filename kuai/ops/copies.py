@@ -132,6 +132,12 @@ def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | Non
     return slicing.view(input, place, spec=spec)
 
 
+def _narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    if input.shape and dim >= len(input.shape):
+        raise RuntimeError(f"narrow_copy: expected dim < {len(input.shape)} for shape {list(input.shape)}, but got {dim}")
+    return views.narrow(input, dim, start, length)
+
+
 def _itself(input: Tensor) -> Tensor:
     return input
 
@@ -141,7 +147,7 @@ alias_copy = _copying(_itself, "alias_copy", "x", "tensor([0, 1, 2, 3])")
 detach_copy = _copying(conversion.detach, "detach_copy", "x", "tensor([0, 1, 2, 3])")
 diagonal_copy = _copying(views.diagonal, "diagonal_copy", "x.view(2, 2)", "tensor([0, 3])")
 expand_copy = _copying(views.expand, "expand_copy", "x[:1], (3,)", "tensor([0, 0, 0])")
-narrow_copy = _copying(views.narrow, "narrow_copy", "x, 0, 1, 2", "tensor([1, 2])")
+narrow_copy = _copying(_narrow, "narrow_copy", "x, 0, 1, 2", "tensor([1, 2])")
 permute_copy = _copying(views.permute, "permute_copy", "x, (0,)", "tensor([0, 1, 2, 3])")
 select_copy = _copying(views.select, "select_copy", "x, 0, 1", "tensor(1)")
 slice_copy = _copying(_slice, "slice_copy", "x, 0, 0, 4, 2", "tensor([0, 2])")

@@ -17,6 +17,7 @@ from ..engine.interpret import own
 from ..engine.program import Aval, Op
 from ..engine.trace import concrete
 from ..tensor import Storage, Tensor, from_array, wrap
+from . import rules
 from .define import op
 from .numerics.parts import join
 
@@ -63,8 +64,18 @@ def _fill(shape: tuple, value: object, d: dtype, where: device, requires_grad: b
     return require_grad(made) if requires_grad else made
 
 
-def _options(d: object, where: object) -> tuple[dtype, device]:
-    return dtypes.get_default_dtype() if d is None else dtypes.as_dtype(d), available(placement(where))
+def asked_dtype(d: object, out: Tensor | None, otherwise: object = None) -> dtype:
+    """The dtype asked for, by name or by ``out=``; else the one given here, or the default one."""
+    if d is None:
+        return out.dtype if out is not None else dtypes.as_dtype(otherwise or dtypes.get_default_dtype())
+    found = dtypes.as_dtype(d)
+    if out is not None and out.dtype is not found:
+        raise RuntimeError(f"dtype {rules._cname(found)} does not match dtype of out parameter ({rules._cname(out.dtype)})")
+    return found
+
+
+def _options(d: object, where: object, out: Tensor | None) -> tuple[dtype, device]:
+    return asked_dtype(d, out), available(placement(where))
 
 
 def available(where: device) -> device:
@@ -87,7 +98,7 @@ def zeros(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _fill(asked(args, size, "zeros"), 0, *_options(dtype, device), requires_grad, out)
+    return _fill(asked(args, size, "zeros"), 0, *_options(dtype, device, out), requires_grad, out)
 
 
 def asked(args: tuple, size: object, name: str) -> tuple[int, ...]:
@@ -103,7 +114,7 @@ def ones(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_m
     >>> torch.ones(2, dtype=torch.int64)
     tensor([1, 1])
     """
-    return _fill(asked(args, size, "ones"), 1, *_options(dtype, device), requires_grad, out)
+    return _fill(asked(args, size, "ones"), 1, *_options(dtype, device, out), requires_grad, out)
 
 
 def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
@@ -114,7 +125,7 @@ def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, requ
     >>> torch.empty(2, 3).shape
     torch.Size([2, 3])
     """
-    return _fill(asked(args, size, "empty"), 0, *_options(dtype, device), requires_grad, out)
+    return _fill(asked(args, size, "empty"), 0, *_options(dtype, device, out), requires_grad, out)
 
 
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
@@ -128,7 +139,7 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     if isinstance(fill_value, Tensor):
         dtype, fill_value = dtype or fill_value.dtype, fill_value.item()
     fill_value = fill_value.item() if isinstance(fill_value, np.generic) else fill_value
-    d = dtypes.default_for(type(fill_value)) if dtype is None else dtypes.as_dtype(dtype)
+    d = asked_dtype(dtype, out, dtypes.default_for(type(fill_value)))
     where = available(placement(device))
     return _fill(shape_of((size,), "full"), fill_value, d, where, requires_grad, out)
 
@@ -401,19 +412,30 @@ def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device
     start, end, step = _number(start), _number(end), _number(step)
     if end is None:
         start, end = 0, start
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: arange({start}, {end}, {step})")
     if not all(math.isfinite(v) for v in (start, end, step)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     integral = all(isinstance(v, int) for v in (start, end, step))
-    if dtype is None:
-        dtype = dtypes.int64 if integral else dtypes.get_default_dtype()
-    d = dtypes.as_dtype(dtype)
-    n = max(0, -((start - end) // step) if integral else math.ceil((end - start) / step))
-    base = np.arange(n, dtype=np.int64 if integral else np.float64)
-    return _place(start + base * step if (start, step) != (0, 1) else base, d, device, requires_grad, out)
+    d = asked_dtype(dtype, out, dtypes.int64 if integral else None)
+    return _place(_progression(start, end, step, d), d, device, requires_grad, out)
+
+
+def _progression(start: float, end: float, step: float, d: dtype) -> np.ndarray:
+    """arange's numbers: int64 is counted in integers to begin with; of narrower integers only the start and the step are cut."""
+    if d is dtypes.bool_:
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
+    given = step
+    if d is dtypes.int64:
+        start, end, step = int(start), int(end), int(step)
+    if step == 0:
+        raise RuntimeError("step must be nonzero") if not given else ValueError(f"step must be nonzero, but {given} is 0 in {d}")
+    if (end - start) * step < 0:
+        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: arange({start}, {end}, {step})")
+    whole = all(isinstance(v, int) for v in (start, end, step))
+    n = max(0, -((start - end) // step) if whole else math.ceil((end - start) / step))
+    if d.category == 1:
+        start, step, whole = int(start), int(step), True
+    base = np.arange(n, dtype=np.int64 if whole else np.float64)
+    return start + base * step if (start, step) != (0, 1) else base
 
 
 def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
@@ -424,15 +446,15 @@ def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=Non
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
     start, end = _number(start), _number(end)
-    if dtype is None:
-        found = dtypes.get_default_dtype()
-        dtype = found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found
-    d = dtypes.as_dtype(dtype)
+    found = dtypes.get_default_dtype()
+    d = asked_dtype(dtype, out, found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found)
     return _place(_even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
 
 
 def _steps(steps: object, name: str) -> int:
-    n = int(_number(steps))
+    n = _number(steps)
+    if not isinstance(n, int):
+        raise TypeError(f"{name}(): argument 'steps' must be int, not {type(n).__name__}")
     if n < 0:
         raise RuntimeError(f"{name}: number of steps must be non-negative, got {n}")
     return n
@@ -442,7 +464,7 @@ def _even(start: object, end: object, n: int, d: dtype) -> np.ndarray:
     """PyTorch's symmetric formula, in the dtype itself: from the start in the first half, from the end in the second."""
     work = np.dtype(np.float32) if d.is_floating_point and d.itemsize < 4 else d.numpy
     if d.category == 1:
-        start, end, work = int(start), int(end), np.dtype(np.float32)
+        start, end, work = int(start), int(end), np.dtype(np.float64)
     if n <= 1:
         return np.full(n, start, d.numpy)
     first, last = work.type(start), work.type(end)
@@ -461,8 +483,11 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    d = dtypes.as_dtype(dtype or dtypes.get_default_dtype())
-    exponents = np.linspace(_number(start), _number(end), _steps(steps, "logspace"), dtype=np.float64)
+    d = asked_dtype(dtype, out)
+    start, end, n = _number(start), _number(end), _steps(steps, "logspace")
+    if d.category == 1 and n > 1:
+        start, end = int(start), int(end)
+    exponents = np.linspace(start, end, n, dtype=np.float64)
     return _place(np.power(float(base), exponents), d, device, requires_grad, out)
 
 
@@ -476,7 +501,7 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, pin_memory
     """
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
-    d = dtypes.as_dtype(dtype or dtypes.get_default_dtype())
+    d = asked_dtype(dtype, out)
     return _place(np.eye(n, m, dtype=d.numpy), d, device, requires_grad, out)
 
 

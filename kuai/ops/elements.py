@@ -110,7 +110,7 @@ def unravel_index(indices: Tensor, shape: int | tuple[int, ...]) -> tuple[Tensor
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(n < 0 for n in sizes):
         raise ValueError("'shape' cannot have negative values, but got " + str(sizes))
-    steps = [prod(sizes[i + 1 :]) for i in range(len(sizes))]
+    steps, indices = [prod(sizes[i + 1 :]) for i in range(len(sizes))], indices.long()
     return tuple(remainder(div(indices, step, rounding_mode="floor"), n) for step, n in zip(steps, sizes))
 
 

@@ -52,6 +52,23 @@ def geometry(x: Tensor) -> Geometry:
     return _walk(Geometry(aval.shape, strides, 0, aval.dtype), x._path)
 
 
+def overlap(a: Tensor, b: Tensor) -> bool:
+    """Whether the stretches of memory that two tensors lie in have a part in common."""
+    if a is b:
+        return True
+    if a._storage is None or a._storage is not b._storage:
+        return False
+    (start, end), (first, last) = _stretch(a), _stretch(b)
+    return start < last and first < end
+
+
+def _stretch(x: Tensor) -> tuple[int, int]:
+    """The first byte of a tensor in its storage, and the one after its last."""
+    at = geometry(x)
+    length = 0 if 0 in at.shape else 1 + sum((n - 1) * s for n, s in zip(at.shape, at.strides))
+    return at.offset * at.dtype.itemsize, (at.offset + length) * at.dtype.itemsize
+
+
 def _element_strides(array: np.ndarray) -> tuple[int, ...]:
     return tuple(s // array.itemsize for s in array.strides)
 

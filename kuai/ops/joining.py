@@ -17,6 +17,7 @@ from . import rules, slicing
 from .along import numpy_names
 from .define import op, write_out
 from .dimensions import piece_spec, reshaped, row_spec
+from .geometry import overlap
 from .rules import normalize_dim
 
 # ---- cat and stack ---------------------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     if not dtypes.can_cast(made.dtype, out.dtype):
         raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {rules._cname(out.dtype)}")
     for i, t in enumerate(tensors):
-        if t is out or (t._storage is not None and t._storage is out._storage):
+        if overlap(t, out):
             raise RuntimeError(
                 f"unsupported operation: the input tensors cannot refer to any of the output memory locations, as input {i} does"
             )

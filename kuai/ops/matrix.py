@@ -220,9 +220,8 @@ ger = outer
 
 def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: str, out: Tensor | None) -> Tensor:
     """beta * input + alpha * product, as the add* family has it: a beta of zero ignores even nan."""
-    for factor, which in ((alpha, "alpha"), (beta, "beta")):
-        if isinstance(factor, float) and product.dtype.category < 2:
-            raise RuntimeError(f"{name}: For integral input tensors, argument {which} must not be a floating point number.")
+    if product.dtype.category < 2:
+        alpha, beta = (int(factor) if isinstance(factor, float) else factor for factor in (alpha, beta))
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     shape = rules.broadcast_shapes(name, input.shape, product.shape)
@@ -260,6 +259,9 @@ def addmv(input, mat, vec, *, beta=1, alpha=1, out=None) -> Tensor:
 def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2) (``torch.addr``)."""
     made = outer(vec1, vec2)
+    for factor, which in ((beta, "beta"), (alpha, "alpha")):
+        if isinstance(factor, float) and made.dtype.category < 2:
+            raise RuntimeError(f"addr: For integral input tensors, argument {which} must not be a floating point number.")
     common = rules.result_dtype([input._aval, made._aval])
     return _scaled(made.to(common), alpha, input.to(common), beta, "addr", out)
 

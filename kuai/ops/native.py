@@ -103,7 +103,7 @@ def native_group_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None,
     tensor([[2.]])
     """
     made = normalization.group_norm(input, group, weight, bias, eps)
-    return made, *_statistics(input.detach().reshape(N, group, C // group * HxW), (2,), False, eps)
+    return made, *_statistics(input.reshape(N, group, C // group * HxW), (2,), False, eps)
 
 
 # ---- convolutions and pools ------------------------------------------------------------------------------------------

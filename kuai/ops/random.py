@@ -20,7 +20,7 @@ from ..random.seeding import accelerator_stream
 from ..tensor import Tensor, from_array, wrap
 from .complex_numbers import view_as_complex
 from .conversion import assign
-from .creation import asked, available, require_grad, shape_of
+from .creation import asked, asked_dtype, available, require_grad, shape_of
 from .define import op, write_out
 
 
@@ -84,8 +84,8 @@ def laid_out(like: Tensor, made: Draws, contiguous: bool) -> Tensor:
     return drawn.permute([order.index(i) for i in range(like.ndim)])
 
 
-def _options(d: object, where: object) -> tuple[dtype, device]:
-    found = dtypes.get_default_dtype() if d is None else dtypes.as_dtype(d)
+def _options(d: object, where: object, out: Tensor | None) -> tuple[dtype, device]:
+    found = asked_dtype(d, out)
     return found, available(placement(where))
 
 
@@ -126,7 +126,7 @@ def rand(*args, size=None, generator=None, out=None, dtype=None, layout=None, de
     >>> _ = torch.manual_seed(0); torch.rand(2)
     tensor([0.4963, 0.7682])
     """
-    return _done(_uniform(asked(args, size, "rand"), *_options(dtype, device), generator), requires_grad, out)
+    return _done(_uniform(asked(args, size, "rand"), *_options(dtype, device, out), generator), requires_grad, out)
 
 
 def randn(*args, size=None, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
@@ -137,7 +137,7 @@ def randn(*args, size=None, generator=None, out=None, dtype=None, layout=None, d
     >>> _ = torch.manual_seed(0); torch.randn(2)
     tensor([ 1.5410, -0.2934])
     """
-    return _done(_normal(asked(args, size, "randn"), *_options(dtype, device), generator), requires_grad, out)
+    return _done(_normal(asked(args, size, "randn"), *_options(dtype, device, out), generator), requires_grad, out)
 
 
 def randint(*args, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
@@ -152,7 +152,7 @@ def randint(*args, generator=None, out=None, dtype=None, layout=None, device=Non
     size = given.pop() if size is None else size
     high = given.pop() if high is None else high
     low = (given.pop() if given else 0) if low is None else low
-    d, where = dtypes.as_dtype(dtype or dtypes.int64), available(placement(device))
+    d, where = asked_dtype(dtype, out, dtypes.int64), available(placement(device))
     return _done(_integers(shape_of((size,), "randint"), int(low), int(high), d, where, generator), requires_grad, out)
 
 
@@ -173,7 +173,7 @@ def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=Non
     """
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
-    d, where = dtypes.as_dtype(dtype or dtypes.int64), available(placement(device))
+    d, where = asked_dtype(dtype, out, dtypes.int64), available(placement(device))
     made = draw("permutation", (n,), d, where, generator, host=lambda g, _: streams.randperm(g, n, d.numpy))
     return _done(made, requires_grad, out)
 
@@ -230,7 +230,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, la
     torch.Size([3])
     """
     if size is not None:
-        d, where = _options(dtype, device)
+        d, where = _options(dtype, device, out)
         return _done(_normal(shape_of((size,), "normal"), d, where, generator, float(mean), float(std)), requires_grad, out)
     if isinstance(std, Tensor) and bool((std < 0).any()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
@@ -277,6 +277,8 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     """
     if input.dtype.category != 2:
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {input.dtype}")
+    if out is not None and out.dtype is not dtypes.int64:
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype}")
     made = from_array(streams.multinomial(generator, input._array(), num_samples, replacement), placement("cpu"))
     made = made.to(input.device)
     return made if out is None else write_out(out, made)

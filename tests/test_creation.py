@@ -1,0 +1,52 @@
+"""Tensors made by a rule, in dtypes of their own or of ``out=``, against PyTorch: values, dtypes and errors."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+import kuai
+from tests import oracle
+
+torch = oracle.torch
+
+# i, f and d are tensors of int64, float32 and float64, to be written to.
+GIVE = """
+torch.zeros(2, out=i) | torch.ones(3, out=d) | torch.full((2,), 1.5, out=i) | torch.empty(2, out=d) * 0 | torch.eye(2, out=i)
+torch.arange(0.5, 4, out=i) | torch.arange(4, out=f) | torch.arange(-2.5, 3.7, 1.5, dtype=torch.int64)
+torch.arange(0.5, 3.7, 0.5, dtype=torch.int32) | torch.arange(-0.9, 2.1, 2.0, dtype=torch.int32)
+torch.arange(5, 1.5, -1.5, dtype=torch.uint8) | torch.linspace(0.5, 4, 5, out=i) | torch.linspace(0, 7, 50, dtype=torch.uint8)
+torch.linspace(0, 1, torch.tensor(3)) | torch.logspace(0.5, 4, 5, out=i) | torch.logspace(1.9, 3.7, 1, dtype=torch.int64)
+torch.logspace(1, 1.2, 2, dtype=torch.int32) | torch.randperm(2, out=d).sort().values | torch.randint(5, (2,), out=d).dtype
+torch.rand(2, out=d).dtype | torch.addmm(i, i[:, None] + 1, i[None], beta=1.5, alpha=2.7) | torch.cat((f[:1], f[1:2]), out=f[2:])
+"""
+ERRORS = """
+torch.ones(2, out=i, dtype=torch.float32) | torch.full((2,), 1.5, out=i, dtype=torch.float32)
+torch.eye(2, out=i, dtype=torch.float32) | torch.arange(4, out=f, dtype=torch.int64) | torch.arange(0, 4, 0)
+torch.arange(0, 4, 0.5, out=i) | torch.arange(0, 4, 0.5, dtype=torch.int64) | torch.arange(3, dtype=torch.bool)
+torch.linspace(0, 3, 1.0) | torch.linspace(0, 3, -1) | torch.linspace(0, 3, 3, out=i, dtype=torch.float32)
+torch.logspace(0, 3, 2.5) | torch.rand(2, out=i) | torch.randn(2, out=d, dtype=torch.float32)
+torch.multinomial(d + 1, 2, out=f) | torch.cat((f[:2], f[2:]), out=f[1:]) | torch.addr(i[None], i[:1], i, alpha=0.5)
+"""
+
+
+def cases(text: str) -> list[str]:
+    return [s.strip() for s in text.replace("\n", "|").split("|") if s.strip()]
+
+
+def give(lib, code: str) -> object:
+    here = {"torch": lib, "i": lib.arange(4), "f": lib.zeros(4), "d": lib.zeros(4, dtype=lib.float64)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return eval(code, here)
+
+
+@pytest.mark.parametrize("code", cases(GIVE))
+def test_values(code):
+    oracle.assert_same(give(kuai, code), give(torch, code))
+
+
+@pytest.mark.parametrize("code", cases(ERRORS))
+def test_errors(code):
+    oracle.assert_same_error(lambda: give(kuai, code), lambda: give(torch, code))
