@@ -337,6 +337,16 @@ def test_all_works_without_jax(tmp_path):
     assert run(code).strip() == "False"
 
 
+@has_jax
+def test_compiling_draws_no_random_numbers_of_the_programs_own():
+    code = (
+        "import sys, random, numpy as np, kuai as t\nnp.random.seed(0)\nrandom.seed(0)\nx = t.randn(100, 100)\n"
+        "before = str(np.random.get_state()), random.getstate()\nt.set_engine('xla')\n(x @ x).sum().item()\n"
+        "print('jax' in sys.modules, before == (str(np.random.get_state()), random.getstate()))"
+    )
+    assert run(code).strip() == "True True"
+
+
 # ---- threads ---------------------------------------------------------------------------------------------------------
 
 

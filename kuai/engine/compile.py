@@ -20,10 +20,14 @@ _FIRST = "jax" not in sys.modules
 if _FIRST:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or a process takes most of a GPU's memory
 
+import numpy as np  # noqa: E402
+
+_DRAWN = np.random.get_state()  # importing JAX draws from NumPy's global generator, which is the program's own
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
 from jax.experimental import serialize_executable  # noqa: E402
+
+np.random.set_state(_DRAWN)
 
 from .. import config  # noqa: E402
 from ..devices import device  # noqa: E402
