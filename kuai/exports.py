@@ -6,8 +6,8 @@ from importlib import import_module
 
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
-    "accelerator amp backends optim compiler distributed distributions fft func hub jit linalg multiprocessing serialization signal "
-    "special testing types utils version".split()
+    "accelerator amp backends optim compiler distributed distributions fft func hub jit linalg masked multiprocessing serialization "
+    "signal special testing types utils version".split()
 )
 
 # PyTorch's files whose content lies in another one here.

@@ -126,8 +126,7 @@ def _as_input(op: Op, avals: Sequence, **static: object) -> tuple:
 
 def _logsumexp_back_vjp(g: Tensor, cotangent: Tensor, x: Tensor, total: Tensor, dim: object, keepdim: bool) -> tuple:
     shares = (x - spread(total, x.shape, dim, keepdim)).exp()
-    shares = shares.conj() if shares.dtype.is_complex else shares
-    weighted = g * shares * spread(cotangent, x.shape, dim, keepdim)
+    weighted = (g * shares).conj() * spread(cotangent, x.shape, dim, keepdim)
     return (g * shares).sum(dim, keepdim), weighted, -weighted.sum(dim, keepdim)
 
 
