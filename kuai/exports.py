@@ -22,8 +22,12 @@ ELSEWHERE = {
     "utils.data.dataloader": "utils.data",
     "utils.data._utils.collate": "utils.data.collate",
     "utils.model_zoo": "hub",
-    **{f"distributions.{n}": "distributions" for n in ("multinomial", "binomial", "poisson", "categorical", "normal",
-                                                       "bernoulli", "beta", "uniform", "independent")},
+    **{f"distributions.{n}": "distributions" for n in (
+        "bernoulli beta binomial categorical cauchy chi2 continuous_bernoulli exp_family exponential fishersnedecor "
+        "generalized_pareto geometric gumbel half_cauchy half_normal independent inverse_gamma kumaraswamy laplace lkj_cholesky "
+        "log_normal logistic_normal lowrank_multivariate_normal mixture_same_family multinomial negative_binomial normal "
+        "one_hot_categorical pareto poisson relaxed_bernoulli relaxed_categorical studentT transformed_distribution uniform "
+        "von_mises weibull").split()},
 }
 
 # Functions and classes by the module that has them.
@@ -33,6 +37,7 @@ FUNCTIONS = {
     **dict.fromkeys(("vmap",), "func"),
     **dict.fromkeys(("stft", "istft"), "ops.spectra"),
     **dict.fromkeys(("svd_lowrank", "pca_lowrank", "lobpcg"), "ops.lowrank"),
+    "binomial": "ops.gammas",
     **dict.fromkeys("hann_window hamming_window blackman_window bartlett_window kaiser_window".split(), "ops.tapers"),
     **dict.fromkeys(
         "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split(),
@@ -63,6 +68,14 @@ FUNCTIONS = {
     ),
 }
 
+# Private functions of PyTorch's that its own programs call.
+RENAMED = {
+    "_standard_gamma": ("ops.gammas", "standard_gamma"),
+    "_standard_gamma_grad": ("ops.gammas", "standard_gamma_grad"),
+    "_sample_dirichlet": ("ops.gammas", "sample_dirichlet"),
+    "_dirichlet_grad": ("ops.gammas", "dirichlet_grad"),
+}
+
 # In-place methods that PyTorch has as functions too.
 INPLACE = frozenset(
     "abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_ atanh_ as_strided_ "
@@ -83,6 +96,9 @@ def attribute(name: str) -> object:
         found = import_module(f"kuai.{ELSEWHERE[name]}")
     elif name in FUNCTIONS:
         found = getattr(import_module(f"kuai.{FUNCTIONS[name]}"), name)
+    elif name in RENAMED:
+        place, there = RENAMED[name]
+        found = getattr(import_module(f"kuai.{place}"), there)
     elif name in INPLACE:
         found = getattr(kuai.Tensor, name)
     elif name.startswith("__"):

@@ -8,7 +8,8 @@ tensor([ True, False])
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import kuai
 
@@ -17,89 +18,394 @@ from ..tensor import Tensor
 
 
 class Constraint:
-    """A set: ``check(value)`` says of each element, or of each event of ``event_dim`` dimensions, whether it lies within."""
+    """A set: ``check(value)`` says of each element, or of each event of ``event_dim`` dimensions, whether it lies within.
 
-    def __init__(self, name: str, check: Callable[[Tensor], Tensor], is_discrete: bool = False, event_dim: int = 0):
-        self.name, self.is_discrete, self.event_dim, self._check = name, is_discrete, event_dim, check
+    >>> from kuai.distributions import constraints
+    >>> constraints.simplex.event_dim, constraints.boolean.is_discrete
+    (1, True)
+    """
+
+    is_discrete: Any = False
+    event_dim: Any = 0
 
     def check(self, value: Tensor) -> Tensor:
-        """Whether the values lie within."""
-        return self._check(value)
+        """Whether the values lie within, for each event."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method check(value)")
 
     def __repr__(self) -> str:
-        return self.name
+        bounds = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"{type(self).__name__.removeprefix('_')}({bounds})"
 
 
-def interval(lower_bound: object, upper_bound: object) -> Constraint:
-    """Numbers from one bound to another."""
-    name = f"Interval(lower_bound: {lower_bound}, upper_bound: {upper_bound})"
-    return Constraint(name, lambda x: (lower_bound <= x) & (x <= upper_bound))
+class _Fixed(Constraint):
+    """A set without parameters, of which there is one."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.removeprefix('_')}()"
 
 
-def greater_than(lower_bound: object) -> Constraint:
+class _Above(Constraint):
+    """What has a lower bound."""
+
+    def __init__(self, lower_bound: object):
+        self.lower_bound: Any = lower_bound
+
+
+class _Below(Constraint):
+    """What has an upper bound."""
+
+    def __init__(self, upper_bound: object):
+        self.upper_bound: Any = upper_bound
+
+
+class _Between(Constraint):
+    """What has two bounds."""
+
+    def __init__(self, lower_bound: object, upper_bound: object):
+        self.lower_bound: Any = lower_bound
+        self.upper_bound: Any = upper_bound
+
+
+class _GreaterThan(_Above):
     """Numbers above a bound."""
-    return Constraint(f"GreaterThan(lower_bound: {lower_bound})", lambda x: lower_bound < x)
+
+    def check(self, value: Tensor) -> Tensor:
+        return self.lower_bound < value
 
 
-def greater_than_eq(lower_bound: object) -> Constraint:
+class _GreaterThanEq(_Above):
     """Numbers from a bound on."""
-    return Constraint(f"GreaterThanEq(lower_bound: {lower_bound})", lambda x: lower_bound <= x)
+
+    def check(self, value: Tensor) -> Tensor:
+        return self.lower_bound <= value
 
 
-def less_than(upper_bound: object) -> Constraint:
+class _LessThan(_Below):
     """Numbers below a bound."""
-    return Constraint(f"LessThan(upper_bound: {upper_bound})", lambda x: x < upper_bound)
+
+    def check(self, value: Tensor) -> Tensor:
+        return value < self.upper_bound
 
 
-def half_open_interval(lower_bound: object, upper_bound: object) -> Constraint:
+class _Interval(_Between):
+    """Numbers from one bound to another."""
+
+    def check(self, value: Tensor) -> Tensor:
+        return (self.lower_bound <= value) & (value <= self.upper_bound)
+
+
+class _HalfOpenInterval(_Between):
     """Numbers from one bound to below another."""
-    name = f"HalfOpenInterval(lower_bound: {lower_bound}, upper_bound: {upper_bound})"
-    return Constraint(name, lambda x: (lower_bound <= x) & (x < upper_bound))
+
+    def check(self, value: Tensor) -> Tensor:
+        return (self.lower_bound <= value) & (value < self.upper_bound)
 
 
-def integer_interval(lower_bound: object, upper_bound: object) -> Constraint:
+class _IntegerInterval(_Interval):
     """Whole numbers from one bound to another."""
-    name = f"IntegerInterval(lower_bound: {lower_bound}, upper_bound: {upper_bound})"
-    return Constraint(name, lambda x: (x % 1 == 0) & (lower_bound <= x) & (x <= upper_bound), is_discrete=True)
+
+    is_discrete = True
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value % 1 == 0) & super().check(value)
 
 
-def independent(base_constraint: Constraint, reinterpreted_batch_ndims: int) -> Constraint:
-    """A constraint whose last batch dimensions belong to the event."""
-    n = reinterpreted_batch_ndims
-    name = f"Independent({base_constraint}, {n})"
-    check = lambda x: base_constraint.check(x).flatten(-n).all(-1) if n else base_constraint.check(x)  # noqa: E731
-    return Constraint(name, check, base_constraint.is_discrete, base_constraint.event_dim + n)
+class _IntegerGreaterThan(_GreaterThanEq):
+    """Whole numbers from a bound on."""
+
+    is_discrete = True
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value % 1 == 0) & super().check(value)
 
 
-def multinomial(upper_bound: object) -> Constraint:
+class _Multinomial(_Below):
     """Whole numbers that are at least 0 and sum to at most a bound."""
-    return Constraint(
-        "Multinomial()", lambda x: (x >= 0).all(-1) & (x.sum(-1) <= upper_bound), is_discrete=True, event_dim=1
-    )
+
+    is_discrete, event_dim = True, 1
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
+
+    def __repr__(self) -> str:
+        return "Multinomial()"
 
 
-def _is_lower_cholesky(x: Tensor) -> Tensor:
-    lower = (x.tril() == x).flatten(-2).all(-1)
-    return lower & (x.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
+class _Real(_Fixed):
+    """Every number but nan."""
+
+    def check(self, value: Tensor) -> Tensor:
+        return value == value
 
 
-def _is_positive_definite(x: Tensor) -> Tensor:
-    symmetric = kuai.isclose(x, x.mT, atol=1e-6).flatten(-2).all(-1)
-    return symmetric & (linalg.eigvalsh((x + x.mT) / 2) > 0).all(-1)
+class _Boolean(_Fixed):
+    """Zero and one."""
+
+    is_discrete = True
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value == 0) | (value == 1)
 
 
-def _is_one_hot(x: Tensor) -> Tensor:
-    return ((x == 0) | (x == 1)).all(-1) & (x.sum(-1) == 1)
+class _OneHot(_Fixed):
+    """Rows of zeros with a one."""
+
+    is_discrete, event_dim = True, 1
+
+    def check(self, value: Tensor) -> Tensor:
+        return ((value == 0) | (value == 1)).all(-1) & (value.sum(-1) == 1)
 
 
-real = Constraint("Real()", lambda x: x == x)
+class _Simplex(_Fixed):
+    """Rows of numbers that are at least 0 and sum to 1."""
+
+    event_dim = 1
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6)
+
+
+class _LowerTriangular(_Fixed):
+    """Lower-triangular matrices."""
+
+    event_dim = 2
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value.tril() == value).flatten(-2).all(-1)
+
+
+class _LowerCholesky(_LowerTriangular):
+    """Lower-triangular matrices with a positive diagonal."""
+
+    def check(self, value: Tensor) -> Tensor:
+        return super().check(value) & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
+
+
+class _CorrCholesky(_LowerCholesky):
+    """Cholesky factors of correlation matrices: their rows have the length 1."""
+
+    def check(self, value: Tensor) -> Tensor:
+        near = kuai.finfo(value.dtype).eps * value.shape[-1] * 10
+        length = linalg.norm(value.detach(), dim=-1)
+        return super().check(value) & ((length - 1.0).abs() <= near).all(-1)
+
+
+class _Square(_Fixed):
+    """Square matrices."""
+
+    event_dim = 2
+
+    def check(self, value: Tensor) -> Tensor:
+        square = value.shape[-2] == value.shape[-1]
+        return kuai.full(value.shape[:-2], square, dtype=kuai.bool, device=value.device)
+
+
+class _Symmetric(_Square):
+    """Symmetric matrices."""
+
+    def check(self, value: Tensor) -> Tensor:
+        if value.shape[-2] != value.shape[-1]:
+            return super().check(value)
+        return kuai.isclose(value, value.mT, atol=1e-6).flatten(-2).all(-1)
+
+
+class _PositiveSemidefinite(_Symmetric):
+    """Symmetric matrices without a negative eigenvalue."""
+
+    def check(self, value: Tensor) -> Tensor:
+        symmetric = super().check(value)
+        return (linalg.eigvalsh(value) >= 0).all(-1) if symmetric.all() else symmetric
+
+
+class _PositiveDefinite(_Symmetric):
+    """Symmetric matrices with positive eigenvalues."""
+
+    def check(self, value: Tensor) -> Tensor:
+        symmetric = super().check(value)
+        return linalg.cholesky_ex(value)[1] == 0 if symmetric.all() else symmetric
+
+
+# ---- made of others --------------------------------------------------------------------------------------------------
+
+
+class _Of(Constraint):
+    """A constraint that stands on another one."""
+
+    def __init__(self, base_constraint: Constraint):
+        if not isinstance(base_constraint, Constraint):
+            raise AssertionError(f"base_constraint must be a Constraint, got {type(base_constraint).__name__}")
+        self.base_constraint = base_constraint
+
+    @property
+    def is_discrete(self) -> bool:  # type: ignore[override]
+        return self.base_constraint.is_discrete
+
+    @property
+    def event_dim(self) -> int:  # type: ignore[override]
+        return self.base_constraint.event_dim
+
+    def _all_but(self, kept: int, found: Tensor, value: Tensor) -> Tensor:
+        """Whether all within the last dimensions hold."""
+        if kept < 0:
+            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.dim()}")
+        return found.reshape(*found.shape[:kept], -1).all(-1)
+
+
+class _IndependentConstraint(_Of):
+    """A constraint whose last batch dimensions belong to the event."""
+
+    def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int):
+        super().__init__(base_constraint)
+        self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
+
+    @property
+    def event_dim(self) -> int:  # type: ignore[override]
+        return self.base_constraint.event_dim + self.reinterpreted_batch_ndims
+
+    def check(self, value: Tensor) -> Tensor:
+        found = self.base_constraint.check(value)
+        return self._all_but(found.dim() - self.reinterpreted_batch_ndims, found, value)
+
+    def __repr__(self) -> str:
+        return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
+
+
+class MixtureSameFamilyConstraint(_Of):
+    """The set of a mixture's components, for values that have no dimension of components.
+
+    >>> import kuai as torch
+    >>> from kuai.distributions import constraints
+    >>> constraints.MixtureSameFamilyConstraint(constraints.positive).check(torch.tensor([1., -1.]))
+    tensor([ True, False])
+    """
+
+    def check(self, value: Tensor) -> Tensor:
+        """Whether the values lie within, for each event."""
+        found = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))
+        return self._all_but(value.dim() - self.event_dim, found, value)
+
+    def __repr__(self) -> str:
+        return f"MixtureSameFamilyConstraint({self.base_constraint!r})"
+
+
+class _Parts(Constraint):
+    """Several constraints along a dimension."""
+
+    def __init__(self, cseq: Sequence[Constraint], dim: int = 0):
+        if not all(isinstance(c, Constraint) for c in cseq):
+            raise AssertionError("All elements of cseq must be Constraint instances")
+        self.cseq, self.dim = list(cseq), dim
+
+    @property
+    def is_discrete(self) -> bool:  # type: ignore[override]
+        return any(c.is_discrete for c in self.cseq)
+
+    @property
+    def event_dim(self) -> int:  # type: ignore[override]
+        return max(c.event_dim for c in self.cseq)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.removeprefix('_')}()"
+
+
+class _Cat(_Parts):
+    """Constraints of the pieces, of the lengths, that are concatenated along a dimension."""
+
+    def __init__(self, cseq: Sequence[Constraint], dim: int = 0, lengths: Sequence[int] | None = None):
+        super().__init__(cseq, dim)
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+        if len(self.lengths) != len(self.cseq):
+            raise AssertionError(f"lengths ({len(self.lengths)}) must match cseq ({len(self.cseq)})")
+
+    def check(self, value: Tensor) -> Tensor:
+        pieces = value.split(self.lengths, self.dim)
+        return kuai.cat([c.check(piece) for c, piece in zip(self.cseq, pieces)], self.dim)
+
+
+class _Stack(_Parts):
+    """Constraints of the pieces that are stacked along a dimension."""
+
+    @property
+    def event_dim(self) -> int:  # type: ignore[override]
+        inner = super().event_dim
+        return inner + 1 if self.dim + inner < 0 else inner
+
+    def check(self, value: Tensor) -> Tensor:
+        return kuai.stack([c.check(piece) for c, piece in zip(self.cseq, value.unbind(self.dim))], self.dim)
+
+
+# ---- those that depend on parameters ---------------------------------------------------------------------------------
+
+
+class _Dependent(Constraint):
+    """Stands for a set that depends on a distribution's parameters; what is known of it may be said."""
+
+    def __init__(self, *, is_discrete: object = NotImplemented, event_dim: object = NotImplemented):
+        self._known = {"is_discrete": is_discrete, "event_dim": event_dim}
+
+    def _said(self, name: str) -> Any:
+        if self._known[name] is NotImplemented:
+            raise NotImplementedError(f".{name} cannot be determined statically")
+        return self._known[name]
+
+    @property
+    def is_discrete(self) -> bool:  # type: ignore[override]
+        return self._said("is_discrete")
+
+    @property
+    def event_dim(self) -> int:  # type: ignore[override]
+        return self._said("event_dim")
+
+    def __call__(self, **known: object) -> _Dependent:
+        return _Dependent(**{**self._known, **known})
+
+    def check(self, value: Tensor) -> Tensor:
+        raise ValueError("Cannot determine validity of dependent constraint")
+
+    def __repr__(self) -> str:
+        return "Dependent()"
+
+
+class dependent_property(property, _Dependent):
+    """A property of a distribution that is a constraint; on the class it stands for one (``constraints.dependent_property``).
+
+    >>> from kuai import distributions
+    >>> from kuai.distributions import constraints
+    >>> class Below(distributions.Distribution):
+    ...     @constraints.dependent_property(is_discrete=False, event_dim=0)
+    ...     def support(self):
+    ...         return constraints.less_than(self.bound)
+    >>> Below.support.event_dim
+    0
+    """
+
+    def __init__(self, fn: Callable | None = None, *, is_discrete: object = NotImplemented, event_dim: object = NotImplemented):
+        super().__init__(fn)
+        self._known = {"is_discrete": is_discrete, "event_dim": event_dim}
+
+    def __call__(self, fn: Callable) -> dependent_property:  # type: ignore[override]
+        return dependent_property(fn, **self._known)
+
+
+def is_dependent(constraint: object) -> bool:
+    """Whether a constraint stands for one that depends on parameters (``constraints.is_dependent``).
+
+    >>> from kuai.distributions import constraints
+    >>> constraints.is_dependent(constraints.dependent), constraints.is_dependent(constraints.real)
+    (True, False)
+    """
+    return isinstance(constraint, _Dependent)
+
+
+dependent = _Dependent()
+independent, cat, stack = _IndependentConstraint, _Cat, _Stack
+interval, half_open_interval, integer_interval = _Interval, _HalfOpenInterval, _IntegerInterval
+greater_than, greater_than_eq, less_than, multinomial = _GreaterThan, _GreaterThanEq, _LessThan, _Multinomial
+real, boolean, one_hot, simplex = _Real(), _Boolean(), _OneHot(), _Simplex()
 real_vector = independent(real, 1)
-boolean = Constraint("Boolean()", lambda x: (x == 0) | (x == 1), is_discrete=True)
-one_hot = Constraint("OneHot()", _is_one_hot, is_discrete=True, event_dim=1)
 positive, nonnegative = greater_than(0.0), greater_than_eq(0.0)
 unit_interval = interval(0.0, 1.0)
-positive_integer = Constraint("IntegerGreaterThan(lower_bound: 1)", lambda x: (x % 1 == 0) & (x >= 1), is_discrete=True)
-nonnegative_integer = Constraint("IntegerGreaterThan(lower_bound: 0)", lambda x: (x % 1 == 0) & (x >= 0), is_discrete=True)
-simplex = Constraint("Simplex()", lambda x: (x >= 0).all(-1) & ((x.sum(-1) - 1).abs() < 1e-6), event_dim=1)
-lower_cholesky = Constraint("LowerCholesky()", _is_lower_cholesky, event_dim=2)
-positive_definite = Constraint("PositiveDefinite()", _is_positive_definite, event_dim=2)
+nonnegative_integer, positive_integer = _IntegerGreaterThan(0), _IntegerGreaterThan(1)
+lower_triangular, lower_cholesky, corr_cholesky = _LowerTriangular(), _LowerCholesky(), _CorrCholesky()
+square, symmetric = _Square(), _Symmetric()
+positive_semidefinite, positive_definite = _PositiveSemidefinite(), _PositiveDefinite()

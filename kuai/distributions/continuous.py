@@ -9,7 +9,7 @@ import kuai
 
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution, together
+from .distribution import Distribution, ExponentialFamily, together
 
 
 def _standard_normal(like: Tensor, shape: Sequence[int]) -> Tensor:
@@ -45,7 +45,7 @@ class _LocScale(Distribution):
         return self.loc
 
 
-class Normal(_LocScale):
+class Normal(_LocScale, ExponentialFamily):
     """The normal distribution of a mean and a standard deviation (``torch.distributions.Normal``).
 
     >>> import kuai as torch
@@ -219,7 +219,7 @@ class Uniform(Distribution):
         return (self.high - self.low).log()
 
 
-class Exponential(Distribution):
+class Exponential(ExponentialFamily):
     """The waiting time of a rate (``torch.distributions.Exponential``)."""
 
     arg_constraints = {"rate": constraints.positive}

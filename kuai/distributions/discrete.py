@@ -8,14 +8,14 @@ import kuai
 
 from ..engine import Size
 from ..nn import functional as F
-from ..ops.creation import from_array
+from ..ops.gammas import binomial
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution, Odds, together
-from .host import generator
+from .distribution import Distribution, ExponentialFamily, Odds, together
+from .gamma import Gamma
 
 
-class Bernoulli(Odds):
+class Bernoulli(Odds, ExponentialFamily):
     """One with a probability, else zero (``torch.distributions.Bernoulli``).
 
     >>> import kuai as torch
@@ -76,7 +76,12 @@ class Bernoulli(Odds):
 
 
 class Geometric(Odds):
-    """Failures before the first success (``torch.distributions.Geometric``)."""
+    """Failures before the first success (``torch.distributions.Geometric``).
+
+    >>> import kuai as torch
+    >>> torch.distributions.Geometric(torch.tensor(0.25)).mean
+    tensor(3.)
+    """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.nonnegative_integer
@@ -190,15 +195,43 @@ class Categorical(Odds):
         return values.expand((-1, *self._batch_shape)) if expand else values
 
 
-class OneHotCategorical(Categorical):
-    """A class, as a row of zeros with a one (``torch.distributions.OneHotCategorical``)."""
+class OneHotCategorical(Distribution):
+    """A class, as a row of zeros with a one (``torch.distributions.OneHotCategorical``).
 
+    >>> import kuai as torch
+    >>> torch.distributions.OneHotCategorical(torch.tensor([0.0, 1.0])).sample()
+    tensor([0., 1.])
+    """
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot
-    has_enumerate_support = False
+    has_enumerate_support = True
 
     def __init__(self, probs: Tensor | None = None, logits: Tensor | None = None, validate_args: bool | None = None):
-        super().__init__(probs, logits, validate_args)
-        self._event_shape = Size((self._num_events,))
+        self._categorical = Categorical(probs, logits, validate_args)
+        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args)
+
+    def expand(self, batch_shape: Sequence[int], _instance: object = None) -> OneHotCategorical:
+        """The same distribution for a larger batch."""
+        grown = super().expand(batch_shape)
+        assert isinstance(grown, OneHotCategorical)
+        grown._categorical = self._categorical.expand(batch_shape)  # type: ignore[assignment]
+        return grown
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return self._categorical.probs
+
+    @property
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities."""
+        return self._categorical.logits
+
+    @property
+    def param_shape(self) -> Size:
+        """The shape of the parameter."""
+        return self._categorical.param_shape
 
     @property
     def mean(self) -> Tensor:
@@ -210,23 +243,48 @@ class OneHotCategorical(Categorical):
         """The variance of each place."""
         return self.probs * (1 - self.probs)
 
+    def _rows(self, classes: Tensor) -> Tensor:
+        return F.one_hot(classes, self._event_shape[0]).to(self._categorical._param.dtype)
+
     @property
     def mode(self) -> Tensor:
         """The likeliest class."""
-        return F.one_hot(self.probs.argmax(-1), self._num_events).to(self.probs.dtype)
+        return self._rows(self._categorical.mode)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws."""
-        size = Size(sample_shape)
-        with kuai.no_grad():
-            drawn = kuai.multinomial(self.probs.reshape(-1, self._num_events), size.numel(), True).T
-        return F.one_hot(drawn.reshape(size + self._batch_shape), self._num_events).to(self._param.dtype)
+        return self._rows(self._categorical.sample(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
         if self._validate_args:
             self._validate_sample(value)
-        return (self.logits * value).sum(-1)
+        return self._categorical.log_prob(value.max(-1)[1])
+
+    def entropy(self) -> Tensor:
+        """The entropy."""
+        return self._categorical.entropy()
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """All rows."""
+        return self._rows(self._categorical.enumerate_support(expand))
+
+
+class OneHotCategoricalStraightThrough(OneHotCategorical):
+    """A row of zeros with a one whose gradient is that of the probabilities
+    (``torch.distributions.OneHotCategoricalStraightThrough``).
+
+    >>> import kuai as torch
+    >>> probs = torch.tensor([0.0, 1.0], requires_grad=True)
+    >>> torch.distributions.OneHotCategoricalStraightThrough(probs).rsample().detach()
+    tensor([0., 1.])
+    """
+
+    has_rsample = True
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws with the gradient of the probabilities."""
+        return self.sample(sample_shape) + (self.probs - self.probs.detach())
 
 
 class Multinomial(Odds):
@@ -278,9 +336,22 @@ class Multinomial(Odds):
         ways = kuai.lgamma(value.sum(-1) + 1) - kuai.lgamma(value + 1).sum(-1)
         return ways + (logits * value).sum(-1)
 
+    def entropy(self) -> Tensor:
+        """The entropy."""
+        n = kuai.tensor(self.total_count)
+        counts = Binomial(self.total_count, self.probs, validate_args=False)
+        some = counts.enumerate_support(expand=False)[1:]
+        spread = (counts.log_prob(some).exp() * kuai.lgamma(some + 1)).sum((0, -1))
+        return n * Categorical(self.probs, validate_args=False).entropy() - kuai.lgamma(n + 1) + spread
+
 
 class Binomial(Odds):
-    """Successes among a number of trials (``torch.distributions.Binomial``); its draws are seeded, but not PyTorch's own."""
+    """Successes among a number of trials (``torch.distributions.Binomial``).
+
+    >>> import kuai as torch
+    >>> torch.distributions.Binomial(10, torch.tensor([0.1, 0.5])).mean
+    tensor([1., 5.])
+    """
 
     arg_constraints = {
         "total_count": constraints.nonnegative_integer, "probs": constraints.unit_interval, "logits": constraints.real,
@@ -316,8 +387,8 @@ class Binomial(Odds):
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws."""
         shape = self._extended_shape(sample_shape)
-        count, probs = (x.detach().expand(shape).numpy() for x in (self.total_count.long(), self.probs.double()))
-        return from_array(generator().binomial(count, probs), self._param.device).to(self._param.dtype)
+        with kuai.no_grad():
+            return binomial(self.total_count.expand(shape), self.probs.expand(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
@@ -327,17 +398,32 @@ class Binomial(Odds):
         ways = kuai.lgamma(n + 1) - kuai.lgamma(value + 1) - kuai.lgamma(n - value + 1)
         return ways + value * logits - n * (logits.clamp(min=0) + (-logits.abs()).exp().log1p())
 
-    def enumerate_support(self, expand: bool = True) -> Tensor:
-        """All counts, if all totals are alike."""
+    def entropy(self) -> Tensor:
+        """The entropy, if all totals are alike."""
+        self._one_total("entropy")
+        scores = self.log_prob(self.enumerate_support(False))
+        return -(scores.exp() * scores).sum(0)
+
+    def _one_total(self, what: str) -> int:
         total = int(self.total_count.max())
         if not self.total_count.min() == total:
-            raise NotImplementedError("Inhomogeneous total count not supported by `enumerate_support`.")
+            raise NotImplementedError(f"Inhomogeneous total count not supported by `{what}`.")
+        return total
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """All counts, if all totals are alike."""
+        total = self._one_total("enumerate_support")
         values = kuai.arange(1 + total, dtype=self._param.dtype).view((-1,) + (1,) * len(self._batch_shape))
         return values.expand((-1, *self._batch_shape)) if expand else values
 
 
-class Poisson(Distribution):
-    """How often something of a rate happens (``torch.distributions.Poisson``)."""
+class Poisson(ExponentialFamily):
+    """How often something of a rate happens (``torch.distributions.Poisson``).
+
+    >>> import kuai as torch
+    >>> torch.distributions.Poisson(torch.tensor(4.)).log_prob(torch.tensor(0.))
+    tensor(-4.)
+    """
 
     arg_constraints = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer
@@ -372,3 +458,59 @@ class Poisson(Distribution):
             self._validate_sample(value)
         rate, value = kuai.broadcast_tensors(self.rate, value)
         return kuai.xlogy(value, rate) - rate - kuai.lgamma(value + 1)
+
+
+class NegativeBinomial(Odds):
+    """Successes before a number of failures (``torch.distributions.NegativeBinomial``); the number may be any positive one.
+
+    >>> import kuai as torch
+    >>> torch.distributions.NegativeBinomial(2.0, torch.tensor(0.5)).mean
+    tensor(2.)
+    """
+
+    arg_constraints = {
+        "total_count": constraints.greater_than_eq(0), "probs": constraints.half_open_interval(0.0, 1.0),
+        "logits": constraints.real,
+    }  # fmt: skip
+    support = constraints.nonnegative_integer
+
+    def __init__(self, total_count: object, probs: object = None, logits: object = None,
+                 validate_args: bool | None = None):  # fmt: skip
+        found, count = self._take(probs, logits, total_count)
+        self.total_count = count.to(found.dtype)
+        super().__init__(found.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean."""
+        return self.total_count * self.logits.exp()
+
+    @property
+    def mode(self) -> Tensor:
+        """The likeliest count."""
+        return ((self.total_count - 1) * self.logits.exp()).floor().clamp(min=0.0)
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance."""
+        return self.mean / (-self.logits).sigmoid()
+
+    @property
+    def param_shape(self) -> Size:
+        """The shape of the parameter."""
+        return self._param.shape
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws."""
+        with kuai.no_grad():
+            rates = Gamma(self.total_count, (-self.logits).exp(), validate_args=False)
+            return kuai.poisson(rates.sample(sample_shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The logarithm of the probability."""
+        if self._validate_args:
+            self._validate_sample(value)
+        n, logits = self.total_count, self.logits
+        ways = kuai.lgamma(n + value) - kuai.lgamma(1.0 + value) - kuai.lgamma(n)
+        ways = ways.masked_fill(n + value == 0.0, 0.0)  # without failures to wait for, nothing is the only outcome
+        return n * F.logsigmoid(-logits) + value * F.logsigmoid(logits) + ways

@@ -151,6 +151,51 @@ class Distribution:
         return f"{type(self).__name__}({shown})"
 
 
+class ExponentialFamily(Distribution):
+    """Densities ``exp(t(x) @ theta - F(theta) + k(x))`` (``torch.distributions.ExponentialFamily``).
+
+    A subclass gives the natural parameters theta (``_natural_params``), F (``_log_normalizer``) and the mean of k
+    (``_mean_carrier_measure``); entropy and divergence follow from the derivative of F.
+
+    >>> import kuai as torch
+    >>> class Waiting(torch.distributions.ExponentialFamily):
+    ...     def __init__(self, rate):
+    ...         self.rate = rate
+    ...         super().__init__(rate.shape)
+    ...     _natural_params = property(lambda self: (-self.rate,))
+    ...     _mean_carrier_measure = 0
+    ...     def _log_normalizer(self, x):
+    ...         return -torch.log(-x)
+    >>> Waiting(torch.tensor(2.)).entropy().item() == torch.distributions.Exponential(torch.tensor(2.)).entropy().item()
+    True
+    """
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        raise NotImplementedError(f"{type(self).__name__} has no _natural_params")
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} has no _log_normalizer")
+
+    @property
+    def _mean_carrier_measure(self) -> float:
+        raise NotImplementedError(f"{type(self).__name__} has no _mean_carrier_measure")
+
+    def _normalizer(self) -> tuple[list[Tensor], Tensor, tuple[Tensor, ...]]:
+        """The natural parameters, F of them and its derivatives."""
+        parameters = [p.detach().requires_grad_() for p in self._natural_params]
+        found = self._log_normalizer(*parameters)
+        return parameters, found, kuai.autograd.grad(found.sum(), parameters, create_graph=True)
+
+    def entropy(self) -> Tensor:
+        """The entropy, in nats."""
+        parameters, found, slopes = self._normalizer()
+        found = found - self._mean_carrier_measure
+        for p, slope in zip(parameters, slopes):
+            found = found - (p * slope).reshape(*self._batch_shape, -1).sum(-1)
+        return found
+
+
 class Independent(Distribution):
     """A distribution whose last batch dimensions are one event (``torch.distributions.Independent``).
 

@@ -1,4 +1,4 @@
-"""The gamma distribution and those made of it. Their draws are seeded, but not PyTorch's own, and have no derivative here."""
+"""The gamma distribution and those made of it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ from collections.abc import Sequence
 import kuai
 
 from .. import special
-from ..ops.creation import from_array
+from ..nn import functional as F
+from ..ops.gammas import sample_dirichlet, standard_gamma
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution, together
-from .host import generator
+from .distribution import ExponentialFamily, together
 
 
-def _standard_gamma(shape_parameter: Tensor) -> Tensor:
-    drawn = generator().standard_gamma(shape_parameter.detach().double().numpy())
-    tiny = kuai.finfo(shape_parameter.dtype).tiny
-    return from_array(drawn, shape_parameter.device).to(shape_parameter.dtype).clamp(min=tiny)
-
-
-class Gamma(Distribution):
+class Gamma(ExponentialFamily):
     """The gamma distribution of a shape and a rate (``torch.distributions.Gamma``).
 
     >>> import kuai as torch
@@ -30,6 +24,7 @@ class Gamma(Distribution):
 
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.nonnegative
+    has_rsample = True
 
     def __init__(self, concentration: object, rate: object, validate_args: bool | None = None):
         self.concentration, self.rate = together(concentration, rate)
@@ -50,10 +45,12 @@ class Gamma(Distribution):
         """The variance."""
         return self.concentration / self.rate**2
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draws."""
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws through which gradients reach the parameters."""
         shape = self._extended_shape(sample_shape)
-        return _standard_gamma(self.concentration.expand(shape)) / self.rate.detach()
+        drawn = standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
+        drawn.detach().clamp_(min=kuai.finfo(drawn.dtype).tiny)  # the derivative is that of what was drawn
+        return drawn
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
@@ -80,11 +77,12 @@ class Chi2(Gamma):
         super().__init__(0.5 * self.df, kuai.full_like(self.df, 0.5), validate_args)
 
 
-class Dirichlet(Distribution):
+class Dirichlet(ExponentialFamily):
     """Random probabilities (``torch.distributions.Dirichlet``)."""
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex
+    has_rsample = True
 
     def __init__(self, concentration: Tensor, validate_args: bool | None = None):
         if concentration.ndim < 1:
@@ -103,10 +101,17 @@ class Dirichlet(Distribution):
         total = self.concentration.sum(-1, True)
         return self.concentration * (total - self.concentration) / (total**2 * (total + 1))
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draws."""
-        parts = _standard_gamma(self.concentration.expand(self._extended_shape(sample_shape)))
-        return parts / parts.sum(-1, True)
+    @property
+    def mode(self) -> Tensor:
+        """The likeliest value; where no concentration is above 1, the corner of the largest."""
+        above = (self.concentration - 1).clamp(min=0.0)
+        corner = F.one_hot(above.argmax(-1), above.shape[-1]).to(above.dtype)
+        flat = (self.concentration < 1).all(-1, keepdim=True)
+        return kuai.where(flat, corner, above / above.sum(-1, True))
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws through which gradients reach the concentration."""
+        return sample_dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
@@ -123,7 +128,7 @@ class Dirichlet(Distribution):
         return kuai.lgamma(a).sum(-1) - kuai.lgamma(total) - spread
 
 
-class Beta(Distribution):
+class Beta(ExponentialFamily):
     """A random probability (``torch.distributions.Beta``).
 
     >>> import kuai as torch
@@ -133,6 +138,7 @@ class Beta(Distribution):
 
     arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
     support = constraints.unit_interval
+    has_rsample = True
 
     def __init__(self, concentration1: object, concentration0: object, validate_args: bool | None = None):
         self.concentration1, self.concentration0 = together(concentration1, concentration0)
@@ -153,9 +159,14 @@ class Beta(Distribution):
         total = self.concentration1 + self.concentration0
         return self.concentration1 * self.concentration0 / (total**2 * (total + 1))
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draws."""
-        return self._pair.sample(sample_shape).select(-1, 0)
+    @property
+    def mode(self) -> Tensor:
+        """The likeliest value."""
+        return self._pair.mode[..., 0]
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws through which gradients reach the parameters."""
+        return self._pair.rsample(sample_shape).select(-1, 0)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""

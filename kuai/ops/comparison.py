@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -296,7 +297,7 @@ def _where(xp, condition, x, y):
     return choose(xp, condition, x, y)
 
 
-def where(condition: Tensor, input: object = None, other: object = None, *, out: Tensor | None = None) -> object:
+def where(condition: Tensor, input: object = None, other: object = None, *, out: Tensor | None = None) -> Any:
     """``input`` where the condition holds, ``other`` elsewhere; the indices where it holds, if alone (``torch.where``).
 
     >>> import kuai as torch

@@ -1,47 +1,31 @@
-"""Poisson counts, bit for bit PyTorch's on the CPU.
+"""Poisson and binomial counts, bit for bit PyTorch's on the CPU.
 
-Below a rate of 10 uniforms are multiplied until they fall under exp(-rate); above it Hörmann's transformed rejection is
-used ("The transformed rejection method for generating Poisson random variables", 1993).
+Where few events are expected (below 10) a simple method counts them: uniforms are multiplied until they fall under
+exp(-rate), or the gaps between successes are added up. Above it Hörmann's transformed rejection is used ("The transformed
+rejection method for generating Poisson random variables", 1993; "The generation of binomial random variates", 1993).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
-from .drawing import draw, rounded, unit53
+from .drawing import draw, rounded
 from .generator import Generator
+from .one_by_one import Uniforms
 
 _LARGE = 10.0
-_AHEAD = 4096  # uniforms made at once
-
-
-class _Uniforms:
-    """53-bit fractions one by one; `close` gives back those that were made and not taken."""
-
-    def __init__(self, generator: Generator):
-        self.generator, self.taken = generator, 0
-        self.start = generator.state_bytes()
-        self.next: Callable[[], float] = self._values().__next__
-
-    def _values(self) -> Iterator[float]:
-        while True:
-            for value in unit53(self.generator, _AHEAD).tolist():
-                self.taken += 1
-                yield value
-
-    def close(self) -> None:
-        self.generator.set_state_bytes(self.start)
-        for first in range(0, self.taken, _AHEAD):
-            self.generator.engine.words(2 * min(_AHEAD, self.taken - first))
+# log k! less Stirling's formula for it, for k from 0 on, in the digits that PyTorch has.
+_TAILS = (0.0810614667953272, 0.0413406959554092, 0.0276779256849983, 0.02079067210376509, 0.0166446911898211, 0.0138761288230707,
+          0.0118967099458917, 0.0104112652619720, 0.00925546218271273, 0.00833056343336287)  # fmt: skip
 
 
 @draw
 def poisson(generator: Generator, rates: np.ndarray) -> np.ndarray:
     """A count for each rate (``torch.poisson``), in the rates' dtype."""
-    uniforms = _Uniforms(generator)
+    uniforms = Uniforms(generator)
     counts = [_count(rate, uniforms.next) for rate in rates.astype(np.float64).ravel().tolist()]
     uniforms.close()
     return rounded(np.array(counts, np.float64).reshape(rates.shape), rates.dtype)
@@ -75,3 +59,73 @@ def _rejected(rate: float, uniform: Callable[[], float]) -> int:
             continue
         if math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b) <= -rate + k * log_rate - math.lgamma(k + 1):
             return k
+
+
+@draw
+def binomial(generator: Generator, counts: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """Successes among each count of trials (``torch.binomial``), in the counts' dtype."""
+    uniforms = Uniforms(generator)
+    pairs = zip(counts.astype(np.float64).ravel().tolist(), probs.astype(np.float64).ravel().tolist())
+    found = [_successes(count, prob, uniforms.next) for count, prob in pairs]
+    uniforms.close()
+    return rounded(np.array(found, np.float64).reshape(counts.shape), counts.dtype)
+
+
+def _successes(count: float, prob: float, uniform: Callable[[], float]) -> float:
+    if count <= 0 or prob <= 0:
+        return 0.0
+    if prob >= 1:
+        return count
+    if math.isnan(prob):
+        return math.nan
+    if prob > 0.5:
+        return count - _successes_below_half(count, 1.0 - prob, uniform)
+    return _successes_below_half(count, prob, uniform)
+
+
+def _successes_below_half(count: float, prob: float, uniform: Callable[[], float]) -> float:
+    return _binomial_rejected(count, prob, uniform) if count * prob >= _LARGE else _gaps(count, prob, uniform)
+
+
+def _gaps(count: float, prob: float, uniform: Callable[[], float]) -> float:
+    scale, trials, found = math.log1p(-prob), 0.0, 0
+    while True:
+        u = uniform()
+        trials += math.ceil(math.log(u) / scale) if u else math.inf
+        if trials > count:
+            return found
+        found += 1
+
+
+def _binomial_rejected(count: float, prob: float, uniform: Callable[[], float]) -> float:
+    deviation = math.sqrt(count * prob * (1 - prob))
+    b = 1.15 + 2.53 * deviation
+    a, c, v_r = -0.0873 + 0.0248 * b + 0.01 * prob, count * prob + 0.5, 0.92 - 4.2 / b
+    odds, alpha, mode = prob / (1 - prob), (2.83 + 5.1 / b) * deviation, math.floor((count + 1) * prob)
+    while True:
+        u, v = uniform() - 0.5, uniform()
+        us = 0.5 - abs(u)
+        k = math.floor((2 * a / us + b) * u + c) if us else -1
+        if k < 0 or k > count:
+            continue
+        if us >= 0.07 and v <= v_r:
+            return k
+        height = math.log(v * alpha / (a / (us * us) + b)) if v else -math.inf
+        if height <= _binomial_bound(count, k, mode, odds):
+            return k
+
+
+def _binomial_bound(count: float, k: float, mode: float, odds: float) -> float:
+    return (
+        (mode + 0.5) * math.log((mode + 1) / (odds * (count - mode + 1)))
+        + (count + 1) * math.log((count - mode + 1) / (count - k + 1))
+        + (k + 0.5) * math.log(odds * (count - k + 1) / (k + 1))
+        + _tail(mode) + _tail(count - mode) - _tail(k) - _tail(count - k)
+    )  # fmt: skip
+
+
+def _tail(k: float) -> float:
+    if k < len(_TAILS):
+        return _TAILS[int(k)]
+    square = (k + 1) * (k + 1)
+    return (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1)

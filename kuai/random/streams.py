@@ -26,6 +26,7 @@ import numpy as np
 
 from .arithmetic import fma64, fma_unit, libm, settle
 from .boxmuller import normal_blocks
+from .counts import binomial as binomial
 from .counts import poisson as poisson
 from .drawing import (
     BLOCK,
@@ -41,6 +42,8 @@ from .drawing import (
     unit24,
     unit53,
 )
+from .gammas import dirichlet as dirichlet
+from .gammas import standard_gamma as standard_gamma
 from .generator import Generator
 from .integers import randint as randint
 from .integers import randperm as randperm
