@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+import textwrap
 import threading
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import kuai as torch
 from kuai import config
 from kuai.engine import stats
-from kuai.engine.plan import registry
+from kuai.engine.plan import Layout, registry
 from kuai.engine.trace import current, flush
 
 has_jax = pytest.mark.skipif(
@@ -241,6 +242,25 @@ def test_inputs_that_only_the_trace_holds_are_donated(tmp_path):
 
 
 @has_jax
+def test_a_parameter_is_replaced_by_its_own_next_value():
+    torch.set_engine("xla")
+    net = torch.nn.Sequential(*[torch.nn.Linear(9, 9) for _ in range(3)])
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+    x = torch.randn(4, 9)
+    for _ in range(3):
+        optimizer.zero_grad()
+        net(x).square().sum().backward()
+        optimizer.step()
+    plan = plan_of_last_flush()
+    layout, update = Layout(plan), plan.steps[-1]
+    count, columns, _ = update.static
+    assert layout.donated == 3 * count  # parameters, and Adam's two averages; the new gradients take no memory of theirs
+    kept = [c for c in range(columns) if c != 1]  # its arguments in columns: parameters, gradients, averages
+    before = {update.args[c * count + i]: update.slot + n * count + i for n, c in enumerate(kept) for i in range(count)}
+    assert dict(zip(layout.inputs, layout.outputs[: layout.donated])) == before
+
+
+@has_jax
 def test_donation_never_writes_to_memory_that_is_still_read():
     n = 1 << 16  # large enough to be lent to XLA without a copy
     for _ in range(5):
@@ -311,6 +331,25 @@ def run(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=True
     ).stdout
+
+
+@has_jax
+def test_memory_of_large_programs_is_kept_between_their_steps():
+    script = """
+        import resource, kuai as torch
+        torch.set_engine("xla")
+        x = torch.randn(3000, 3000)
+        def step():
+            y = (x @ x).sort(0)[0].flip(0).sort(1)[0].sum().item()
+        for _ in range(3):
+            step()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(4):
+            step()
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 4)
+    """
+    faults = int(run(textwrap.dedent(script)))
+    assert faults < 2000, "36 MB are 9,000 pages, and they were asked for anew at each step"
 
 
 def test_import_loads_no_jax():

@@ -9,7 +9,6 @@ import os
 import sys
 import time
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from struct import Struct
@@ -32,10 +31,10 @@ np.random.set_state(_DRAWN)
 from .. import config  # noqa: E402
 from ..devices import device  # noqa: E402
 from ..dtypes import dtype  # noqa: E402
-from . import diskcache  # noqa: E402
+from . import diskcache, memory  # noqa: E402
 from .interpret import compute_dtypes  # noqa: E402
-from .plan import Plan  # noqa: E402
-from .program import Aval, State  # noqa: E402
+from .plan import Layout, Plan  # noqa: E402
+from .program import State  # noqa: E402
 from .report import report, stats  # noqa: E402
 from .trace import Value  # noqa: E402
 
@@ -158,53 +157,46 @@ class _Numbers:
         return jax.lax.bitcast_convert_type(word, np.float64) if kind is float else word
 
 
-def _function(plan: Plan, numbers: _Numbers) -> Callable:
+def _function(plan: Plan, numbers: _Numbers, layout: Layout) -> Callable:
     """The plan as a function for jax.jit: number vectors first, then the inputs."""
     vectors = len(numbers.avals())
 
     def program(*args: object) -> tuple:
-        values = dict(zip(plan.inputs, args[vectors:]))
+        values = dict(zip(layout.inputs, args[vectors:]))
         scalars = numbers.unpack(args[:vectors])
         for state in plan.steps:
             number = iter(scalars[state.number : state.numbers])
             operands = [values[a] if type(a) is int else None if a is None else next(number) for a in state.args]
             values.update(zip(range(state.slot, state.slots), _apply(state, operands)))
-        return tuple(values[slot] for slot in plan.outputs)
+        return tuple(values[slot] for slot in layout.outputs)
 
     return program
-
-
-def _slot_avals(plan: Plan) -> dict[int, Aval]:
-    return {s.slot + i: a for s in plan.end.path() for i, a in enumerate(s.outs)}
-
-
-def _donated(plan: Plan, avals: dict[int, Aval]) -> list[int]:
-    """Input positions to donate: dead after the program, and of the form of a result."""
-    wanted = Counter(avals[slot] for slot in plan.outputs)
-    chosen = []
-    for slot in plan.donated:
-        if wanted[avals[slot]] > 0:
-            wanted[avals[slot]] -= 1
-            chosen.append(plan.inputs.index(slot))
-    return chosen
 
 
 def compile_plan(plan: Plan) -> Callable:
     """An executable for a plan: from the disk if it was compiled before, else compiled now and kept there."""
     started = time.perf_counter()
-    numbers, avals = _Numbers(plan), _slot_avals(plan)
-    donated = _donated(plan, avals)
-    key = diskcache.key(plan, donated, f"{jax.__version__} {jax_device(plan.device).device_kind} {config.matmul_precision}")
+    numbers, layout = _Numbers(plan), Layout(plan)
+    place = jax_device(plan.device).device_kind
+    key = diskcache.key(plan, layout, f"{jax.__version__} {place} {config.matmul_precision}")
     loaded = _from_disk(key)
     if loaded is None:
-        loaded = _compile(plan, numbers, avals, donated)
+        loaded = _compile(plan, numbers, layout)
         _to_disk(key, loaded)
         stats.counts["compiled"] += 1
         report.compiled(plan, time.perf_counter() - started, cached=False)
     else:
         stats.counts["cached"] += 1
         report.compiled(plan, time.perf_counter() - started, cached=True)
-    return _caller(plan, numbers, loaded)
+    if plan.device.type == "cpu":
+        memory.keep(_size(loaded))
+    return _caller(plan, layout, numbers, loaded)
+
+
+def _size(executable: Callable) -> int:
+    """Bytes that a call allocates; 0 where XLA does not say."""
+    found = executable.memory_analysis()
+    return found.temp_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes if found else 0
 
 
 def _from_disk(key: str) -> Callable | None:
@@ -223,13 +215,15 @@ def _to_disk(key: str, executable: Callable) -> None:
     diskcache.store(key, payload)
 
 
-def _compile(plan: Plan, numbers: _Numbers, avals: dict[int, Aval], donated: list[int]) -> Callable:
+def _compile(plan: Plan, numbers: _Numbers, layout: Layout) -> Callable:
     vectors = numbers.avals()
     where = jax.sharding.SingleDeviceSharding(jax_device(plan.device))
-    forms = [*vectors, *((avals[slot].shape, avals[slot].dtype.numpy) for slot in plan.inputs)]
+    avals = [layout.avals[slot] for slot in layout.inputs]
+    forms = [*vectors, *((a.shape, a.dtype.numpy) for a in avals)]
     with jax.enable_x64(True), _precision():
         specs = [jax.ShapeDtypeStruct(shape, d, sharding=where) for shape, d in forms]
-        jitted = jax.jit(_function(plan, numbers), donate_argnums=[i + len(vectors) for i in donated])
+        donated = range(len(vectors), len(vectors) + layout.donated)
+        jitted = jax.jit(_function(plan, numbers, layout), donate_argnums=tuple(donated))
         return _with_options(jitted.lower(*specs), plan)
 
 
@@ -247,8 +241,8 @@ def _with_options(lowered, plan: Plan) -> Callable:
     return lowered.compile()
 
 
-def _caller(plan: Plan, numbers: _Numbers, executable: Callable) -> Callable:
-    inputs, outputs, vectors = plan.inputs, plan.outputs, numbers.vectors
+def _caller(plan: Plan, layout: Layout, numbers: _Numbers, executable: Callable) -> Callable:
+    inputs, outputs, vectors = layout.inputs, layout.outputs, numbers.vectors
     at_home = plan.device.type == "cpu"
     enable_x64 = jax.enable_x64
 

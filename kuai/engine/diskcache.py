@@ -14,24 +14,24 @@ from functools import cache
 from pathlib import Path
 
 from .. import config
-from .plan import Plan
+from .plan import Layout, Plan
 
 LIMIT = 1 << 30  # bytes; the oldest files go first
 
 
-def key(plan: Plan, donated: list[int], platform_name: str) -> str:
+def key(plan: Plan, layout: Layout, platform_name: str) -> str:
     """A name for an executable: the program's text and all that its meaning or its machine code hangs on."""
     first = plan.end.path()
     names = {slot: i for i, slot in enumerate(plan.inputs)}
     avals = {s.slot + i: a for s in first for i, a in enumerate(s.outs)}
-    lines = [platform_name, _machine(), _sources(), repr(donated), repr(plan.device)]
+    lines = [platform_name, _machine(), _sources(), repr(plan.device)]
     lines += [f"{n}: {avals[slot]}" for slot, n in names.items()]
     for state in plan.steps:
         args = [names[a] if type(a) is int else getattr(a, "__name__", None) for a in state.args]
         names.update((slot, len(names) + slot - state.slot) for slot in range(state.slot, state.slots))
         lines.append(f"{state.op.name} {state.static} {args} {state.number} {state.casts} {state.outs}")
     lines.append(repr([a.__name__ for s in first for a in s.args if isinstance(a, type)]))
-    lines.append(repr([names[slot] for slot in plan.outputs]))
+    lines.append(repr((layout.donated, *[[names[slot] for slot in slots] for slots in (layout.inputs, layout.outputs)])))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -8,7 +8,7 @@ from threading import Lock
 
 from .. import config
 from ..devices import device
-from .program import State
+from .program import Aval, State
 
 
 class Plan:
@@ -59,6 +59,45 @@ def _plan(end: State, where: device, by_device: dict[device, list[State]], alive
     made = [s.slot + i for s in steps for i in range(len(s.outs))]
     outputs = [slot for slot in made if alive[slot] or slot in elsewhere]
     return Plan(end, steps, outputs, lambda slot: not alive[slot] and slot not in elsewhere, where)
+
+
+class Layout:
+    """The order in which an executable takes a plan's inputs and gives its outputs.
+
+    JAX gives the memory of a donated input to the first result of its form. So the inputs that an output replaces come first,
+    in the order of those outputs: a parameter's memory becomes that of its next value. Any other choice costs XLA a copy.
+    """
+
+    __slots__ = ("donated", "inputs", "outputs", "avals")
+
+    def __init__(self, plan: Plan):
+        self.avals = {s.slot + i: a for s in plan.end.path() for i, a in enumerate(s.outs)}
+        pairs = _replaced(plan, self.avals)
+        self.donated = len(pairs)  # how many of the inputs
+        self.inputs = [*pairs, *(slot for slot in plan.inputs if slot not in pairs)]
+        replacing = set(pairs.values())
+        self.outputs = [*pairs.values(), *(slot for slot in plan.outputs if slot not in replacing)]
+
+
+def _replaced(plan: Plan, avals: dict[int, Aval]) -> dict[int, int]:
+    """Inputs that die in a plan, each with the output that takes its memory: of the last step that reads it, or else any."""
+    dying, free, pairs = dict.fromkeys(plan.donated), dict.fromkeys(plan.outputs), {}
+    for step in reversed(plan.steps):
+        results = [slot for slot in range(step.slot, step.slots) if slot in free]
+        for slot in (a for a in step.args if type(a) is int and a in dying):
+            dying.pop(slot, None)
+            _pair(slot, results, avals, free, pairs)
+    for slot in (s for s in plan.donated if s not in pairs):
+        _pair(slot, list(free), avals, free, pairs)
+    return pairs
+
+
+def _pair(slot: int, results: list[int], avals: dict[int, Aval], free: dict, pairs: dict[int, int]) -> None:
+    """Give an input's memory to the first result of its form that has none yet."""
+    match = next((r for r in results if r in free and avals[r] is avals[slot]), None)
+    if match is not None:
+        del free[match]
+        pairs[slot] = match
 
 
 class Registry:
