@@ -6,8 +6,8 @@ from importlib import import_module
 
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
-    "accelerator amp backends optim compiler distributed distributions fft func hub jit linalg masked multiprocessing serialization "
-    "signal special testing types utils version".split()
+    "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
+    "onnx serialization signal special testing types utils version _C _custom_ops _dynamo".split()
 )
 
 # PyTorch's files whose content lies in another one here.
@@ -15,6 +15,7 @@ ELSEWHERE = {
     "storage": "ops.memory",
     "amp.autocast_mode": "amp.autocast",
     "cuda.memory": "cuda",
+    "nn.quantized": "ao.nn.quantized",
     "nn.parallel.replicate": "nn.parallel.apply",
     "nn.parallel.parallel_apply": "nn.parallel.apply",
     "nn.parallel.scatter_gather": "nn.parallel.scattering",

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlparse as urlparse
 
+from tqdm import tqdm as tqdm
+
 HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 _folder: str | None = None
 
@@ -41,8 +43,6 @@ def download_url_to_file(url: str, dst: str | os.PathLike, hash_prefix: str | No
     from tempfile import NamedTemporaryFile
     from urllib.request import Request, urlopen
 
-    from tqdm import tqdm
-
     target, digest = Path(dst).expanduser(), hashlib.sha256()
     with urlopen(Request(url, headers={"User-Agent": "kuai"})) as source, NamedTemporaryFile(
         dir=target.parent, delete=False
@@ -74,6 +74,9 @@ def load_state_dict_from_url(url: str, model_dir: str | None = None, map_locatio
         match = HASH_REGEX.search(name) if check_hash else None
         download_url_to_file(url, cached, match.group(1) if match else None, progress)
     return load(cached, map_location=map_location)
+
+
+load_url = load_state_dict_from_url  # its name in torch.utils.model_zoo
 
 
 def _refused(name: str) -> NotImplementedError:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .devices import device as _device
+from .dtypes import dtype as _dtype  # noqa: F401 (PyTorch has it, and programs import it)
 from .engine import Size as _Size
 from .tensor import Tensor as Tensor
 

@@ -173,7 +173,11 @@ from .upsampling import UpsamplingNearest2d as UpsamplingNearest2d
 
 
 def __getattr__(name: str) -> object:
-    """Parallel modules, which few programs need, are imported when they are asked for."""
+    """Parallel and quantized modules, which few programs need, are imported when they are asked for."""
+    if name == "quantized":
+        from ..ao.nn import quantized
+
+        return quantized
     if name in ("parallel", "DataParallel"):
         from importlib import import_module
 

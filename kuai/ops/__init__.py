@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from types import ModuleType
 
@@ -15,3 +16,13 @@ FAMILIES = (
 def families() -> list[ModuleType]:
     """The modules whose tables list Tensor's methods."""
     return [import_module(f"{__name__}.{name}") for name in FAMILIES]
+
+
+def __getattr__(name: str) -> object:
+    """The operators registered in a namespace, ``torch.ops.mine``, and what loads libraries of them."""
+    if name in ("load_library", "loaded_libraries"):
+        return getattr(import_module(f"{__name__}.operators"), name)
+    operators = sys.modules.get(f"{__name__}.operators")
+    if operators is None or not operators.has_namespace(name):
+        raise AttributeError(f"torch.ops has no operators in a namespace {name!r}")
+    return operators.namespace(name)

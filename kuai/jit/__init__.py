@@ -55,6 +55,14 @@ def interface(cls: type) -> type:
     return cls
 
 
+def _overload(fn: Callable) -> Callable:
+    """The function itself: it says what types a script would take."""
+    return fn
+
+
+_overload_method = _overload
+
+
 def annotate(the_type: object, value: object) -> object:
     """The value itself (``torch.jit.annotate``)."""
     return value

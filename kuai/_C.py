@@ -1,0 +1,82 @@
+"""What programs name of PyTorch's C++ module (``torch._C``)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from types import TracebackType
+
+from .ops.operators import excluded, key_name
+
+
+class DisableTorchFunctionSubclass:
+    """A block in which ``__torch_function__`` of subclasses is not asked; no operation here asks it."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+
+DispatchKey = IntEnum(
+    "DispatchKey",
+    "CPU CUDA Meta CompositeExplicitAutograd CompositeImplicitAutograd Autograd AutogradCPU AutogradCUDA "
+    "AutocastCPU AutocastCUDA AutocastXPU AutocastMPS",
+)
+
+
+class DispatchKeySet:
+    """A set of dispatch keys.
+
+    >>> from kuai._C import DispatchKey, DispatchKeySet
+    >>> (DispatchKeySet(DispatchKey.CPU) | DispatchKeySet(DispatchKey.CUDA)).has(DispatchKey.CUDA)
+    True
+    """
+
+    def __init__(self, key: object, *more: object):
+        self.keys = frozenset(map(key_name, (key, *more)))
+
+    def _of(self, keys: frozenset[str]) -> DispatchKeySet:
+        made = object.__new__(DispatchKeySet)
+        made.keys = keys
+        return made
+
+    def __or__(self, other: DispatchKeySet) -> DispatchKeySet:
+        return self._of(self.keys | other.keys)
+
+    def __and__(self, other: DispatchKeySet) -> DispatchKeySet:
+        return self._of(self.keys & other.keys)
+
+    def __sub__(self, other: DispatchKeySet) -> DispatchKeySet:
+        return self._of(self.keys - other.keys)
+
+    def has(self, key: object) -> bool:
+        """Whether a key is in the set."""
+        return key_name(key) in self.keys
+
+
+class _ExcludeDispatchKeyGuard:
+    """A block in which operators pass over their kernels for some keys."""
+
+    def __init__(self, keys: DispatchKeySet):
+        self._keys = keys.keys
+
+    def __enter__(self) -> None:
+        self._before = excluded.keys
+        excluded.keys = excluded.keys | self._keys
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        excluded.keys = self._before
+
+
+def _get_tracing_state() -> None:
+    """None: nothing is ever traced."""
+
+
+def _log_api_usage_once(name: str) -> None:
+    """Accepted: nothing is logged about what programs use."""
+
+
+def _get_privateuse1_backend_name() -> str:
+    """The name that PyTorch keeps for devices of others."""
+    return "privateuseone"

@@ -1,0 +1,26 @@
+"""Names of PyTorch's Python compiler (``torch._dynamo``). Here Python always runs, so they mark nothing."""
+
+from __future__ import annotations
+
+from ..compiler import allow_in_graph as allow_in_graph
+from ..compiler import disable as disable
+from ..compiler import is_compiling as is_compiling
+from ..compiler import reset as reset
+from . import config as config
+from . import utils as utils
+
+
+def graph_break(msg: str = "") -> None:
+    """Accepted: there is no graph of Python to break."""
+
+
+def is_dynamo_supported() -> bool:
+    """True: what `torch.compile` is given runs, compiled when it is hot."""
+    return True
+
+
+def mark_dynamic(t: object, index: object, **options: object) -> None:
+    """Accepted: each shape has its own program anyway."""
+
+
+mark_static = maybe_mark_dynamic = mark_dynamic

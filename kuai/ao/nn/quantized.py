@@ -1,0 +1,55 @@
+"""Arithmetic as a module (``torch.ao.nn.quantized.FloatFunctional``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...nn import Identity, Module
+from ...ops.activation import relu
+from ...ops.joining import cat
+from ...tensor import Tensor
+
+
+class FloatFunctional(Module):
+    """Additions and products as a module, so that a quantized model can watch their results; call its methods, not itself.
+
+    >>> from kuai.ao.nn.quantized import FloatFunctional
+    >>> import kuai as torch
+    >>> FloatFunctional().add_relu(torch.tensor(-2.), torch.tensor(1.))
+    tensor(0.)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.activation_post_process = Identity()
+
+    def forward(self, x: object) -> object:
+        raise RuntimeError("FloatFunctional is not intended to use the 'forward'. Please use the underlying operation")
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        """x + y."""
+        return self.activation_post_process(x + y)
+
+    def add_scalar(self, x: Tensor, y: float) -> Tensor:
+        """x + y, for a number; not watched, as its range follows from x's."""
+        return x + y
+
+    def mul(self, x: Tensor, y: Tensor) -> Tensor:
+        """x · y."""
+        return self.activation_post_process(x * y)
+
+    def mul_scalar(self, x: Tensor, y: float) -> Tensor:
+        """x · y, for a number; not watched, as its range follows from x's."""
+        return x * y
+
+    def cat(self, x: Sequence[Tensor], dim: int = 0) -> Tensor:
+        """The tensors one after the other."""
+        return self.activation_post_process(cat(x, dim=dim))
+
+    def add_relu(self, x: Tensor, y: Tensor) -> Tensor:
+        """relu(x + y)."""
+        return self.activation_post_process(relu(x + y))
+
+    def matmul(self, x: Tensor, y: Tensor) -> Tensor:
+        """x @ y."""
+        return self.activation_post_process(x @ y)

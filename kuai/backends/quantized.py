@@ -1,0 +1,4 @@
+"""Kernels of quantized tensors (``torch.backends.quantized``): there are none."""
+
+engine = "none"
+supported_engines = ["none"]
