@@ -164,8 +164,51 @@ def test_linear_cross_entropy() -> None:
     compare("linear_cross_entropy", randn(4, 5), randn(3, 5), torch.tensor([0, 2, 1, 1]), linear_bias=randn(3))
     compare("linear_cross_entropy", randn(4, 5), randn(3, 2, 5), torch.randint(0, 3, (4, 2)), ignore_index=1)
     compare("linear_cross_entropy", randn(4, 5), randn(3, 5), rand(4, 3), label_smoothing=0.1)
-    with pytest.raises(NotImplementedError, match="options"):
-        F.linear_cross_entropy(kuai.ones(1, 2), kuai.ones(3, 2), kuai.tensor([0]), options=1)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("options", [{}, {"batch_chunk_size": 3}, {"batch_chunk_size": 2, "acc_policy": "balanced"}], ids=str)
+def test_linear_cross_entropy_in_chunks(reduction, dtype, options) -> None:
+    torch.manual_seed(0)
+    d = getattr(torch, dtype)
+    operands = [torch.randn(n, 5).to(d).requires_grad_() for n in (7, 9)] + [torch.tensor([0, 8, 3, 1, 1, 5, 2])]
+    more = {"linear_bias": torch.randn(9).to(d).requires_grad_(), "weight": torch.rand(9).to(d), "ignore_index": 1}
+    convert = oracle.Converter()
+    args, kwargs = convert(operands), convert(more)
+    theirs = torch.nn.functional.linear_cross_entropy(
+        *operands, **more, reduction=reduction, options=torch.nn.LinearCrossEntropyOptions(**options)
+    )
+    ours = F.linear_cross_entropy(*args, **kwargs, reduction=reduction, options=kuai.nn.LinearCrossEntropyOptions(**options))
+    oracle.assert_same(ours, theirs)
+    oracle.assert_same_gradients(ours, theirs, convert.leaves)
+
+
+def test_chunks_have_first_derivatives_alone() -> None:
+    x, w, target = kuai.randn(4, 2, requires_grad=True), kuai.randn(3, 2), kuai.tensor([0, 1, 2, 0])
+    options = kuai.nn.LinearCrossEntropyOptions(batch_chunk_size=3)
+    loss = F.linear_cross_entropy(x, w, target, options=options)
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="allow_retain_graph"):
+        loss.backward()
+    (slope,) = kuai.autograd.grad(F.linear_cross_entropy(x, w, target, options=options), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        slope.sum().backward()
+    with pytest.warns(UserWarning, match="options"):
+        F.linear_cross_entropy(x, w, target, label_smoothing=0.1, options=options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"acc_policy": "best"}, {"chunking_method": "aspect_ratio:0"}, {"batch_chunk_size": 0}, {"acc_dtype": "int64"}],
+    ids=str,
+)
+def test_options_of_chunks_are_checked(options) -> None:
+    def make(lib):
+        given = {k: getattr(lib, v) if k == "acc_dtype" else v for k, v in options.items()}
+        return lib.nn.LinearCrossEntropyOptions(**given)
+
+    oracle.assert_same_error(lambda: make(kuai), lambda: make(torch))
 
 
 def test_shuffles_have_second_derivatives() -> None:

@@ -64,6 +64,7 @@ from .embedding import Embedding as Embedding
 from .embedding import EmbeddingBag as EmbeddingBag
 from .folding import Fold as Fold
 from .folding import Unfold as Unfold
+from .functions.linear_loss import LinearCrossEntropyOptions as LinearCrossEntropyOptions
 from .linear import Bilinear as Bilinear
 from .linear import Identity as Identity
 from .linear import LazyLinear as LazyLinear

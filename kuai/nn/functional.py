@@ -94,6 +94,7 @@ from .functions.ctc import ctc_loss
 from .functions.distance import normalize
 from .functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from .functions.embedding import embedding, embedding_bag
+from .functions.linear_loss import linear_cross_entropy
 from .functions.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -102,7 +103,6 @@ from .functions.losses import (
     huber_loss,
     kl_div,
     l1_loss,
-    linear_cross_entropy,
     mse_loss,
     nll_loss,
     poisson_nll_loss,

@@ -8,6 +8,7 @@ from math import prod
 from ..tensor import Tensor
 from . import functional as F
 from .distance import PairwiseDistance
+from .functions.linear_loss import LinearCrossEntropyOptions
 from .functions.reductions import named_reduction
 from .linear import Linear
 from .module import Module
@@ -146,7 +147,12 @@ class LinearCrossEntropyLoss(_WeightedLoss):
 
     def __init__(self, in_features: int, num_classes: int, *, out_features: tuple[int, ...] = (), bias: bool = False,
                  device: object = None, dtype: object = None, reduction: str = "mean", weight: Tensor | None = None,
-                 ignore_index: int | None = None, label_smoothing: float = 0.0, options: object = None):  # fmt: skip
+                 ignore_index: int | None = None, label_smoothing: float = 0.0,
+                 options: LinearCrossEntropyOptions | None = None):  # fmt: skip
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise RuntimeError(f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}")
+        if not 0 <= label_smoothing <= 1:
+            raise RuntimeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
         super().__init__(weight, reduction=reduction)
         self.num_classes, self.out_features = num_classes, out_features
         self.ignore_index, self.label_smoothing, self.options = ignore_index, label_smoothing, options

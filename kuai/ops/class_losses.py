@@ -43,9 +43,9 @@ def _check_target_shape(x: Aval, t: Aval) -> None:
 def _check_index_operands(op: Op, x: Aval, t: Aval, w: Aval | None) -> None:
     if x.dtype.category != 2:
         raise NotImplementedError(f'"{op.name}" not implemented for \'{rules._cname(x.dtype)}\'')
+    _check_target_shape(x, t)
     if t.dtype.name not in ("int64", "uint8"):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {rules._cname(t.dtype)}")
-    _check_target_shape(x, t)
     _check_weight(x, w)
     if w is not None and w.dtype is not x.dtype:
         raise RuntimeError(f"expected scalar type {rules._cname(x.dtype)} but found {rules._cname(w.dtype)}")

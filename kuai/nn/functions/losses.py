@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from math import log, pi
 
 from ...dispatch import recorder
 from ...dtypes import int64, uint8
 from ...ops import class_losses, losses, rules
-from ...ops.dense import linear
 from ...ops.losses import seen
 from ...tensor import Tensor
 from .reductions import floating, named_reduction, need_constant, reduced
@@ -81,50 +79,6 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
     reduction = named_reduction(size_average, reduce, reduction)
     target = _checked_target(input, target, weight, ignore_index)
     return class_losses._nll(input, target, weight, ignore=ignore_index, reduction=reduction)
-
-
-def linear_cross_entropy(input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
-                         weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,
-                         label_smoothing: float = 0.0, options: object = None) -> Tensor:  # fmt: skip
-    """`cross_entropy` of the logits that a linear layer makes of the input; its weight is (classes, …, features).
-
-    >>> import kuai as torch
-    >>> x, w = torch.tensor([[1., 0.]]), torch.tensor([[2., 0.], [0., 0.]])
-    >>> torch.nn.functional.linear_cross_entropy(x, w, torch.tensor([0]))
-    tensor(0.1269)
-    """
-    if options is not None:
-        raise NotImplementedError("linear_cross_entropy: options, which make it work in chunks, are missing; leave them out")
-    _check_linear(input.shape, linear_weight.shape, linear_bias)
-    *outputs, features = linear_weight.shape
-    if len(outputs) == 1:
-        logits = linear(input, linear_weight, linear_bias)
-    else:
-        flat = None if linear_bias is None else linear_bias.reshape(-1)
-        logits = linear(input, linear_weight.reshape(-1, features), flat).reshape(-1, *outputs)
-    if ignore_index is not None and logits.shape == target.shape:
-        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
-    index = -100 if ignore_index is None else ignore_index
-    return cross_entropy(logits, target, weight, None, index, None, reduction, label_smoothing)
-
-
-def _check_linear(x: Sequence[int], w: Sequence[int], bias: Tensor | None) -> None:
-    """Refuse shapes that `linear_cross_entropy` has no meaning for."""
-    if len(x) not in (1, 2):
-        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {len(x)}")
-    if len(w) < 2:
-        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {len(w)}")
-    if x[-1] != w[-1]:
-        raise RuntimeError(
-            f"expected equal input and linear_weight last dimensions (in_features), got {x[-1]} and {w[-1]}, respectively"
-        )
-    if len(w) > 2 and len(x) == 1:
-        raise RuntimeError(
-            f"K-dimensional loss defined by linear_weight shape {tuple(w)} requires batched input, (N, {w[-1]}), got unbatched "
-            f"input with shape {tuple(x)}"
-        )
-    if bias is not None and tuple(bias.shape) != tuple(w[:-1]):
-        raise RuntimeError(f"expected linear_bias shape {tuple(w[:-1])}, got {tuple(bias.shape)}")
 
 
 # ---- distances -------------------------------------------------------------------------------------------------------
