@@ -64,6 +64,7 @@ from .engine import Size as Size
 from .engine import explain as explain
 from .engine import synchronize as synchronize
 from .layouts import layout, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided
+from .ops import storages as _storages
 from .ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, sigmoid, tanh, threshold
 from .ops.adaptive_pooling import adaptive_avg_pool1d
 from .ops.comparison import (
@@ -317,7 +318,6 @@ from .ops.matrix import (
     tensordot,
     vdot,
 )
-from .ops.memory import storage as storage
 from .ops.normalization import rms_norm
 from .ops.padding import constant_pad_nd as constant_pad_nd
 from .ops.pooling import avg_pool1d, max_pool1d, max_pool1d_with_indices, max_pool2d, max_pool3d
@@ -451,6 +451,8 @@ from .ops.statistics import (
     var,
     var_mean,
 )
+from .ops.storages import TypedStorage as TypedStorage
+from .ops.storages import UntypedStorage as UntypedStorage
 from .ops.views import (
     adjoint,
     as_strided,
@@ -507,8 +509,8 @@ short, long = int16, int64
 newaxis = None
 
 _methods.install_methods(_ops.families(), globals())
-globals().update(_typed.make())
-for _name, _type in _typed.make("cuda").items():
+globals().update(_typed.make() | _storages.LEGACY)
+for _name, _type in (_typed.make("cuda") | _storages.legacy("cuda")).items():
     setattr(cuda, _name, _type)
 
 from . import nn as nn  # noqa: E402 (stands on the complete Tensor)

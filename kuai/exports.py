@@ -12,7 +12,7 @@ MODULES = frozenset(
 
 # PyTorch's files whose content lies in another one here.
 ELSEWHERE = {
-    "storage": "ops.memory",
+    "storage": "ops.storages",
     "amp.autocast_mode": "amp.autocast",
     "cuda.memory": "cuda",
     "nn.quantized": "ao.nn.quantized",

@@ -199,8 +199,16 @@ def get_device(self: Tensor) -> int:
 
 
 def data_ptr(self: Tensor) -> int:
-    """A number that is equal for tensors that start at the same memory, and for no others (``torch.Tensor.data_ptr``)."""
-    return id(self._share()) + self.storage_offset() * self.dtype.itemsize
+    """The address of the first element; 0 for a tensor without memory (``torch.Tensor.data_ptr``).
+
+    On the CPU the elements are there to be read until the tensor is written to; each call puts what the tensor holds then to
+    the same place. On an accelerator it is only a number that tensors on the same memory share.
+    """
+    if self._aval.size == 0 or self.device.type == "meta":
+        return 0
+    storage = self._share()
+    start = storage.address() if self.device.type == "cpu" else id(storage)
+    return start + self.storage_offset() * self.dtype.itemsize
 
 
 def unchanged(self: Tensor, *args: object, **kwargs: object) -> Tensor:

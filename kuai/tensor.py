@@ -32,14 +32,16 @@ class Storage:
     """Memory that several tensors share: the value it holds now, and how often it has been written.
 
     ``host`` is a NumPy array when Python code outside holds the same memory (`from_numpy`, `Tensor.numpy`).
+    ``anchor`` is a value on the memory whose address somebody has asked for.
     """
 
-    __slots__ = ("value", "version", "host", "foreign")
+    __slots__ = ("value", "version", "host", "foreign", "anchor")
 
     def __init__(self, value: Value | None, host: np.ndarray | None = None):
         self.value = value
         self.version = 0
         self.host = host
+        self.anchor: Value | None = None
         self.foreign = host is not None  # memory that was NumPy's from the start stays shared
 
     def release(self) -> None:
@@ -49,6 +51,18 @@ class Storage:
             aval = self.value.aval
             self.value = concrete(array.view(aval.dtype.numpy).reshape(aval.shape), aval)
             self.version += 1
+
+    def address(self) -> int:
+        """Where in memory the content lies: the same place each time, with what the storage holds now."""
+        self.release()
+        if self.host is not None:
+            return self.host.__array_interface__["data"][0]
+        if self.anchor is None or self.anchor is not self.value:
+            data, aval = np.asarray(materialize(self.value)), self.value.aval
+            block = np.empty(aval.shape, aval.dtype.numpy) if self.anchor is None else _vacate(self.anchor)
+            np.copyto(block, data)
+            self.value = self.anchor = concrete(block, aval)
+        return self.anchor.data.__array_interface__["data"][0]
 
     def read(self, path: tuple[Step, ...]) -> Value:
         """What a view of this storage holds now."""
@@ -72,6 +86,23 @@ class Storage:
             np.copyto(self.host, np.asarray(materialize(value)))
         self.value = value
         self.version += 1
+
+
+def _vacate(anchor: Value) -> np.ndarray:
+    """The array of a value that is past, to be written anew; who still holds the value gets a copy."""
+    if _holders(anchor) > _ALONE:  # somebody reads it as an array
+        return np.empty_like(anchor.data)
+    block = anchor.data
+    anchor.data = block.copy()
+    return block
+
+
+def _holders(value: Value) -> int:
+    block = value.data
+    return sys.getrefcount(block)
+
+
+_ALONE = _holders(concrete(np.empty(0), Aval((0,), dtypes.ALL["float64"], device("cpu"))))
 
 
 def walk_array(array: np.ndarray, path: tuple[Step, ...]) -> np.ndarray:
@@ -199,7 +230,7 @@ class Tensor:
         whole = wrap(storage.read(())) if self._path else content
         storage.write(write_through(whole, self._path, content)._read())
         self._value, self._seen = content._read(), storage.version
-        if not self._path and storage.host is None and sys.getrefcount(storage) == 3:
+        if not self._path and storage.host is None and storage.anchor is None and sys.getrefcount(storage) == 3:
             self._storage, self._edits = None, storage.version  # nobody shares it any more: the short way is free again
 
     # ---- Python --------------------------------------------------------------------------------------------------------

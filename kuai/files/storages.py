@@ -9,15 +9,10 @@ import numpy as np
 from .. import dtypes
 from ..devices import device
 from ..dtypes import dtype
+from ..ops.storages import CLASS_OF as CLASS_OF
 from . import tensors
 from .errors import FileError
 
-# PyTorch's storage classes; newer dtypes have none and are written as UntypedStorage with their dtype beside it.
-CLASS_OF = {
-    "float64": "DoubleStorage", "float32": "FloatStorage", "float16": "HalfStorage", "bfloat16": "BFloat16Storage",
-    "int64": "LongStorage", "int32": "IntStorage", "int16": "ShortStorage", "int8": "CharStorage", "uint8": "ByteStorage",
-    "bool": "BoolStorage", "complex128": "ComplexDoubleStorage", "complex64": "ComplexFloatStorage",
-}  # fmt: skip
 DTYPE_OF = {name: dtypes.by_name(d) for d, name in CLASS_OF.items()}
 
 

@@ -213,6 +213,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         )
         made = data.detach().to(device=placement(device) if device is not None else data.device, dtype=dtype, copy=True)
         return require_grad(made, requires_grad)
+    if hasattr(data, "_elements"):  # a storage: its elements, copied
+        return require_grad(data._elements().to(device=device, dtype=dtype, copy=True), requires_grad)
     array = array_of(data, None if dtype is None else dtypes.as_dtype(dtype))
     made = from_array(array.copy() if array is data or array.base is not None else array, device_of_array(device))
     return require_grad(made, True) if requires_grad else made
@@ -345,6 +347,8 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
     >>> torch.asarray([1., 2.])
     tensor([1., 2.])
     """
+    if hasattr(obj, "_elements"):  # a storage
+        obj, dtype = obj._elements(dtype), None
     if copy:
         made = obj.detach().clone() if isinstance(obj, Tensor) else tensor(obj)
         made = made.to(device=device, dtype=dtype)
@@ -580,6 +584,8 @@ def legacy_of(d: dtype, args: Iterable, where: object = None) -> Tensor:
     (first, *_) = args
     if len(args) == 1 and isinstance(first, Tensor):
         return first._alias() if first.dtype is d else first.to(d)
+    if len(args) == 1 and hasattr(first, "_elements"):  # a storage, shared
+        return first._elements(d)._alias()
     if isinstance(first, int) or (len(args) == 1 and type(first).__name__ == "Size"):
         return _fill(shape_of(args, "Tensor"), 0, d, placement(where))
     return tensor(first, dtype=d, device=where)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
-import numpy as np
-
-from ..devices import device
-from ..dtypes import dtype
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
-from . import views
+from . import storages, views
 from .conversion import _check_leaf
 from .creation import zeros
 from .geometry import check_format, contiguous_strides, geometry, memory_format
@@ -119,7 +115,7 @@ def set_(self: Tensor, source: object = None, storage_offset: int = 0, size: Seq
         _check_leaf(self)
     if source is None:
         return _own_memory(self, zeros(0, dtype=self.dtype, device=self.device))
-    whole = source.tensor if isinstance(source, (UntypedStorage, TypedStorage)) else source
+    whole = source._elements(self.dtype) if isinstance(source, storages.UntypedStorage) else getattr(source, "tensor", source)
     if whole.dtype is not self.dtype:
         raise RuntimeError(f"Could not set tensor of type {whole.dtype} to a tensor of type {self.dtype}")
     if size is not None:
@@ -131,137 +127,7 @@ def set_(self: Tensor, source: object = None, storage_offset: int = 0, size: Seq
     return self
 
 
-# ---- storages --------------------------------------------------------------------------------------------------------
-
-
-class UntypedStorage:
-    """The bytes that tensors share (``torch.UntypedStorage``), for looking at.
-
-    >>> import kuai as torch
-    >>> torch.zeros(2, 3).untyped_storage().nbytes()
-    24
-    """
-
-    def __init__(self, tensor: Tensor):
-        self.tensor = tensor  # the whole of the memory
-        self.device: device = tensor.device
-
-    def data_ptr(self) -> int:
-        """A number that tensors on the same memory share."""
-        return self.tensor.data_ptr()
-
-    def nbytes(self) -> int:
-        """The length in bytes."""
-        return self.tensor._aval.nbytes
-
-    def size(self) -> int:
-        """The length in bytes."""
-        return self.nbytes()
-
-    def _bytes(self) -> np.ndarray:
-        return np.ascontiguousarray(self.tensor._array()).reshape(-1).view(np.uint8)
-
-    def tolist(self) -> list[int]:
-        """The bytes as Python numbers."""
-        return self._bytes().tolist()
-
-    def __getitem__(self, index: int | slice) -> object:
-        return self._bytes()[index].tolist()
-
-    def __len__(self) -> int:
-        return self.nbytes()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, UntypedStorage) and self.data_ptr() == other.data_ptr()
-
-    def __hash__(self) -> int:
-        return hash(self.data_ptr())
-
-    _cdata = property(data_ptr)
-
-    def __repr__(self) -> str:
-        lines = "\n".join(f" {b}" for b in self.tolist())
-        return f"{lines}\n[torch.storage.UntypedStorage(device={self.device}) of size {self.nbytes()}]"
-
-
-class TypedStorage:
-    """The elements that tensors share, in order (``torch.TypedStorage``).
-
-    >>> import kuai as torch
-    >>> torch.ones(2, 2).storage().tolist()
-    [1.0, 1.0, 1.0, 1.0]
-    """
-
-    def __init__(self, tensor: Tensor):
-        self.tensor = tensor
-        self.dtype: dtype = tensor.dtype
-        self.device: device = tensor.device
-
-    def untyped(self) -> UntypedStorage:
-        """The same memory as bytes."""
-        return UntypedStorage(self.tensor)
-
-    def data_ptr(self) -> int:
-        """A number that tensors on the same memory share."""
-        return self.untyped().data_ptr()
-
-    def nbytes(self) -> int:
-        """The length in bytes."""
-        return self.tensor._aval.nbytes
-
-    def size(self) -> int:
-        """The number of elements."""
-        return self.tensor._aval.size
-
-    def element_size(self) -> int:
-        """The bytes of an element."""
-        return self.dtype.itemsize
-
-    def tolist(self) -> list:
-        """The elements as Python numbers."""
-        return self.tensor._array().reshape(-1).tolist()
-
-    def __getitem__(self, index: int | slice) -> object:
-        return self.tolist()[index]
-
-    def __setitem__(self, index: int | slice, value: object) -> None:
-        self.tensor.reshape(-1)[index] = value
-
-    def __iter__(self) -> Iterator:
-        return iter(self.tolist())
-
-    def __len__(self) -> int:
-        return self.size()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TypedStorage) and self.data_ptr() == other.data_ptr()
-
-    def __hash__(self) -> int:
-        return hash(self.data_ptr())
-
-    def __repr__(self) -> str:
-        lines = "\n".join(f" {x}" for x in self.tolist())
-        return f"{lines}\n[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self.size()}]"
-
-
-def untyped_storage(self: Tensor) -> UntypedStorage:
-    """The bytes that this tensor is a view of (``torch.Tensor.untyped_storage``).
-
-    >>> import kuai as torch
-    >>> len(torch.arange(4)[1:].untyped_storage())
-    32
-    """
-    return UntypedStorage(storage_root(self.detach()))
-
-
-def storage(self: Tensor) -> TypedStorage:
-    """The elements that this tensor is a view of (``torch.Tensor.storage``).
-
-    >>> import kuai as torch
-    >>> torch.arange(4)[1:].storage().tolist()
-    [0, 1, 2, 3]
-    """
-    return TypedStorage(storage_root(self.detach()))
+# ---- questions ------------------------------------------------------------------------------------------------------
 
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
@@ -285,6 +151,5 @@ def _is_view(self: Tensor) -> bool:
 OWN = {
     **{f"{name}_": _in_place(getattr(views, name), f"{name}_")
        for name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", "as_strided")},
-    "resize_": resize_, "resize_as_": resize_as_, "set_": set_, "untyped_storage": untyped_storage, "storage": storage,
-    "is_set_to": is_set_to, "_is_view": _is_view,
+    "resize_": resize_, "resize_as_": resize_as_, "set_": set_, "is_set_to": is_set_to, "_is_view": _is_view, **storages.OWN,
 }  # fmt: skip

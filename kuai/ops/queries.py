@@ -23,9 +23,9 @@ def is_tensor(obj: object) -> bool:
 
 def is_storage(obj: object) -> bool:
     """Whether something is a storage (``torch.is_storage``)."""
-    from .memory import TypedStorage, UntypedStorage
+    from .storages import StorageBase
 
-    return isinstance(obj, (TypedStorage, UntypedStorage))
+    return isinstance(obj, StorageBase)
 
 
 def numel(input: Tensor) -> int:
