@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from types import CodeType
+from typing import Any
 
 import numpy as np
 
 from . import tensor as _tensor
 from .autograd.graph import OpNode, OutputNode, next_number, op_node  # noqa: F401 (the recorders' text uses all)
 from .engine.program import Op, parameters
-from .engine.trace import Value, admit, current, extend, flush, record  # noqa: F401 (the same)
+from .engine.trace import NotStrided, Value, admit, current, extend, flush, record  # noqa: F401 (the same)
 from .tensor import Step, Tensor, wrap
 
 NUMBERS = frozenset((bool, int, float, complex))
@@ -35,6 +36,8 @@ _OPERAND = """
         storage = {x}._storage
         if storage is None or ({x}._seen == storage.version and storage.host is None):
             v{i} = {x}._value
+        elif storage.record is not None:  # not strided
+            return storage.record(op, {static}, ({args}))
         else:
             v{i} = {x}._refresh()
             if current.trace is not trace:  # reading it took the trace past its length
@@ -111,7 +114,9 @@ def _unrolled(names: tuple[str, ...], saves: tuple, public: bool, casts: bool) -
         cast=f"if current.autocast is not None: {args}, = current.autocast.cast(op, ({args},))" if casts else "",
         prologue=f"if out is not None: return out._set_out(op.entry[0]({args}))" if public else "",
         operands="".join(
-            _OPERAND.format(x=n, i=i, call=args if public else f"static, {args}") for i, n in enumerate(names)
+            _OPERAND.format(x=n, i=i, call=args if public else f"static, {args}", args=f"{args}, ",
+                            static=None if public else "static")
+            for i, n in enumerate(names)
         ).replace("\n", "\n  ").replace("\n      ", "\n    "),
         slots="".join(f"k{i}, " for i in numbered),
         tracked=" or ".join(f"e{i} is not None" for i in numbered),
@@ -153,12 +158,21 @@ def _record_any(op: Op, static: tuple | None, operands: tuple) -> Tensor:
         operands = current.autocast.cast(op, operands)
     values: list = [x._read() if isinstance(x, Tensor) else plain_operand(op, x) for x in operands]
     trace = current.trace
-    result = record(op, static, values)
+    try:
+        result = record(op, static, values)
+    except NotStrided:
+        return _record_elsewhere(op, static, operands)
     edges = tuple([x._node if isinstance(x, Tensor) else None for x in operands])
     if not (current.grad and any(e is not None for e in edges) and trace.state.tracks):
         return wrap(result)
     values.append(result)
     return wrap(result, op_node(trace.state, tuple([values[i] for i in op.saves]), edges))
+
+
+def _record_elsewhere(op: Op, static: tuple | None, operands: tuple) -> Any:
+    """Record an op with an operand that is not strided, as that operand's storage does it."""
+    storages = [x._storage for x in operands if isinstance(x, Tensor) and x._storage is not None]
+    return next(s for s in storages if s.record is not None).record(op, static, operands)
 
 
 def record_many(op: Op, static: tuple | None, *operands: object) -> tuple[Tensor, ...]:
@@ -167,7 +181,10 @@ def record_many(op: Op, static: tuple | None, *operands: object) -> tuple[Tensor
         operands = current.autocast.cast(op, operands)
     values: list = [x._read() if isinstance(x, Tensor) else plain_operand(op, x) for x in operands]
     trace = current.trace
-    results = record(op, static, values)
+    try:
+        results = record(op, static, values)
+    except NotStrided:
+        return _record_elsewhere(op, static, operands)
     outs = tuple(map(wrap, results))
     edges = tuple(x._node if isinstance(x, Tensor) else None for x in operands)
     if trace.state.tracks and current.grad and any(e is not None for e in edges):
@@ -184,7 +201,10 @@ def view_recorder(op: Op) -> Callable:
     record = recorder(op)
 
     def view(static: tuple | None, source: Tensor, *numbers: object) -> Tensor:
-        return record(static, source, *numbers)._become_view(source, Step(op, record, static, numbers))
+        made = record(static, source, *numbers)
+        if source._storage is not None and source._storage.record is not None:
+            return made
+        return made._become_view(source, Step(op, record, static, numbers))
 
     return view
 

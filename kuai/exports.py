@@ -7,7 +7,7 @@ from importlib import import_module
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
-    "onnx serialization signal special testing types utils version _C _custom_ops _dynamo".split()
+    "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo".split()
 )
 
 # PyTorch's files whose content lies in another one here.
@@ -35,6 +35,9 @@ ELSEWHERE = {
 FUNCTIONS = {
     **dict.fromkeys(("save", "load"), "files"),
     **dict.fromkeys(("compile",), "compiler"),
+    **dict.fromkeys(("sparse_coo_tensor",), "sparse.coo"),
+    **dict.fromkeys(("smm", "sspaddmm", "hspmm", "hsmm"), "sparse.functions"),
+    **dict.fromkeys(("spmm", "dsmm"), "ops.matrix"),
     **dict.fromkeys(("vmap",), "func"),
     **dict.fromkeys(("stft", "istft"), "ops.spectra"),
     **dict.fromkeys(("svd_lowrank", "pca_lowrank", "lobpcg"), "ops.lowrank"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 
 from . import protocol
@@ -11,7 +12,7 @@ from .autograd import api
 from .autograd.graph import AccumulateGrad
 from .autograd.hooks import RemovableHandle
 from .dispatch import view_step
-from .layouts import strided
+from .layouts import sparse_coo, sparse_csr, strided
 from .ops import conversion, creation
 from .ops.conversion import assign
 from .tensor import Tensor, install
@@ -119,6 +120,12 @@ def _requires_grad(self: Tensor) -> bool:
     return self._node is not None
 
 
+def _nbytes(self: Tensor) -> int:
+    if self.layout is not strided:
+        raise RuntimeError("nbytes is not defined for sparse tensors: add those of the indices and of the values")
+    return self._aval.nbytes
+
+
 def _version(self: Tensor) -> int:
     return self._edits if self._storage is None else self._storage.version
 
@@ -130,13 +137,14 @@ def install_properties() -> None:
         "grad_fn": api.grad_fn,
         "ndim": lambda self: len(self._value.aval.shape),
         "itemsize": lambda self: self.dtype.itemsize,
-        "nbytes": lambda self: self._aval.nbytes,
+        "nbytes": _nbytes,
         "is_cuda": lambda self: self.device.type == "cuda",
         "is_cpu": lambda self: self.device.type == "cpu",
         "is_meta": lambda self: self.device.type == "meta",
-        "layout": lambda self: strided,
+        "layout": lambda self: strided if self._storage is None else self._storage.layout,
         "is_quantized": lambda self: False,
-        "is_sparse": lambda self: False,
+        "is_sparse": lambda self: self.layout is sparse_coo,
+        "is_sparse_csr": lambda self: self.layout is sparse_csr,
         "is_mps": lambda self: self.device.type == "mps",
         "is_xpu": lambda self: self.device.type == "xpu",
         "is_nested": lambda self: False,
@@ -274,6 +282,35 @@ OWN = {
 }  # fmt: skip
 
 
+# Methods of sparse tensors, by the module of `sparse` that has them: it is imported when one is called.
+SPARSE = {
+    "functions": "smm sspaddmm",
+    "coo": "indices values _indices _values sparse_dim dense_dim coalesce is_coalesced to_dense to_sparse sparse_mask "
+           "sparse_resize_ sparse_resize_and_clear_ resize_as_sparse_",
+}  # fmt: skip
+SPARSE_NAMES = {"_nnz": "nnz", "_dimI": "sparse_dim", "_dimV": "dense_dim", "_coalesced_": "set_coalesced"}
+
+
+def _of_sparse(module: str, name: str) -> Callable:
+    """A method that is in a module of `sparse`."""
+
+    def method(self: Tensor, *args: object, **kwargs: object) -> object:
+        return getattr(import_module(f"{__package__}.sparse.{module}"), name)(self, *args, **kwargs)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"``torch.Tensor.{name}``; see `kuai.sparse.{module}`."
+    return method
+
+
+def install_sparse() -> None:
+    """The methods of sparse tensors."""
+    for module, names in SPARSE.items():
+        for name in names.split():
+            setattr(Tensor, name, _of_sparse(module, name))
+    for method, name in SPARSE_NAMES.items():
+        setattr(Tensor, method, _of_sparse("coo", name))
+
+
 def install_methods(families: list[ModuleType], functions: dict[str, Callable]) -> None:
     """Complete the class Tensor."""
     install(view_step, creation.legacy)
@@ -284,4 +321,5 @@ def install_methods(families: list[ModuleType], functions: dict[str, Callable]) 
     Tensor._make_subclass = staticmethod(make_subclass)
     install_operators(functions)
     install_properties()
+    install_sparse()
 

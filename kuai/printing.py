@@ -44,13 +44,13 @@ def tensor_str(array: np.ndarray | None, *, dtype: Dtype, shape: Sequence[int], 
     size = f"size={tuple(shape)}"
     suffixes = [] if device_str == "cpu" else [f"device='{device_str}'"]
     if array is None:
-        body, usual = "...", (default_dtype,)
+        text, usual = "...", (default_dtype,)
         suffixes.append(size)
     elif array.size == 0:
-        body, usual = "[]", (default_dtype,)
+        text, usual = "[]", (default_dtype,)
         suffixes += [size] if len(shape) != 1 else []
     else:
-        body = _body(array, dtype, len(prefix))
+        text = body(array, dtype, len(prefix))
         suffixes += [] if options.edgeitems else [size]
     if dtype not in usual:
         suffixes.append(f"dtype={dtype}")
@@ -58,14 +58,15 @@ def tensor_str(array: np.ndarray | None, *, dtype: Dtype, shape: Sequence[int], 
         suffixes.append(f"grad_fn=<{grad_fn_name}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
-    return _append(prefix + body, suffixes, len(prefix))
+    return append(prefix + text, suffixes, len(prefix))
 
 
-def _append(text: str, suffixes: Sequence[str], indent: int) -> str:
-    """Put the suffixes behind the values, each on a new line if it would pass the line's width."""
+def append(text: str, suffixes: Sequence[str], indent: int, apart: bool = False) -> str:
+    """Put the suffixes behind the values, each on a new line if it would pass the line's width, the first if ``apart``."""
     used = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
-        if used + len(suffix) + 2 > options.linewidth:
+        if apart or used + len(suffix) + 2 > options.linewidth:
+            apart = False
             text += f",\n{' ' * indent}{suffix}"
             used = indent + len(suffix)
         else:
@@ -77,7 +78,8 @@ def _append(text: str, suffixes: Sequence[str], indent: int) -> str:
 # ---- values ------------------------------------------------------------------------------------------------
 
 
-def _body(array: np.ndarray, dtype: Dtype, indent: int) -> str:
+def body(array: np.ndarray, dtype: Dtype, indent: int) -> str:
+    """The elements in brackets."""
     if dtype.is_floating_point and dtype.itemsize < 4:
         array = array.astype(np.float32)
     summarize = array.size > options.threshold

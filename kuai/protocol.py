@@ -11,6 +11,7 @@ from . import dtypes
 from .devices import placement
 from .engine.program import Aval
 from .engine.trace import concrete, materialize
+from .layouts import strided
 from .ops.creation import require_grad
 from .tensor import Storage, Tensor, from_array, walk_array, wrap
 
@@ -22,6 +23,8 @@ def item(self: Tensor) -> object:
     >>> torch.tensor([2.5]).item()
     2.5
     """
+    if self._storage is not None and self._storage.record is not None and self._aval.size == 1:
+        self = self.to_dense()
     array = self._array()
     if array.size != 1:
         raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
@@ -54,6 +57,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         raise TypeError(
             f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
         )
+    if self.layout is not strided:
+        raise TypeError(f"can't convert {self.layout} layout tensor to numpy. Use Tensor.to_dense() first.")
     if self.dtype.numpy.kind == "V":
         raise TypeError(f"Got unsupported ScalarType {dtypes_name(self)}")
     return export(self)
@@ -128,6 +133,11 @@ def text(self: Tensor, *, tensor_contents: str | None = None) -> str:
     """PyTorch's printed form."""
     from .printing import tensor_str
 
+    if self.layout is not strided:
+        from .sparse.text import sparse_str
+
+        return sparse_str(self)
+
     node = self.grad_fn
     return tensor_str(
         None if self.device.type == "meta" else self._array(),
@@ -166,7 +176,7 @@ def _copy_memory(self: Tensor, memo: dict) -> Tensor:
     if self._storage is not None:
         key = ("storage", id(self._storage))
         if key not in memo:
-            memo[key] = Storage(self._storage.read(()))
+            memo[key] = self._storage.copy()
         out._storage, out._path, out._seen = memo[key], self._path, memo[key].version
         memo.setdefault(("kept", key), self._storage)
     return out
@@ -203,7 +213,17 @@ def rebuild(cls: type, data: np.ndarray | tuple, dtype: dtypes.dtype, device: st
     return require_grad(out, requires_grad)
 
 
+def rebuild_sparse(cls: type, storage: Storage, requires_grad: bool) -> Tensor:
+    """A sparse tensor from its pickled memory."""
+    out = wrap(storage.value)  # type: ignore[arg-type]
+    out._storage = storage
+    out.__class__ = cls
+    return require_grad(out, requires_grad)
+
+
 def reduce(self: Tensor, protocol: int) -> tuple:
+    if self.layout is not strided:
+        return rebuild_sparse, (type(self), self._storage.copy(), self.requires_grad)  # type: ignore[union-attr]
     data = self.shape if self.device.type == "meta" else np.ascontiguousarray(self.detach()._array()).reshape(self.shape)
     if isinstance(data, np.ndarray) and data.dtype.kind == "V":
         data = data.view(f"u{data.dtype.itemsize}")

@@ -17,6 +17,7 @@ from .devices import device
 from .engine.interpret import own
 from .engine.program import Aval, Op, Size
 from .engine.trace import Value, concrete, materialize, record
+from .layouts import layout, strided
 
 
 class Step(NamedTuple):
@@ -31,13 +32,19 @@ class Step(NamedTuple):
 class Storage:
     """Memory that several tensors share: the value it holds now, and how often it has been written.
 
-    ``host`` is a NumPy array when Python code outside holds the same memory (`from_numpy`, `Tensor.numpy`).
+    ``host`` is a NumPy array when Python code outside holds the same memory (`from_numpy`, `Tensor.numpy`). Of memory in
+    another layout it is the parts, and ``record(op, static, operands)`` records an op that has such an operand.
     ``anchor`` is a value on the memory whose address somebody has asked for.
     """
 
     __slots__ = ("value", "version", "host", "foreign", "anchor")
+    layout: layout = strided
+    record: Callable | None = None
+    if TYPE_CHECKING:  # of memory in another layout
 
-    def __init__(self, value: Value | None, host: np.ndarray | None = None):
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(self, value: Value | None, host: Any = None):
         self.value = value
         self.version = 0
         self.host = host
@@ -78,6 +85,10 @@ class Storage:
         array = walk_array(self.host, path)
         aval = Aval(array.shape, dtypes.from_numpy(array.dtype), self.value.aval.device)
         return concrete(array.copy(), aval)
+
+    def copy(self) -> Storage:
+        """Memory of its own with the same content."""
+        return Storage(self.read(()))
 
     def write(self, value: Value) -> None:
         """Rebind to a new value; memory that NumPy holds too is written at once."""
@@ -181,17 +192,24 @@ class Tensor:
 
     def _share(self) -> Storage:
         """The storage, made when the first alias asks for it."""
-        if self._storage is None:
-            self._storage = Storage(self._value)
-            self._storage.version = self._edits
-            self._seen = self._edits
-        return self._storage
+        storage = self._storage
+        if storage is None:
+            self._storage = storage = Storage(self._value)
+            storage.version = self._seen = self._edits
+        return storage if storage.record is None else storage.shared()
 
     def _alias(self) -> Tensor:
         """A tensor on the same memory, outside the graph: what detach() and .data give."""
         value = self._read()
         out = wrap(value)
         out._storage, out._path, out._seen = self._share(), self._path, self._seen
+        return out
+
+    def _content(self) -> Tensor:
+        """What it holds now, in a tensor of its own, outside the graph."""
+        out = wrap(self._read())
+        if self._storage is not None and self._storage.record is not None:
+            out._storage = self._storage.copy()
         return out
 
     def _become_view(self, source: Tensor, step: Step) -> Tensor:
@@ -213,6 +231,10 @@ class Tensor:
 
     def _write(self, new: Tensor, tracked: bool) -> Tensor:
         """Rebind to a new content of the same aval; through the path, for a view, to all who share the memory."""
+        if self._storage is not None and self._storage.record is not None:
+            return self._storage.rebind(self, new, tracked)
+        if new._storage is not None and new._storage.record is not None:
+            raise RuntimeError(f"a dense tensor cannot be rewritten with one of layout {new._storage.layout}; use to_dense()")
         root = self if self._base is None else self._root()
         content = write_through(root, self._path[len(root._path) :], new)
         if root._storage is None:

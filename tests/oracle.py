@@ -70,16 +70,35 @@ class Converter:
 
 
 def to_kuai(t: torch.Tensor) -> kuai.Tensor:
-    """Our tensor with the elements, dtype, device and requires_grad of PyTorch's."""
-    if t.layout is not torch.strided or t.is_nested or t.is_quantized:
+    """Our tensor with the layout, elements, dtype, device and requires_grad of PyTorch's."""
+    if t.is_nested or t.is_quantized:
         raise Unsupported(f"a tensor of layout {t.layout}")
-    if t.device.type == "meta":
+    if t.layout is not torch.strided:
+        made = _sparse(t.detach())
+    elif t.device.type == "meta":
         made = kuai.empty(tuple(t.shape), dtype=counterpart(t.dtype), device="meta")
     else:
         made = kuai.from_numpy(to_numpy(t).copy())
     if isinstance(t, torch.nn.Parameter):
         return kuai.nn.Parameter(made, requires_grad=t.requires_grad)
     return made.requires_grad_(t.requires_grad) if t.requires_grad else made
+
+
+def _sparse(t: torch.Tensor) -> kuai.Tensor:
+    parts = [to_kuai(part) for part in parts_of(t)]
+    if t.layout is torch.sparse_coo:
+        return kuai.sparse_coo_tensor(*parts, tuple(t.shape), is_coalesced=t.is_coalesced())
+    return kuai.sparse_compressed_tensor(*parts, tuple(t.shape), layout=counterpart(t.layout))
+
+
+def parts_of(t) -> tuple:  # type: ignore[no-untyped-def]
+    """The tensors that a sparse tensor of either library is made of."""
+    name = str(t.layout).removeprefix("torch.sparse_")
+    if name == "coo":
+        return t._indices(), t._values()
+    if name in ("csr", "bsr"):
+        return t.crow_indices(), t.col_indices(), t.values()
+    return t.ccol_indices(), t.row_indices(), t.values()
 
 
 def view_of_all(t: torch.Tensor, wholes: dict[tuple, kuai.Tensor]) -> kuai.Tensor:
@@ -248,12 +267,22 @@ def _assert_plain(a: object, b: object, what: str) -> None:
 
 def _assert_tensor(a: object, b: torch.Tensor, what: str, values: bool, loose: float) -> None:
     assert isinstance(a, kuai.Tensor), f"{what}: a {type(a).__name__}, PyTorch gives a tensor"
-    if b.layout is not torch.strided:
-        raise Unsupported(f"a result of layout {b.layout}")
+    assert str(a.layout) == str(b.layout), f"{what}: layout {a.layout}, PyTorch gives {b.layout}"
     assert dtype_name(a.dtype) == dtype_name(b.dtype), f"{what}: dtype {a.dtype}, PyTorch gives {b.dtype}"
     assert tuple(a.shape) == tuple(b.shape), f"{what}: shape {list(a.shape)}, PyTorch gives {list(b.shape)}"
-    if values and b.device.type != "meta":
+    if values and b.layout is not torch.strided:
+        _assert_sparse(a, b, what, loose)
+    elif values and b.device.type != "meta":
         assert_close(a._array(), to_numpy(b), dtype_name(b.dtype), what, loose)
+
+
+def _assert_sparse(a: kuai.Tensor, b: torch.Tensor, what: str, loose: float) -> None:
+    """The same places, which for uncoalesced tensors are those that are left when they are coalesced, and values."""
+    if b.layout is torch.sparse_coo:
+        assert a.is_coalesced() or not b.is_coalesced(), f"{what}: is not coalesced, as PyTorch's is"
+        a, b = a.coalesce(), b.coalesce()
+    for i, (mine, their) in enumerate(zip(parts_of(a), parts_of(b), strict=True)):
+        _assert_tensor(mine, their, f"{what}, part {i}", True, loose)
 
 
 def assert_close(a: np.ndarray, b: np.ndarray, dtype: str, what: str = "result", loose: float = 1.0) -> None:

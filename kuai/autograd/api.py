@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 from .graph import AccumulateGrad, Node, OutputNode, accumulate, run
 
 Tensors = Tensor | Sequence[Tensor]
@@ -117,7 +117,7 @@ def _batched(outputs: Tensors, inputs: Tensors, grads: tuple, create_graph: bool
 
 
 def _result(g: Tensor | None, create_graph: bool) -> Tensor | None:
-    return g if g is None or create_graph else wrap(g._read())
+    return g if g is None or create_graph else g._content()
 
 
 def grad_fn(self: Tensor) -> Node | None:

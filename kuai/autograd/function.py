@@ -66,7 +66,7 @@ class FunctionCtx:
         return tuple(s if s is None else self._unsaved(*s) for s in self._saved)
 
     def _unsaved(self, tensor: Tensor, value: object, node: object) -> Tensor:
-        if tensor._read() is value and tensor._node is not None:
+        if (tensor._read() is value and tensor._node is not None) or tensor.is_sparse:
             return tensor
         return wrap(value, node if node is not None else tensor._node)  # type: ignore[arg-type]
 

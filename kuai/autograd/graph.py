@@ -181,11 +181,23 @@ def accumulate(tensor: Tensor, g: Tensor, create_graph: bool) -> None:
     """``tensor.grad += g``, in the grad that is there already, so that who holds it sees it."""
     held = tensor._grad
     if held is None:
-        tensor._grad = g if create_graph else wrap(g._read())
+        tensor._grad = g if create_graph else wrap(g._read()) if g._storage is None else g._content()
     elif create_graph:
-        tensor._grad = held + g
+        tensor._grad = joined(held, g)
     else:
-        held._write(held.detach() + g, tracked=False)
+        total = joined(held.detach(), g)
+        if total.layout is held.layout:
+            held._write(total, tracked=False)
+        else:
+            tensor._grad = total
+
+
+def joined(there: Tensor, c: Tensor) -> Tensor:
+    """The sum of two cotangents. PyTorch adds a sparse tensor to a dense one, and not the other way round."""
+    storage, other = there._storage, c._storage
+    if storage is not None and storage.record is not None and (other is None or other.record is None):
+        return c + there
+    return there + c
 
 
 def fit(g: Tensor | None, aval: Aval | None) -> Tensor | None:
@@ -268,7 +280,7 @@ def _to_leaves(pending: dict, keep: bool, create_graph: bool) -> None:
                     heappush(waiting, (-edge.number, edge))
                     pending[edge] = c
                 else:
-                    pending[edge] = there + c
+                    pending[edge] = there + c if there._storage is None else joined(there, c)
 
 
 def _to_targets(pending: dict, targets: dict, keep: bool, create_graph: bool) -> None:
@@ -300,9 +312,9 @@ def _visit(node: Node, pending: dict, wanted: set, targets: dict, keep: bool, cr
     for edge, c in zip(node.edges, cotangents):
         if edge is not None and c is not None:
             there = pending.get(edge)
-            pending[edge] = c if there is None else there + c
+            pending[edge] = c if there is None else joined(there, c)
 
 
 def _deposit(pending: dict, node: object, g: Tensor) -> None:
     there = pending.get(node)
-    pending[node] = g if there is None else there + g
+    pending[node] = g if there is None else joined(there, g)

@@ -189,6 +189,18 @@ def materialize(value: Value) -> object:
     return value.data
 
 
+class NotStrided(RuntimeError):
+    """A tensor that is not strided where an op needs one: `dispatch` then looks for another form of the op."""
+
+
+HOLLOW = Trace()
+
+
+def hollow(aval: Aval) -> Value:
+    """The value of a tensor that is not strided: it has an aval and no data, for that lies in the tensor's parts."""
+    return make_value(aval, None, HOLLOW, 0)
+
+
 def _fetch(value: Value) -> None:
     """Compute a value that another thread has recorded and not yet flushed, by NumPy and from what it needs alone.
 
@@ -197,6 +209,8 @@ def _fetch(value: Value) -> None:
     from .policy import execute_foreign
 
     trace = value.trace
+    if trace is HOLLOW:
+        raise NotStrided("a sparse tensor has no array of all its elements; make one with to_dense()")
     if trace is None:
         raise RuntimeError("a value that is neither computed nor recorded: its program was interrupted")
     execute_foreign(trace, value)

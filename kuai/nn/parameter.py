@@ -7,7 +7,7 @@ from typing import Any
 from ..devices import device, placement
 from ..dtypes import as_dtype, dtype, get_default_dtype
 from ..ops.creation import empty, require_grad
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 
 
 class Parameter(Tensor):
@@ -33,7 +33,7 @@ class Parameter(Tensor):
 
     def __deepcopy__(self, memo: dict) -> Parameter:
         if id(self) not in memo:
-            memo[id(self)] = type(self)(wrap(self._read()), self._node is not None)
+            memo[id(self)] = type(self)(self._content(), self._node is not None)
         return memo[id(self)]
 
 

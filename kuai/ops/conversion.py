@@ -67,6 +67,8 @@ def to_device(input: Tensor, where: device) -> Tensor:
     if input.device is where:
         return input
     available(where)
+    if input._storage is not None and input._storage.record is not None:
+        return input._storage.moved(input, where)
     out = wrap(_transfer(input, where))
     if input._node is not None and current.grad:
         source = input.device
@@ -133,6 +135,7 @@ def type_(self: Tensor, dtype: object = None, non_blocking: bool = False) -> obj
     """The tensor's type as a string, or the tensor in another dtype (``torch.Tensor.type``)."""
     if dtype is None:
         prefix = "torch." if self.device.type in ("cpu", "meta") else f"torch.{self.device.type}."
+        prefix += "sparse." if self._storage is not None and self._storage.record is not None else ""
         return f"{prefix}{rules._cname(self.dtype)}Tensor"
     if isinstance(dtype, str):
         dtype = _dtype_of_type_name(dtype)
@@ -187,7 +190,7 @@ def assign(self: Tensor, result: Tensor, name: str = "copy_") -> Tensor:
             raise RuntimeError(f"{name}: result type {source} can't be cast to the desired output type {target}")
         result = _to_dtype(result, dtype=self.dtype)
     if self._node is not None and result._node is None:  # overwritten with what has no gradient
-        result = constant_in(wrap(result._read()), f"{name.rstrip('_').capitalize()}Backward0", self)
+        result = constant_in(result._content(), f"{name.rstrip('_').capitalize()}Backward0", self)
     return self._write(result, tracked=current.grad)
 
 
@@ -228,6 +231,8 @@ def fill_(self: Tensor, value: object) -> Tensor:
 
 def zero_(self: Tensor) -> Tensor:
     """Set every element to zero (``torch.Tensor.zero_``)."""
+    if self._storage is not None and self._storage.record is not None:
+        return assign(self, self._storage.emptied(), "zero_")
     return fill_(self, 0)
 
 

@@ -92,7 +92,7 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Sequence[int], stride: 
 
 def apart(x: Tensor) -> Tensor:
     """A tensor with memory of its own, and the same place in the graph: values never change, so nothing is copied."""
-    return wrap(x._read(), x._node)
+    return wrap(x._read(), x._node) if x._storage is None or x._storage.record is None else x
 
 
 def _named(copy: Callable, name: str, example: str, gives: str) -> Callable:

@@ -16,6 +16,7 @@ from ..dtypes import dtype
 from ..engine.interpret import own
 from ..engine.program import Aval, Op
 from ..engine.trace import concrete
+from ..layouts import strided
 from ..tensor import Storage, Tensor, from_array, wrap
 from . import rules
 from .define import op
@@ -57,11 +58,28 @@ def _full(xp, value, *, shape, dtype, device):
     return xp.full(shape, value, dtype=dtype.numpy)
 
 
-def _fill(shape: tuple, value: object, d: dtype, where: device, requires_grad: bool = False, out: Tensor | None = None) -> Tensor:
+def _fill(shape: tuple, value: object, d: dtype, where: device, requires_grad: bool = False, out: Tensor | None = None,
+          layout: object = None) -> Tensor:  # fmt: skip
+    if layout is not None and layout is not strided:
+        return require_grad(_sparse(shape, value, d, where, layout), requires_grad)
     made = _full(value, shape=shape, dtype=d, device=where)
     if out is not None:
         return out._set_out(made)
     return require_grad(made) if requires_grad else made
+
+
+def _layout_of(x: Tensor) -> object:
+    """A tensor's layout, None if it is strided."""
+    return None if x._storage is None else x._storage.layout
+
+
+def _sparse(shape: tuple, value: object, d: dtype, where: device, layout: object) -> Tensor:
+    """A sparse tensor of no values; RuntimeError if it is to be filled with something."""
+    if value != 0:
+        raise RuntimeError(f"full(...) is not implemented for sparse layout, got {layout}; use to_sparse() of a dense tensor")
+    from ..sparse.coo import empty
+
+    return empty(shape, d, where, layout=layout)
 
 
 def asked_dtype(d: object, out: Tensor | None, otherwise: object = None) -> dtype:
@@ -98,7 +116,7 @@ def zeros(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _fill(asked(args, size, "zeros"), 0, *_options(dtype, device, out), requires_grad, out)
+    return _fill(asked(args, size, "zeros"), 0, *_options(dtype, device, out), requires_grad, out, layout)
 
 
 def asked(args: tuple, size: object, name: str) -> tuple[int, ...]:
@@ -114,7 +132,7 @@ def ones(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_m
     >>> torch.ones(2, dtype=torch.int64)
     tensor([1, 1])
     """
-    return _fill(asked(args, size, "ones"), 1, *_options(dtype, device, out), requires_grad, out)
+    return _fill(asked(args, size, "ones"), 1, *_options(dtype, device, out), requires_grad, out, layout)
 
 
 def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
@@ -125,7 +143,7 @@ def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, requ
     >>> torch.empty(2, 3).shape
     torch.Size([2, 3])
     """
-    return _fill(asked(args, size, "empty"), 0, *_options(dtype, device, out), requires_grad, out)
+    return _fill(asked(args, size, "empty"), 0, *_options(dtype, device, out), requires_grad, out, layout)
 
 
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
@@ -141,15 +159,15 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     fill_value = fill_value.item() if isinstance(fill_value, np.generic) else fill_value
     d = asked_dtype(dtype, out, dtypes.default_for(type(fill_value)))
     where = available(placement(device))
-    return _fill(shape_of((size,), "full"), fill_value, d, where, requires_grad, out)
+    return _fill(shape_of((size,), "full"), fill_value, d, where, requires_grad, out, layout)
 
 
-def _like(input: Tensor, value: object, dtype: object, device: object, requires_grad: bool) -> Tensor:
+def _like(input: Tensor, value: object, dtype: object, device: object, requires_grad: bool, layout: object) -> Tensor:
     if not isinstance(input, Tensor):
         raise TypeError(f"*_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     d = input.dtype if dtype is None else dtypes.as_dtype(dtype)
     where = input.device if device is None else available(placement(device))
-    return _fill(input.shape, value, d, where, requires_grad)
+    return _fill(input.shape, value, d, where, requires_grad, None, layout or _layout_of(input))
 
 
 def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False) -> Tensor:
@@ -159,7 +177,7 @@ def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=Fal
     >>> torch.zeros_like(torch.tensor([1, 2]))
     tensor([0, 0])
     """
-    return _like(input, 0, dtype, device, requires_grad)
+    return _like(input, 0, dtype, device, requires_grad, layout)
 
 
 def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False) -> Tensor:
@@ -169,7 +187,7 @@ def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=Fals
     >>> torch.ones_like(torch.tensor([0.5, 2]))
     tensor([1., 1.])
     """
-    return _like(input, 1, dtype, device, requires_grad)
+    return _like(input, 1, dtype, device, requires_grad, layout)
 
 
 def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False) -> Tensor:
@@ -179,7 +197,7 @@ def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=Fal
     >>> torch.empty_like(torch.ones(3)).shape
     torch.Size([3])
     """
-    return _like(input, 0, dtype, device, requires_grad)
+    return _like(input, 0, dtype, device, requires_grad, layout)
 
 
 def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None,
@@ -191,7 +209,7 @@ def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requir
     tensor([3., 3.])
     """
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return _like(input, value, dtype, device, requires_grad)
+    return _like(input, value, dtype, device, requires_grad, layout)
 
 
 # ---- from data -------------------------------------------------------------------------------------------------------
@@ -541,30 +559,31 @@ def _complex(xp, real, imag):
 # ---- from a tensor's own dtype and device ----------------------------------------------------------------------------
 
 
-def _new(self: Tensor, size: tuple, value: object, dtype: object, device: object, requires_grad: bool, name: str) -> Tensor:
+def _new(self: Tensor, size: tuple, value: object, dtype: object, device: object, requires_grad: bool, layout: object,
+         name: str) -> Tensor:  # fmt: skip
     d = self.dtype if dtype is None else dtypes.as_dtype(dtype)
     where = self.device if device is None else available(placement(device))
-    return _fill(shape_of(size, name), value, d, where, requires_grad)
+    return _fill(shape_of(size, name), value, d, where, requires_grad, None, layout or _layout_of(self))
 
 
 def new_zeros(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
     """Zeros with this tensor's dtype and device (``torch.Tensor.new_zeros``)."""
-    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, "new_zeros")
+    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, layout, "new_zeros")
 
 
 def new_ones(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
     """Ones with this tensor's dtype and device (``torch.Tensor.new_ones``)."""
-    return _new(self, args if size is None else (size,), 1, dtype, device, requires_grad, "new_ones")
+    return _new(self, args if size is None else (size,), 1, dtype, device, requires_grad, layout, "new_ones")
 
 
 def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
     """A tensor with this one's dtype and device (``torch.Tensor.new_empty``)."""
-    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, "new_empty")
+    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, layout, "new_empty")
 
 
 def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
     """One number, with this tensor's dtype and device (``torch.Tensor.new_full``)."""
-    return _new(self, (size,), _number(fill_value), dtype, device, requires_grad, "new_full")
+    return _new(self, (size,), _number(fill_value), dtype, device, requires_grad, layout, "new_full")
 
 
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:

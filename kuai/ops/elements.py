@@ -139,7 +139,12 @@ def new(self: Tensor, *args: object, device: object = None) -> Tensor:
     >>> torch.ones(1, dtype=torch.int32).new([2, 3])
     tensor([2, 3], dtype=torch.int32)
     """
-    return legacy_of(self.dtype, args, self.device if device is None else device)
+    where = self.device if device is None else device
+    if self._storage is not None and self._storage.record is not None:
+        from ..sparse.typed import legacy
+
+        return legacy(self.dtype, args, where)
+    return legacy_of(self.dtype, args, where)
 
 
 def new_empty_strided(self: Tensor, size: tuple, stride: tuple, *, dtype: object = None, layout: object = None,

@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ..dtypes import dtype
 from ..engine.program import Op
+from ..engine.trace import NotStrided
 from ..tensor import Step, Tensor, walk_array
 
 
@@ -45,6 +46,8 @@ def strides_of(call: Callable) -> Callable:
 def geometry(x: Tensor) -> Geometry:
     """Where the elements of a tensor lie."""
     storage = x._storage
+    if storage is not None and storage.record is not None:
+        raise NotStrided(f"a tensor of layout {storage.layout} has no strides; make one with to_dense()")
     if storage is None or (not x._path and storage.host is None):
         return Geometry(x.shape, contiguous_strides(x.shape), 0, x.dtype)
     aval = storage.value.aval
@@ -252,6 +255,8 @@ def is_contiguous(self: Tensor, memory_format: memory_format = contiguous_format
     order = memory_format.order
     if not order and (storage is None or (not self._path and storage.host is None)):
         return True
+    if storage is not None and storage.record is not None:
+        return False
     at = geometry(self)
     if not order:
         return is_row_major(at.shape, at.strides)

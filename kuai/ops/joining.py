@@ -230,7 +230,9 @@ def _unbind(xp, x, *, dim):
 
 
 def _as_views(x: Tensor, pieces: Sequence[Tensor], places: Sequence[tuple]) -> tuple[Tensor, ...]:
-    """Make pieces of a tensor, which an op has given, share its memory."""
+    """Make pieces of a tensor, which an op has given, share its memory; those of a sparse one share none."""
+    if x._storage is not None and x._storage.record is not None:
+        return tuple(pieces)
     for made, (spec, start) in zip(pieces, places):
         made._become_view(x, Step(slicing.view.op, slicing._record_read, (spec,), (start,)))
     return tuple(pieces)

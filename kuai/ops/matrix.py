@@ -484,6 +484,8 @@ def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     return made if out is None else write_out(out, made)
 
 
+spmm = dsmm = mm  # torch.mm takes sparse matrices itself
+
 METHODS = ("matmul", "mm", "bmm", "mv", "dot", "vdot", "inner", "outer", "ger", "addmm", "addmv", "addr", "baddbmm",
            "addbmm", "kron")  # fmt: skip
 INPLACE = ("addmm", "addmv", "addr", "baddbmm", "addbmm")

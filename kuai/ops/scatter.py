@@ -93,6 +93,10 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     tensor([[1, 1],
             [4, 3]])
     """
+    if sparse_grad and input.requires_grad and out is None:
+        from ..sparse import lookup
+
+        return lookup.gather(input, dim, index)
     _need_index("gather", index)
     dim = rules.normalize_dim(dim, input.ndim)
     if index._aval.size:

@@ -503,6 +503,8 @@ def strided_place(x: Tensor, size: Sequence[int], stride: Sequence[int], offset:
 
 def storage_root(x: Tensor) -> Tensor:
     """A tensor that is the whole of a tensor's storage."""
+    if x._storage is not None and x._storage.record is not None:
+        raise NotImplementedError(f"Cannot access storage of a tensor of layout {x.layout}; that of its values() is one of elements")
     base = x if x._base is None else x._root()
     if not base._path:
         return base

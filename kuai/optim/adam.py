@@ -77,6 +77,8 @@ class Adam(_Moments):
 
     _update = Update(_adam)
 
+    _advice = ", please consider SparseAdam instead"
+
     def __init__(self, params: Iterable, lr: float | Tensor = 1e-3,
                  betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
                  amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False, capturable: bool = False,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..autograd.modes import no_grad
 from ..tensor import Tensor
 from .grouped import GroupedOptimizer
 from .sgd import check_at_least_zero, descended
-from .update import Update, filled, number, scalar_tensor, zeros
+from .sparse import with_values
+from .update import Update, filled, number, put, scalar, scalar_tensor, zeros
 
 
 def _rmsprop(xp, p, g, state, numbers, *, centered, momentous, decays, maximize):
@@ -97,6 +99,21 @@ class Adagrad(GroupedOptimizer):
         for group in self.param_groups:
             for p in group["params"]:
                 self.state[p] = self._begin(group, p)
+
+    @no_grad()
+    def _step_sparse(self, group: dict, p: Tensor, g: Tensor) -> None:
+        if group["weight_decay"]:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        if group["fused"]:
+            raise RuntimeError("`fused` does not support sparse grad or complex param")
+        state = self.state.get(p) or self._new(group, p)
+        step = state["step"].item() + 1.0
+        put(state["step"], scalar(step))
+        g = (-g if group["maximize"] else g).coalesce()
+        state["sum"].add_(g * g)
+        scale = state["sum"].sparse_mask(g)._values().sqrt() + float(group["eps"])
+        lr = number(group["lr"]) / (1.0 + (step - 1.0) * group["lr_decay"])
+        p.add_(with_values(g, g._values() / scale), alpha=-lr)
 
     def share_memory(self) -> None:
         """Nothing: memory here is not moved to be shared."""

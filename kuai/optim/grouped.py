@@ -22,6 +22,7 @@ class GroupedOptimizer(Optimizer):
 
     _update: ClassVar[Update]
     _scalars: ClassVar[tuple[str, ...]] = ("step",)
+    _advice = ""
 
     def __init__(self, params: Iterable, defaults: dict):
         _check_modes(defaults)
@@ -44,6 +45,10 @@ class GroupedOptimizer(Optimizer):
     def _plan(self, group: dict, scalars: tuple[float, ...]) -> tuple[tuple, tuple, tuple]:
         """For a step from these scalar states: the rule's numbers, its flags, and the scalars after it."""
         raise NotImplementedError
+
+    def _step_sparse(self, group: dict, p: Tensor, g: Tensor) -> None:
+        """Update one parameter from a sparse gradient; RuntimeError for an optimizer that does not take those."""
+        raise RuntimeError(f"{type(self).__name__} does not support sparse gradients{self._advice}")
 
     def step(self, closure: Callable | None = None) -> object:
         """Update the parameters once, from their gradients; ``closure`` computes the loss anew and gives it."""
@@ -74,7 +79,10 @@ class GroupedOptimizer(Optimizer):
         batches: dict[tuple, list[tuple]] = {}
         states, names = self.state, self._scalars
         for p in group["params"]:
-            if p._grad is not None:
+            g = p._grad
+            if g is not None and g._storage is not None and g._storage.record is not None:
+                self._step_sparse(group, p, g)
+            elif g is not None:
                 state = states.get(p) or self._new(group, p)
                 aval = p._value.aval
                 key = (aval.dtype, aval.device, *[state[name]._read() for name in names])

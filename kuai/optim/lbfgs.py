@@ -110,7 +110,8 @@ class LBFGS(Optimizer):
 
     def _gradient(self) -> Tensor:
         """All gradients in one vector."""
-        return cat([_flat(p.new_zeros(p.shape) if p._grad is None else p._grad) for p in self._params])
+        gradients = [p.new_zeros(p.shape) if p._grad is None else p._grad for p in self._params]
+        return cat([_flat(g.to_dense() if g.is_sparse else g) for g in gradients])
 
     def _place(self, here: list[Tensor], direction: Tensor, t: float) -> None:
         """Set the parameters to where they were plus a step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..autograd.modes import no_grad
 from ..tensor import Tensor
 from .grouped import GroupedOptimizer
 from .update import Update, filled, number, scalar, scalar_tensor, zeros
@@ -51,6 +52,26 @@ class SGD(GroupedOptimizer):
             "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused,
         }  # fmt: skip
         super().__init__(params, defaults)
+
+    @no_grad()
+    def _step_sparse(self, group: dict, p: Tensor, g: Tensor) -> None:
+        if group["fused"]:
+            raise RuntimeError("`_fused_sgd` does not support sparse gradients")
+        if group["weight_decay"]:
+            raise RuntimeError("SGD: weight_decay would make a sparse gradient dense; use weight_decay=0 or dense gradients")
+        g, momentum = -g if group["maximize"] else g, number(group["momentum"])
+        if momentum:
+            g = self._gathered(self.state[p], g, momentum, group)
+        p.add_(g, alpha=-number(group["lr"]))
+
+    @staticmethod
+    def _gathered(state: dict, g: Tensor, momentum: float, group: dict) -> Tensor:
+        """The direction to go along, from a sparse gradient and the momentum that was gathered of such."""
+        if state.get("momentum_buffer") is None:
+            state["momentum_buffer"] = g.clone()
+        else:
+            state["momentum_buffer"].mul_(momentum).add_(g, alpha=1.0 - number(group["dampening"]))
+        return g.add(state["momentum_buffer"], alpha=momentum) if group["nesterov"] else state["momentum_buffer"]
 
     def _begin(self, group: dict, p: Tensor) -> dict:
         return {"momentum_buffer": None} if group["momentum"] else {}

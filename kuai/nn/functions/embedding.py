@@ -14,7 +14,7 @@ from ...tensor import Tensor, from_array
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
               norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:  # fmt: skip
     """The rows of weight that input's indices name. The row padding_idx gets no gradient. With max_norm, rows that are
-    longer are cut in place when they are asked for. Gradients are dense, with ``sparse=True`` too.
+    longer are cut in place when they are asked for. With ``sparse=True`` the gradient of weight is a sparse tensor.
 
     >>> import kuai as torch
     >>> table = torch.tensor([[0., 1.], [2., 3.]])
@@ -30,6 +30,10 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
         ops.check_indices(data, weight.shape[0])
     if max_norm is not None:
         cut_rows(weight, input, max_norm, norm_type)
+    if sparse and weight.requires_grad:
+        from ...sparse.lookup import rows
+
+        return rows(weight, input, padding_idx, scale_grad_by_freq)
     return ops._embedding(weight, input, padding=padding_idx, by_frequency=scale_grad_by_freq)
 
 
@@ -54,7 +58,7 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
                   per_sample_weights: Tensor | None = None, include_last_offset: bool = False,
                   padding_idx: int | None = None) -> Tensor:  # fmt: skip
     """The sum, mean or maximum of the rows in each bag of indices: the rows of a matrix, or parts of a vector that begin
-    at the offsets. Gradients are dense, with ``sparse=True`` too.
+    at the offsets. With ``sparse=True`` the gradient of weight is a sparse tensor.
 
     >>> import kuai as torch
     >>> table = torch.tensor([[0., 1.], [2., 3.], [4., 5.]])
@@ -68,7 +72,7 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
     flat, bag, bags = _bags(input, offsets, include_last_offset)
     if padding_idx is not None:
         padding_idx = _row_number(padding_idx, weight.shape[0])
-    rows = embedding(flat, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
+    rows = embedding(flat, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     keep = None if padding_idx is None else flat != padding_idx
     if mode == "max":
         return _greatest(rows, bag, bags, keep)
