@@ -7,9 +7,11 @@ import os
 import platform
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType, TracebackType
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,18 +48,41 @@ def _parser() -> argparse.ArgumentParser:
 def _run(given: argparse.Namespace) -> int:
     from . import compat
 
-    compat.install()
-    sys.argv = [given.script, *given.args]
-    if given.module:
-        sys.path.insert(0, os.getcwd())
-        runpy.run_module(given.script, run_name="__main__", alter_sys=True)
-        return 0
-    if not Path(given.script).is_file():
+    if not given.module and not Path(given.script).is_file():
         print(f"kuai run: there is no file {given.script}", file=sys.stderr)
         return 2
-    sys.path.insert(0, str(Path(given.script).resolve().parent))
-    runpy.run_path(given.script, run_name="__main__")
+    compat.install()
+    sys.argv = [given.script, *given.args]
+    if not sys.flags.safe_path:  # what stands first is the command's own folder; Python puts the program's there
+        sys.path[0] = os.getcwd() if given.module else str(Path(given.script).resolve().parent)
+    sys.excepthook = _show_error
+    if given.module:
+        runpy.run_module(given.script, run_name="__main__", alter_sys=True)
+    else:
+        _run_file(os.path.abspath(given.script))
     return 0
+
+
+def _run_file(path: str) -> None:
+    """Run a file as the module __main__, which stays: threads, exit functions and pickles outlive the file's last line."""
+    main = sys.modules["__main__"] = ModuleType("__main__")
+    main.__file__, main.__loader__ = path, SourceFileLoader("__main__", path)
+    exec(compile(Path(path).read_bytes(), path, "exec"), vars(main))
+
+
+def _show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show what ends a program from the program's own first line on, as Python does."""
+    frames = [(t, t.tb_frame.f_code.co_filename) for t in _frames(trace)]
+    ours = max((i for i, (_, file) in enumerate(frames) if file == __file__), default=-1) + 1
+    own = [t for t, file in frames[ours:] if file != "<frozen runpy>"]
+    error.__traceback__ = own[0] if own else None
+    sys.__excepthook__(kind, error, error.__traceback__)
+
+
+def _frames(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
 
 
 def _version(package: str) -> str:

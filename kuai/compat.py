@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import multiprocessing
 import sys
 from collections.abc import Sequence
+from multiprocessing import spawn
 from types import ModuleType
 
 import kuai
 from kuai.exports import ELSEWHERE
+from kuai.torch_names import module_of
 
 # PyTorch's version, as programs compare it.
 VERSION = "2.13.0+kuai"
@@ -20,7 +23,9 @@ class _Torch(ModuleType):
     """The module ``torch``: kuai under PyTorch's name and version."""
 
     def __getattr__(self, name: str) -> object:
-        return getattr(kuai, name)
+        found = vars(self)[name] = getattr(kuai, name)  # the next time Python finds it by itself
+        _rename_classes()  # of modules that this has imported
+        return found
 
     def __dir__(self) -> list[str]:
         return dir(kuai)
@@ -58,6 +63,8 @@ def _module(name: str) -> ModuleType | None:
         for part in rest.split("."):
             found = getattr(found, part, None)
         return found if isinstance(found, ModuleType) else None
+    finally:
+        _rename_classes()
 
 
 def install() -> None:
@@ -83,18 +90,42 @@ def install() -> None:
         if _module(f"torch.{name}") is not None:
             sys.modules[f"torch.{name}"] = _module(f"torch.{name}")  # type: ignore[assignment]
     _rename_classes()
+    _pose_in_children()
+
+
+_renamed: set[str] = set()
 
 
 def _rename_classes() -> None:
-    """Classes print under PyTorch's name: <class 'torch.nn.parameter.Parameter'>."""
+    """Classes print under PyTorch's name, and are pickled by it: <class 'torch.nn.modules.linear.Linear'>."""
     for name, module in list(sys.modules.items()):
-        if name == "kuai" or name.startswith("kuai."):
+        if name not in _renamed and (name == "kuai" or name.startswith("kuai.")):
+            _renamed.add(name)
             for value in list(vars(module).values()):
                 if isinstance(value, type) and value.__module__.startswith("kuai"):
                     value.__module__ = _public_name(value)
 
 
 def _public_name(cls: type) -> str:
-    if getattr(kuai, cls.__name__, None) is cls:
+    known = module_of(cls)
+    if known is None and getattr(kuai, cls.__name__, None) is cls:
         return "torch"
-    return "torch" + cls.__module__.removeprefix("kuai")
+    return known or "torch" + cls.__module__.removeprefix("kuai")
+
+
+class _Pose:
+    """What unpickles by `install`."""
+
+    def __reduce__(self) -> tuple:
+        return install, ()
+
+
+def _pose_in_children() -> None:
+    """Let processes that start anew (spawn, forkserver) pose too, before they import the script and unpickle their work."""
+    prepare = spawn.get_preparation_data
+
+    def get_preparation_data(name: str) -> dict:
+        return {"torch": _Pose(), **prepare(name)}  # read before anything else; its key means nothing to Python
+
+    spawn.get_preparation_data = get_preparation_data
+    multiprocessing.set_forkserver_preload([])  # the server itself would import the script, and does not pose

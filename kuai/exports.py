@@ -19,16 +19,20 @@ ELSEWHERE = {
     "nn.parallel.replicate": "nn.parallel.apply",
     "nn.parallel.parallel_apply": "nn.parallel.apply",
     "nn.parallel.scatter_gather": "nn.parallel.scattering",
-    "optim.adamw": "optim.adam",
+    **{f"optim.{n}": "optim" for n in "asgd adadelta adagrad adamax adamw nadam radam rmsprop rprop sparse_adam".split()},
+    "multiprocessing.spawn": "multiprocessing",
+    "autograd.grad_mode": "autograd",
+    "cuda.amp.grad_scaler": "cuda.amp",
+    "cuda.amp.autocast_mode": "cuda.amp",
     "utils.data.dataloader": "utils.data",
     "utils.data._utils.collate": "utils.data.collate",
     "utils.model_zoo": "hub",
     **{f"distributions.{n}": "distributions" for n in (
-        "bernoulli beta binomial categorical cauchy chi2 continuous_bernoulli exp_family exponential fishersnedecor "
+        "bernoulli beta binomial categorical cauchy chi2 continuous_bernoulli dirichlet exp_family exponential fishersnedecor "
         "generalized_pareto geometric gumbel half_cauchy half_normal independent inverse_gamma kumaraswamy laplace lkj_cholesky "
         "log_normal logistic_normal lowrank_multivariate_normal mixture_same_family multinomial negative_binomial normal "
         "one_hot_categorical pareto poisson relaxed_bernoulli relaxed_categorical studentT transformed_distribution uniform "
-        "von_mises weibull").split()},
+        "von_mises weibull wishart").split()},
 }
 
 # Functions and classes by the module that has them.
