@@ -19,7 +19,8 @@ from ..devices import device
 from ..dtypes import dtype
 from . import registry, tensors
 from .errors import FileError, RefusedError
-from .storages import DTYPE_OF, Storage, StorageType, parse_device, placed
+from .locations import parse_device, placed
+from .storages import DTYPE_OF, Storage, StorageType
 from .unpickler import Keys
 
 _NUMPY_CODE = re.compile(r"[<>|=]?(b|[iu][1248]|f[248]|c(8|16)|[SU]\d+|\?|b1)")

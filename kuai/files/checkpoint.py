@@ -8,7 +8,7 @@ import pickle
 import sys
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -18,8 +18,10 @@ from . import legacy, safe, script, tensors
 from .allowed import Host, storage_type, text
 from .atomic import write_file
 from .errors import FileError
+from .locations import location_tag, restore_location
+from .options import LoadEndianness, config, mapped
 from .pickler import Pickler
-from .storages import CLASS_OF, Storage, restore_location
+from .storages import CLASS_OF, Storage
 from .unpickler import Unpickler
 from .zipread import MAGIC, ZipReader
 from .zipwrite import ZipWriter
@@ -63,10 +65,14 @@ class Saved:
             kind = _Name("torch", CLASS_OF[name])
         else:
             kind, size = _Name("torch.storage", "UntypedStorage"), size * tensor.dtype.itemsize
-        return ("storage", kind, str(number), str(tensor.device), size)
+        return ("storage", kind, str(number), location_tag(tensor), size)
 
-    def arrays(self) -> list[np.ndarray]:
-        return [tensors.storage_array(t) for t in self.tensors]
+    def bytes(self) -> Iterator[memoryview]:
+        """The storages' content, one after another; zeros inside of `skip_data`."""
+        for tensor in self.tensors:
+            size = tensors.storage_size(tensor) * tensor.dtype.itemsize
+            content = np.zeros(size, np.uint8) if config.skip else tensors.storage_array(tensor).view(np.uint8)
+            yield memoryview(content)  # type: ignore[arg-type]
 
 
 def _progress(total: int) -> Any:
@@ -85,12 +91,14 @@ def _write_zip(obj: object, file: BinaryIO, folder: str) -> None:
     data = Pickler(saved.storage_id).dump(obj)
     total = sum(tensors.storage_size(t) * t.dtype.itemsize for t in saved.tensors)
     bar = _progress(total)
-    writer = ZipWriter(file, folder, bar)
-    records = (("data.pkl", data), (".format_version", b"1"), (".storage_alignment", b"64"), ("byteorder", sys.byteorder.encode()))
+    options = config.save
+    writer = ZipWriter(file, folder, bar, options.storage_alignment, options.compute_crc32)
+    alignment = str(options.storage_alignment).encode()
+    records = (("data.pkl", data), (".format_version", b"1"), (".storage_alignment", alignment), ("byteorder", sys.byteorder.encode()))
     for name, content in records:
         writer.add(name, content)
-    for number, tensor in enumerate(saved.tensors):
-        writer.add(f"data/{number}", memoryview(tensors.storage_array(tensor).view(np.uint8)))  # type: ignore[arg-type]
+    for number, array in enumerate(saved.bytes()):
+        writer.add(f"data/{number}", array, checked=not config.skip)
     writer.add("version", b"3\n")
     writer.add(".data/serialization_id", _serialization_id(data, writer.checksums))
     writer.close()
@@ -193,6 +201,8 @@ class ZipStorages:
         return self.restore(Storage(of, size, lambda: self._read(entry, of)), location)
 
     def _read(self, entry: Any, of: Any) -> np.ndarray:
+        if config.skip:
+            return np.zeros(entry.size, np.uint8)
         if self.mapped is not None and not entry.deflated and not self.swap:
             return self.mapped[entry.offset : entry.offset + entry.size]
         array = self.archive.read_array(entry.name[len(self.archive.folder) :])
@@ -203,22 +213,28 @@ class ZipStorages:
 
 
 def _is_swapped(archive: ZipReader) -> bool:
-    order = archive.read("byteorder") if "byteorder" in archive.entries else b"little"
+    order = archive.read("byteorder") if "byteorder" in archive.entries else _default_order()
     if order not in (b"little", b"big"):
         raise ValueError(f"Unknown endianness type: {order[:20]!r}")
     return order.decode() != sys.byteorder
 
 
+def _default_order() -> bytes:
+    if config.load.endianness is LoadEndianness.NATIVE:
+        return sys.byteorder.encode()
+    return b"big" if config.load.endianness is LoadEndianness.BIG else b"little"
+
+
 def _load_zip(file: BinaryIO, map_location: object, path: Path | None, encoding: str) -> Any:
     archive = ZipReader(file)
-    mapped = np.memmap(path, np.uint8, "c") if path is not None else None
+    on_disk = mapped(path) if path is not None else None
     if "constants.pkl" in archive.entries:
         warnings.warn(
             "load: a TorchScript archive; its tensors are read, by name, and its program is not", UserWarning, stacklevel=3
         )
-        storages = ZipStorages(archive, map_location, mapped, script.prefix(archive))
+        storages = ZipStorages(archive, map_location, on_disk, script.prefix(archive))
         return script.load(archive, storages, map_location)
-    host = Host(ZipStorages(archive, map_location, mapped), map_location)
+    host = Host(ZipStorages(archive, map_location, on_disk), map_location)
     data = archive.read("data.pkl")
     return Unpickler(io.BytesIO(data), host, len(data), encoding).load()
 
@@ -265,6 +281,7 @@ def load(
             [2, 3]])]
     """
     encoding = _check_arguments(pickle_module, weights_only, pickle_load_args)
+    mmap = config.load.mmap if mmap is None else mmap
     if not isinstance(f, (str, os.PathLike)):
         _check_readable(f)
         if mmap:

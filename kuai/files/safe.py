@@ -18,7 +18,9 @@ from .. import dtypes
 from . import tensors
 from .atomic import replacing
 from .errors import FileError, RefusedError
-from .storages import Storage, restore_location
+from .locations import restore_location
+from .options import config, mapped
+from .storages import Storage
 from .zipread import read_into
 
 Path = str | os.PathLike
@@ -139,10 +141,12 @@ def dtype_of(name: str, record: dict) -> dtypes.dtype:
     return dtypes.by_name(_CODES[code])
 
 
-def _storage(path: Path, of: dtypes.dtype, start: int, end: int, mapped: np.ndarray | None) -> Storage:
+def _storage(path: Path, of: dtypes.dtype, start: int, end: int, on_disk: np.ndarray | None) -> Storage:
     def read() -> np.ndarray:
-        if mapped is not None:
-            return mapped[start:end]
+        if config.skip:
+            return np.zeros(end - start, np.uint8)
+        if on_disk is not None:
+            return on_disk[start:end]
         array = np.empty(end - start, np.uint8)
         with open(path, "rb") as file:
             file.seek(start)
@@ -155,13 +159,13 @@ def _storage(path: Path, of: dtypes.dtype, start: int, end: int, mapped: np.ndar
 def load_file(path: Path, map_location: object = None, mmap: bool = False) -> dict[str, Any]:
     """The tensors by name, ties restored."""
     header, metadata, base = read_header(path)
-    mapped = np.memmap(path, np.uint8, "c") if mmap else None
+    on_disk = mapped(path) if mmap else None
     restore = restore_location(map_location)
     made: dict[str, tuple] = {}
     result = {}
     for name, record in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         of, (start, end) = dtype_of(name, record), record["data_offsets"]
-        storage = restore(_storage(path, of, base + start, base + end, mapped), "cpu")
+        storage = restore(_storage(path, of, base + start, base + end, on_disk), "cpu")
         made[name] = (storage, of, tuple(record["shape"]))
         result[name] = _build(*made[name])
     for alias, name in metadata.items():

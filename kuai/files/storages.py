@@ -1,4 +1,4 @@
-"""Storages as a file names them: typed memory, read when the first tensor needs it, on the device it is mapped to."""
+"""Storages as a file names them: typed memory, read when the first tensor needs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from .. import dtypes
 from ..devices import device
 from ..dtypes import dtype
 from ..ops.storages import CLASS_OF as CLASS_OF
-from . import tensors
 from .errors import FileError
 
 DTYPE_OF = {name: dtypes.by_name(d) for d, name in CLASS_OF.items()}
@@ -68,65 +67,3 @@ class Storage:
     def cuda(self, index: int | None = None) -> Storage:
         """The same memory on a GPU."""
         return self.to(device("cuda", index or 0))
-
-
-Restore = Callable[[Storage, str], Storage]
-
-
-def parse_device(kind: str, index: int | None = None) -> device:
-    """A device that a file names."""
-    try:
-        return device(kind, index)
-    except RuntimeError as error:
-        raise FileError(f"a device that is not known: {error}") from None
-
-
-def _check_device(location: str) -> device:
-    where = parse_device(location)
-    if not tensors.is_available(where):
-        raise RuntimeError(
-            f"Attempting to deserialize object on device {location!r}, which this machine does not have. "
-            "Please use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
-        )
-    return where
-
-
-def by_tag(storage: Storage, location: str) -> Storage:
-    """The storage on the device that a location tag names."""
-    return storage if location == "cpu" else storage.to(_check_device(location))
-
-
-def restore_location(map_location: object) -> Restore:
-    """How to place a storage, from any of PyTorch's forms: None, a string, a device, a dict of tags, or a function."""
-    if map_location is None:
-        return by_tag
-    if isinstance(map_location, dict):
-        return lambda storage, tag: by_tag(storage, str(map_location.get(tag, tag)))  # type: ignore[attr-defined]
-    if isinstance(map_location, bytes):
-        map_location = map_location.decode("ascii")
-    if isinstance(map_location, (str, device)):
-        target = str(map_location)
-        return lambda storage, tag: by_tag(storage, target)
-    if callable(map_location):
-        return _by_function(map_location)
-    raise TypeError(
-        f"load: map_location is {type(map_location).__name__}, needs None, a device, a string, a dict or a function"
-    )
-
-
-def _by_function(function: Callable) -> Restore:
-    def restore(storage: Storage, tag: str) -> Storage:
-        result = function(storage, tag)
-        if result is None:
-            return by_tag(storage, tag)
-        if not isinstance(result, Storage):
-            raise TypeError(f"load: map_location gave {type(result).__name__}, needs None or a storage")
-        return result
-
-    return restore
-
-
-def placed(map_location: object, location: str) -> device:
-    """Where a tensor without a storage of its own goes."""
-    dummy = Storage(dtypes.uint8, 0, lambda: np.empty(0, np.uint8))
-    return restore_location(map_location)(dummy, location).device

@@ -11,7 +11,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval
 from ..engine.program import Size as Size
 from ..engine.trace import concrete, materialize
-from ..tensor import Tensor, walk_array, wrap
+from ..tensor import Storage, Tensor, walk_array, wrap
 
 
 def is_tensor(value: object) -> bool:
@@ -145,7 +145,10 @@ def geometry_of(value: Tensor) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
 
 
 def _on(flat: np.ndarray, of: dtype, shape: tuple[int, ...], where: device) -> Tensor:
-    made = wrap(concrete(flat.reshape(shape), Aval(shape, of, device("cpu"))))
+    value = concrete(flat.reshape(shape), Aval(shape, of, device("cpu")))
+    made = wrap(value)
+    if isinstance(flat, np.memmap) and flat.mode == "r+":  # what is written goes to the file
+        made._storage = Storage(value, flat.reshape(shape))
     return made if where.type == "cpu" else made.to(where)
 
 

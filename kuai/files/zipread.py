@@ -125,13 +125,15 @@ class ZipReader:
         return data
 
     def read_array(self, name: str) -> np.ndarray:
-        """A whole record as an array of bytes, read into place and checked."""
+        """A whole record as an array of bytes, read into place and checked. Without a checksum are those that ``skip_data`` left."""
         entry = self.entry(name)
         if entry.deflated:
             return np.frombuffer(bytearray(self.read(name)), np.uint8)
         array = np.empty(entry.size, np.uint8)
         self.file.seek(self.start + entry.offset)
-        self._check(entry, read_into(self.file, array, self.checked))
+        crc = read_into(self.file, array, bool(entry.crc))
+        if entry.crc:
+            self._check(entry, crc)
         return array
 
     def _check(self, entry: Entry, crc: int) -> None:

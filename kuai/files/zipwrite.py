@@ -1,4 +1,4 @@
-"""Writes the zip archives of ``torch.save``, byte for byte in its layout: stored records, data on multiples of 64.
+"""Writes the zip archives of ``torch.save``, byte for byte in its layout: stored records, data on multiples of 64 or another number.
 
 Nothing is sought, so that any object with ``write`` will do.
 """
@@ -10,7 +10,6 @@ from typing import Protocol
 
 from .checksum import Checksum, chunks
 
-_ALIGNMENT = 64
 _MAX_32 = 0xFFFFFFFF
 _FLAGS = 0x0808  # sizes and checksum follow the data; names are UTF-8
 
@@ -22,8 +21,8 @@ class Writable(Protocol):
 class ZipWriter:
     """Adds records one after another; ``close`` writes the directory."""
 
-    def __init__(self, file: Writable, folder: str, progress: object = None):
-        self.file, self.folder, self.progress = file, folder, progress
+    def __init__(self, file: Writable, folder: str, progress: object = None, alignment: int = 64, checked: bool = True):
+        self.file, self.folder, self.progress, self.alignment, self.checked = file, folder, progress, alignment, checked
         self.position = 0
         self.directory: list[bytes] = []
         self.checksums: list[int] = []
@@ -32,19 +31,20 @@ class ZipWriter:
         self.file.write(data)
         self.position += len(data)
 
-    def add(self, name: str, data: bytes | memoryview) -> None:
-        """One record."""
+    def add(self, name: str, data: bytes | memoryview, checked: bool = True) -> None:
+        """One record, with its checksum or without."""
         path, start = f"{self.folder}/{name}".encode(), self.position
-        self._write(_local_header(path, start))
-        crc = self._write_data(memoryview(data).cast("B"))
+        self._write(_local_header(path, start, self.alignment))
+        crc = self._write_data(memoryview(data).cast("B"), checked and self.checked)
         self.checksums.append(crc)
         self._write(_descriptor(crc, len(data), start))
         self.directory.append(_central_header(path, crc, len(data), start))
 
-    def _write_data(self, view: memoryview) -> int:
-        with Checksum(len(view)) as checksum:
+    def _write_data(self, view: memoryview, checked: bool) -> int:
+        with Checksum(len(view) if checked else 0) as checksum:
             for chunk in chunks(view):
-                checksum.add(chunk)
+                if checked:
+                    checksum.add(chunk)
                 self._write(chunk)
                 if self.progress is not None:
                     self.progress.update(len(chunk))  # type: ignore[attr-defined]
@@ -60,9 +60,9 @@ class ZipWriter:
         self._write(struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, *short, 0))
 
 
-def _local_header(path: bytes, start: int) -> bytes:
-    """With an extra field ("FB") that moves the data to a multiple of 64."""
-    padding = -(start + 30 + len(path) + 4) % _ALIGNMENT
+def _local_header(path: bytes, start: int, alignment: int) -> bytes:
+    """With an extra field ("FB") that moves the data to a multiple of the alignment."""
+    padding = -(start + 30 + len(path) + 4) % alignment
     extra = struct.pack("<2sH", b"FB", padding) + b"Z" * padding
     return struct.pack("<4s5H3I2H", b"PK\3\4", 0, _FLAGS, 0, 0, 0, 0, 0, 0, len(path), len(extra)) + path + extra
 
