@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from .subclasses import watched
+
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
-    "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo".split()
+    "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo "
+    "overrides profiler".split()
 )
 
 # PyTorch's files whose content lies in another one here.
@@ -113,6 +116,7 @@ def attribute(name: str) -> object:
         raise AttributeError(f"module 'kuai' has no attribute {name!r}")
     else:
         raise AttributeError(missing(name))
+    found = watched(found)
     setattr(kuai, name, found)
     return found
 

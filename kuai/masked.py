@@ -23,6 +23,7 @@ from .ops.creation import full
 from .ops.norms import vector_norm
 from .ops.rules import normalize_dim
 from .ops.sorting import nanmedian
+from .subclasses import disabled
 from .tensor import Tensor
 
 Dims = int | Sequence[int] | None
@@ -342,6 +343,8 @@ def logaddexp(input: Tensor, other: Tensor, *, dtype: object = None, input_mask:
 
 class MaskedTensor(Tensor):
     """A tensor with a mask of its own, which PyTorch has as a prototype (``torch.masked.MaskedTensor``): not there yet."""
+
+    __torch_function__ = staticmethod(disabled)
 
     def __new__(cls, data: Tensor, mask: Tensor, requires_grad: bool = False) -> MaskedTensor:
         raise NotImplementedError(

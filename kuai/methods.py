@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
-from . import protocol
+from . import protocol, subclasses
 from .autograd import api
 from .autograd.graph import AccumulateGrad
 from .autograd.hooks import RemovableHandle
@@ -319,6 +319,8 @@ def install_methods(families: list[ModuleType], functions: dict[str, Callable]) 
     for name, fn in (OWN | protocol.PROTOCOL).items():
         setattr(Tensor, name, fn)
     Tensor._make_subclass = staticmethod(make_subclass)
+    Tensor.__torch_function__ = classmethod(subclasses.torch_function)
+    Tensor.__init_subclass__ = classmethod(subclasses.subclassed)
     install_operators(functions)
     install_properties()
     install_sparse()

@@ -22,6 +22,8 @@ def __getattr__(name: str) -> object:
     """What few programs use is imported when it is asked for."""
     from importlib import import_module
 
-    if name == "functional":
-        return import_module(f"{__name__}.functional")
+    if name in ("functional", "profiler", "forward_ad", "anomaly_mode"):
+        return import_module(f"{__name__}.{name}")
+    if name in ("detect_anomaly", "set_detect_anomaly"):
+        return getattr(import_module(f"{__name__}.anomaly_mode"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..dtypes import float32
+from . import watch
 from .plan import Plan
 from .program import State
 from .trace import Value
@@ -123,7 +124,10 @@ def run(plan: Plan, values: list[Value], numbers: list) -> None:
         data = values[slot].data
         env[slot] = data if isinstance(data, np.ndarray) else np.asarray(data)
     with np.errstate(all="ignore"):
-        _loop(plan.interpret, env)
+        if watch.spans is None:
+            _loop(plan.interpret, env)
+        else:
+            watch.loop(plan, plan.interpret, env)
     for slot in plan.outputs:
         values[slot].data = own(env[slot])
 

@@ -6,11 +6,12 @@ No clock and no race enters here, so two runs of a script make the same choices 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from math import ceil
 
 from .. import config
 from ..devices import device
-from . import interpret
+from . import interpret, watch
 from .plan import Plan, make_plans, registry
 from .program import State
 from .report import report, stats
@@ -52,7 +53,10 @@ def _run(plan: Plan, trace: Trace, hot: bool) -> None:
     if hot and config.engine != "numpy" or config.engine == "xla":
         if plan.executable is None:
             _compile(plan)
-        plan.executable(trace.values, trace.numbers)
+        if watch.spans is None:
+            plan.executable(trace.values, trace.numbers)
+        else:
+            watch.whole(plan, partial(plan.executable, trace.values, trace.numbers), trace.values)
         stats.counts["executed"] += 1
     elif plan.device is CPU:
         interpret.run(plan, trace.values, trace.numbers)
@@ -60,7 +64,10 @@ def _run(plan: Plan, trace: Trace, hot: bool) -> None:
     else:
         from .compile import run_stepwise
 
-        run_stepwise(plan, trace.values, trace.numbers)
+        if watch.spans is None:
+            run_stepwise(plan, trace.values, trace.numbers)
+        else:
+            watch.whole(plan, partial(run_stepwise, plan, trace.values, trace.numbers), trace.values)
         stats.counts["interpreted"] += 1
 
 

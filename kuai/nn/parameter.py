@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import subclasses
 from ..devices import device, placement
 from ..dtypes import as_dtype, dtype, get_default_dtype
 from ..ops.creation import empty, require_grad
@@ -18,6 +19,8 @@ class Parameter(Tensor):
     Parameter containing:
     tensor([1., 1.], requires_grad=True)
     """
+
+    __torch_function__ = staticmethod(subclasses.disabled)  # results of parameters are plain tensors
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
@@ -56,6 +59,8 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     OrderedDict([('mean', tensor([0., 0.]))])
     """
 
+    __torch_function__ = staticmethod(subclasses.disabled)
+
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Tensor:  # type: ignore[misc]
         if data is None:
             data = empty(0)
@@ -74,6 +79,7 @@ _UNSHAPED = (
 class UninitializedTensorMixin:
     """A tensor whose shape is not known yet; it has a dtype and a device, and no value."""
 
+    __torch_function__ = staticmethod(subclasses.disabled)
     cls_to_become: type = Tensor
     _node: Any
     _storage: Any

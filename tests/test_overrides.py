@@ -1,0 +1,119 @@
+"""Subclasses of Tensor and ``__torch_function__`` beside PyTorch's: what is asked, in which order, and what comes back."""
+
+import functools
+import subprocess
+import sys
+
+import pytest
+
+import kuai
+
+torch = pytest.importorskip("torch", reason="compared with PyTorch: pip install torch==2.13.0")
+
+CALLS = """x + 1; 1 + x; x - 1; 1 - x; x * 2; 2 / x; x / 2; x // 2; x % 2; x ** 2; 2 ** x; x @ x; x == x; x != 1; x < 1; 1 < x; -x
+abs(x); torch.add(x, 1); x.add(1); x.T; x.mT; x[0]; F.relu(x); len(x); torch.cat([x, x]); torch.ones(2) @ x; x.sum(); x.tolist()
+x.max(0); x.add_(1); x.data; x.clone(); torch.stack([torch.ones(2, 2), x]); x.float(); x.numpy(); torch.zeros_like(x)
+x.new_zeros(2); bool(x[0, 0] > 0); torch.ones(2, 2) + x; x.__setitem__(0, 1); torch.nn.Linear(2, 2)(x); torch.where(x > 0, x, 0)
+torch.linalg.inv(x); torch.fft.fft(x).real; x.grad; torch.split(x, 1); torch.ones(2, 2).add_(x); x.to(torch.float64); x.detach()
+torch.tensor([1.0]); torch.is_tensor(x); x.view(-1).sort(); x.reshape(4).softmax(0)"""
+CALLS = [call.strip() for line in CALLS.split("\n") for call in line.split(";")]
+
+
+def subclass(library, seen):
+    class Logged(library.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            seen.append((func.__name__, [t.__name__ for t in types]))
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    return Logged
+
+
+def kinds(result):
+    if isinstance(result, (tuple, list)):
+        return [kinds(r) for r in result]
+    return type(result).__name__
+
+
+# Where kuai's function has another name than PyTorch's own binding.
+ALIASES = {"linalg_inv": "inv", "fft_fft": "fft", "__rdiv__": "__rtruediv__"}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_questions(call):
+    found = []
+    for library in (kuai, torch):
+        seen = []
+        library.manual_seed(0)
+        x = library.tensor([[1.0, 2.0], [3.0, 5.0]]).as_subclass(subclass(library, seen))
+        result = eval(call, {"x": x, "torch": library, "F": library.nn.functional})
+        found.append(([(ALIASES.get(name, name), types) for name, types in seen], kinds(result)))
+    assert found[0] == found[1]
+
+
+def test_gradients_and_order():
+    for library in (kuai, torch):
+        seen = []
+        base = subclass(library, seen)
+
+        class Inner(base):
+            pass
+
+        x = library.ones(2, requires_grad=True)
+        y = (x.as_subclass(base) * 2).sum()
+        y.backward()
+        assert type(y) is base and x.grad.tolist() == [2.0, 2.0]
+        a, b = library.ones(2).as_subclass(base), library.ones(2).as_subclass(Inner)
+        del seen[:]
+        assert type(a + b) is Inner and type(b + a) is Inner
+        assert seen[0] == ("add", ["Inner", "Logged"]) and seen[-1] == ("add", ["Inner", "Logged"])
+
+
+def test_answers_of_other_classes():
+    for library in (kuai, torch):
+        handled: dict = {}
+
+        class Diagonal:
+            @classmethod
+            def __torch_function__(cls, func, types, args=(), kwargs=None):
+                if func not in handled or not all(issubclass(t, (library.Tensor, cls)) for t in types):
+                    return NotImplemented
+                return handled[func](*args, **(kwargs or {}))
+
+        assert library.overrides.has_torch_function((Diagonal(),))  # kuai asks classes that are no tensors from here on
+
+        @functools.partial(handled.__setitem__, library.mean)
+        def mean(d):
+            return "mean"
+
+        assert library.mean(Diagonal()) == "mean"
+        with pytest.raises(TypeError, match="Multiple dispatch failed"):
+            library.sum(Diagonal())
+
+
+def test_modes():
+    for library in (kuai, torch):
+        seen = []
+
+        class Names(library.overrides.TorchFunctionMode):
+            def __torch_function__(self, func, types, args=(), kwargs=None):
+                seen.append(func.__name__)
+                return func(*args, **(kwargs or {}))
+
+        x = library.ones(2)
+        with Names(), Names():
+            library.relu(x)
+        library.relu(x)
+        assert seen == ["relu", "relu"]
+
+
+def test_parameters_are_not_asked():
+    for library in (kuai, torch):
+        p = library.nn.Parameter(library.ones(2))
+        assert type(p + 1) is library.Tensor and not library.overrides.has_torch_function((p,))
+        assert library.overrides.is_tensor_like(p)
+
+
+def test_nobody_is_asked_until_there_is_someone():
+    text = "import kuai, kuai.optim; from kuai import subclasses; kuai.nn.Linear(2, 2)(kuai.ones(2)); assert not subclasses.active"
+    assert subprocess.run([sys.executable, "-c", text]).returncode == 0
