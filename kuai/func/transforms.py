@@ -26,7 +26,7 @@ def _fresh(x: object) -> object:
     return clone(x) if x.requires_grad else x.detach().requires_grad_()
 
 
-def _close(result: object, inner: Sequence[Tensor]) -> object:
+def close(result: object, inner: Sequence[Tensor]) -> object:
     """Results without a graph, if it leads to nothing but this transform's own leaves."""
     mine = {t._node for t in inner if type(t._node) is AccumulateGrad}
 
@@ -85,8 +85,8 @@ def grad_and_value(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: 
             value, aux = out if has_aux else (out, None)
             _check_scalar(value)
             found = _derivatives([value], inner)
-            result = _as_arguments(_close(found, inner), given, argnums, numbers)  # type: ignore[arg-type]
-        value, aux = _close((value, aux), inner)  # type: ignore[misc]
+            result = _as_arguments(close(found, inner), given, argnums, numbers)  # type: ignore[arg-type]
+        value, aux = close((value, aux), inner)  # type: ignore[misc]
         return (result, (value, aux)) if has_aux else (result, value)
 
     return call
@@ -135,11 +135,11 @@ def vjp(func: Callable, *primals: object, has_aux: bool = False) -> tuple:
         given_back = leaves((cotangents, *more) if more else cotangents)
         with enable_grad():
             found = _derivatives(leaves(out), inner, given_back)
-        closed = iter(_close(found, inner))  # type: ignore[call-overload]
+        closed = iter(close(found, inner))  # type: ignore[call-overload]
         return tuple(rebuild(g, closed) for g in given)
 
-    result = _close(out, inner)
-    return (result, pull, _close(aux, inner)) if has_aux else (result, pull)
+    result = close(out, inner)
+    return (result, pull, close(aux, inner)) if has_aux else (result, pull)
 
 
 def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False, has_aux: bool = False) -> tuple:
@@ -155,13 +155,13 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
         given, inner = _with_fresh(primals, tuple(range(len(primals))))
         out = func(*given)
         out, aux = out if has_aux else (out, None)
-        pushed = _push(leaves(out), inner, leaves(tangents))
-    tangent = rebuild(out, iter(_close(pushed, inner)))  # type: ignore[call-overload]
-    result = (_close(out, inner), tangent)
-    return (*result, _close(aux, inner)) if has_aux else result
+        pushed = push(leaves(out), inner, leaves(tangents))
+    tangent = rebuild(out, iter(close(pushed, inner)))  # type: ignore[call-overload]
+    result = (close(out, inner), tangent)
+    return (*result, close(aux, inner)) if has_aux else result
 
 
-def _push(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
+def push(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: Sequence[Tensor]) -> list[Tensor]:
     """J v for each output: uᵀJ is linear in u, and its derivative by u along v is J v."""
     dummies = [zeros_like(o).requires_grad_() for o in outputs]
     pulled = _derivatives(outputs, inputs, dummies)
@@ -200,9 +200,9 @@ def jacrev(func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool 
             out = func(*given, **kwargs)
             out, aux = out if has_aux else (out, None)
             blocks = [_jacobian_rows(o, inner) for o in leaves(out)]
-        found = [_as_arguments(_close(b, inner), given, argnums, numbers) for b in blocks]  # type: ignore[arg-type]
+        found = [_as_arguments(close(b, inner), given, argnums, numbers) for b in blocks]  # type: ignore[arg-type]
         result = rebuild(out, iter(found))
-        return (result, _close(aux, inner)) if has_aux else result
+        return (result, close(aux, inner)) if has_aux else result
 
     return call
 
@@ -233,9 +233,9 @@ def jacfwd(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = F
             out, aux = out if has_aux else (out, None)
             outs = leaves(out)
             blocks = _jacobian_columns(outs, inner)
-        found = [_as_arguments(_close(b, inner), given, argnums, numbers) for b in blocks]  # type: ignore[arg-type]
+        found = [_as_arguments(close(b, inner), given, argnums, numbers) for b in blocks]  # type: ignore[arg-type]
         result = rebuild(out, iter(found))
-        return (result, _close(aux, inner)) if has_aux else result
+        return (result, close(aux, inner)) if has_aux else result
 
     return call
 
@@ -245,7 +245,7 @@ def _jacobian_columns(outs: list[Tensor], inner: Sequence[Tensor]) -> list[list[
     found: list[list[Tensor]] = [[] for _ in outs]
     for i, x in enumerate(inner):
         columns = [
-            _push(outs, inner, [u if j == i else zeros_like(y) for j, y in enumerate(inner)]) for u in _rows(x)
+            push(outs, inner, [u if j == i else zeros_like(y) for j, y in enumerate(inner)]) for u in _rows(x)
         ]
         for k, o in enumerate(outs):
             made = _stacked([c[k].reshape(-1) for c in columns], (x.numel(), o.numel()), o)

@@ -5,7 +5,8 @@
     python -m tests.conformance --write            and make gaps.txt what was found
     python -m tests.conformance --engine xla --brief --write    what fails compiled alone (the default is numpy)
 
-With --brief, only the first sample of each entry. KUAI_CONFORMANCE=full runs every dtype and up to a hundred samples of each.
+With --brief, only the first sample of each entry. In the environment, KUAI_CONFORMANCE=full runs every dtype and up to a
+hundred samples of each, KUAI_CONFORMANCE_SEED=n draws other samples, and KUAI_CONFORMANCE_EVERY=1 goes on after a failure.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--table", choices=TABLES, help="only this table")
     parser.add_argument("--op", default="", metavar="WORD", help="only entries whose name contains this")
     parser.add_argument("--exact", action="store_true", help="only entries whose name is this")
+    parser.add_argument("--part", default="0/1", metavar="I/N", help="every Nth entry only, from the Ith on")
     parser.add_argument("--engine", default="numpy", choices=("auto", "numpy", "xla"))
     parser.add_argument("--brief", action="store_true", help="only the first sample of each entry")
     parser.add_argument("--write", action="store_true", help="write what does not pass into gaps.txt")
@@ -41,7 +43,8 @@ def run_table(table: str, options: argparse.Namespace) -> None:
     module = importlib.import_module(f"tests.conformance.{table}")
     verdicts: list[Verdict] = []
     seconds: list[tuple[float, str]] = []
-    for name in module.entries():
+    start, step = map(int, options.part.split("/"))
+    for name in list(module.entries())[start::step]:
         short = name.partition("/")[2]
         if options.op in short and (not options.exact or short == options.op):
             started = perf_counter()
@@ -56,7 +59,7 @@ def run_table(table: str, options: argparse.Namespace) -> None:
 
 
 def show(v: Verdict) -> None:
-    print(f"{v.status:8}{v.name}  {v.reason or f'{v.samples} samples'}", flush=True)
+    print(f"{v.status:8}{v.name}  {v.reason or f'{v.samples} samples'}", *v.more, sep="\n        ", flush=True)
 
 
 if __name__ == "__main__":

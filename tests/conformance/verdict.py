@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.oracle import Unsupported
 
 FULL = os.environ.get("KUAI_CONFORMANCE") == "full"
+SEED = int(os.environ.get("KUAI_CONFORMANCE_SEED", "0"))
+EVERY = os.environ.get("KUAI_CONFORMANCE_EVERY") == "1"  # go on after a failure, and tell all of them
 GAPS = Path(__file__).with_name("gaps.txt")
 
 
 class Verdict(NamedTuple):
-    """An entry's fate: "passed", "failed" or "missing", the reason, and how many samples were run."""
+    """An entry's fate: "passed", "failed" or "missing", the reason, how many samples were run, and reasons of later failures."""
 
     name: str
     status: str
     reason: str = ""
     samples: int = 0
+    more: tuple[str, ...] = ()
 
 
 class Failure(Exception):
-    """A sample that failed, with where it did."""
+    """A sample that failed, with where it did and why; and the later ones that failed otherwise."""
+
+    def __init__(self, place: str, cause: BaseException):
+        self.place, self.reason, self.missing = place, describe(cause), _is_missing(cause)
+        self.more: tuple[str, ...] = ()
+        super().__init__(f"{place}: {self.reason}")
+
+    def followed_by(self, later: Sequence[Failure]) -> Failure:
+        """This failure, with what later ones of other kinds say."""
+        kinds = {f.kind: str(f) for f in reversed(later) if f.kind != self.kind}
+        self.more = tuple(reversed(kinds.values()))
+        return self
+
+    @property
+    def kind(self) -> str:
+        """What tells failures apart: place and reason without numbers."""
+        return re.sub(r"[\d.e+-]+", "#", f"{self.place.partition(' ')[0]} {self.reason}")
 
 
 def judge(name: str, run: Callable[[], int]) -> Verdict:
@@ -32,9 +52,7 @@ def judge(name: str, run: Callable[[], int]) -> Verdict:
     try:
         return Verdict(name, "passed", "", run())
     except Failure as failure:
-        cause = failure.__cause__
-        status = "missing" if _is_missing(cause) else "failed"
-        return Verdict(name, status, f"{failure}: {describe(cause)}")
+        return Verdict(name, "missing" if failure.missing else "failed", str(failure), 0, failure.more)
 
 
 def _is_missing(cause: BaseException | None) -> bool:
