@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import dtypes
 from ..engine.program import Aval, Op, State
 from ..tensor import Tensor
 from . import rules
@@ -221,7 +222,7 @@ ger = outer
 def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: str, out: Tensor | None) -> Tensor:
     """beta * input + alpha * product, as the add* family has it: a beta of zero ignores even nan."""
     if product.dtype.category < 2:
-        alpha, beta = (int(factor) if isinstance(factor, float) else factor for factor in (alpha, beta))
+        alpha, beta = _whole(alpha, product.dtype, name), _whole(beta, product.dtype, name)
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     shape = rules.broadcast_shapes(name, input.shape, product.shape)
@@ -235,6 +236,13 @@ def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: s
     else:
         made = product + (input if beta == 1 else input * beta)
     return made if out is None else write_out(out, made)
+
+
+def _whole(factor: object, of: dtypes.dtype, name: str) -> int:
+    """A factor of integers: a fraction counts as its whole part, as PyTorch has it."""
+    if isinstance(factor, complex):
+        raise RuntimeError(f"{name}: a complex factor cannot be converted to an integer: its tensors hold integers")
+    return bool(factor) if of is dtypes.bool else int(factor)  # type: ignore[call-overload]
 
 
 @factors_first("beta", "alpha")
@@ -259,9 +267,11 @@ def addmv(input, mat, vec, *, beta=1, alpha=1, out=None) -> Tensor:
 def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2) (``torch.addr``)."""
     made = outer(vec1, vec2)
-    for factor, which in ((beta, "beta"), (alpha, "alpha")):
-        if isinstance(factor, float) and made.dtype.category < 2:
+    for factor, which in ((alpha, "alpha"), (beta, "beta")):
+        if isinstance(factor, (float, complex)) and made.dtype.category < 2:
             raise RuntimeError(f"addr: For integral input tensors, argument {which} must not be a floating point number.")
+        if isinstance(factor, bool) and made.dtype is not dtypes.bool:
+            raise RuntimeError(f"addr: Boolean {which} only supported for Boolean results.")
     common = rules.result_dtype([input._aval, made._aval])
     return _scaled(made.to(common), alpha, input.to(common), beta, "addr", out)
 
@@ -275,7 +285,8 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None, out_dtype=None)
 @factors_first("beta", "alpha")
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None) -> Tensor:
     """beta * input + alpha * the sum of batch1 @ batch2 over the batch (``torch.addbmm``)."""
-    return _scaled(bmm(batch1, batch2).sum(0), alpha, input, beta, "addbmm", out)
+    products = bmm(batch1, batch2)
+    return _scaled(products.sum(0, dtype=products.dtype), alpha, input, beta, "addbmm", out)
 
 
 def tensordot(a: Tensor, b: Tensor, dims: object = 2, out: Tensor | None = None) -> Tensor:
@@ -395,6 +406,9 @@ def einsum(*args: object) -> Tensor:
     terms, output = _spell_out(terms, output if arrow else None, operands)
     operands = [_diagonals(x, t) for x, t in zip(operands, terms)]
     terms = ["".join(dict.fromkeys(t)) for t in terms]
+    letters = "".join(terms)
+    if any(letters.count(c) == 1 and c not in output for c in letters):  # a sum of one operand, and so in int64
+        operands = [x.long() if x.dtype.category < 2 else x for x in operands]
     return _einsum(*operands, equation=f"{','.join(terms)}->{output}")
 
 

@@ -19,7 +19,7 @@ from time import perf_counter
 import kuai
 from tests.conformance.verdict import Verdict, write_gaps
 
-TABLES = ("ops", "modules", "optims")
+TABLES = ("ops", "modules", "optims", "derivatives")
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def run_table(table: str, options: argparse.Namespace) -> None:
     print(f"{table}: " + ", ".join(f"{counts[s]} {s}" for s in ("passed", "failed", "missing")), f"of {len(verdicts)}")
     print("slowest: " + ", ".join(f"{name.partition('/')[2]} {t:.1f} s" for t, name in sorted(seconds)[:-6:-1]))
     if options.write and not options.op:
-        write_gaps(verdicts, table, compiled=options.engine == "xla")
+        write_gaps(verdicts, compiled=options.engine == "xla")
 
 
 def show(v: Verdict) -> None:

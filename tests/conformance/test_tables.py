@@ -8,12 +8,13 @@ pytest.importorskip("torch")
 pytest.importorskip("expecttest")  # which PyTorch's tables import
 
 import kuai  # noqa: E402
-from tests.conformance import modules, ops, optims  # noqa: E402
-from tests.conformance.verdict import FULL, read_gaps  # noqa: E402
+from tests.conformance import derivatives, modules, ops, optims  # noqa: E402
+from tests.conformance.verdict import FULL, entry_of, read_gaps  # noqa: E402
 
 TABLES = (ops, modules, optims)
 NAMES = [(table.__name__.rpartition(".")[2], name) for table in TABLES for name in table.entries()]
 GAPS = read_gaps()
+DERIVATIVES = [name for name in derivatives.entries() if entry_of(name) not in GAPS]
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +47,18 @@ def test_compiled(table, name):
         assert verdict.status == "passed", verdict.reason
 
 
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_derivatives(name):
+    verdict = run("derivatives", name, "numpy")
+    if name in GAPS:
+        assert verdict.status != "passed", f"{name} passes: take it off gaps.txt"
+    else:
+        assert verdict.status == "passed", verdict.reason
+
+
 def test_gaps_are_of_the_tables():
     known = {name for _, name in NAMES}
-    assert not [name for name in GAPS if name.removesuffix(" compiled") not in known]
+    assert not [name for name in GAPS if entry_of(name) not in known]
 
 
 SIN = kuai.sin

@@ -70,22 +70,28 @@ def describe(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {text}{place}"
 
 
+def entry_of(name: str) -> str:
+    """The entry that a gap is of, without what it is checked for: compiled, gradcheck, gradgradcheck."""
+    return name.partition(" ")[0]
+
+
 def read_gaps() -> dict[str, str]:
     """The known gaps: entry name and reason."""
     lines = [line for line in GAPS.read_text().splitlines() if line and not line.startswith("#")]
     return {name: reason.strip() for name, _, reason in (line.partition(": ") for line in lines)}
 
 
-def write_gaps(verdicts: list[Verdict], kind: str, compiled: bool) -> None:
+def write_gaps(verdicts: list[Verdict], compiled: bool) -> None:
     """Replace the gaps of one table, or those that it has under XLA alone, by what was found now.
 
     A reason written by hand, in parentheses, stays.
     """
     known, suffix = read_gaps(), " compiled" if compiled else ""
-    kept = {n: r for n, r in known.items() if not n.startswith(f"{kind}/") or n.endswith(" compiled") != compiled}
+    table = {f"{v.name}{suffix}" for v in verdicts}
+    kept = {name: reason for name, reason in known.items() if name not in table}
     for v in verdicts:
         name = v.name + suffix
-        if v.status != "passed" and not (compiled and v.name in known):
+        if v.status != "passed" and (name == entry_of(name) or entry_of(name) not in known):
             kept[name] = known[name] if known.get(name, "").startswith("(") else v.reason
     head = [line for line in GAPS.read_text().splitlines() if line.startswith("#")]
     lines = [f"{name}: {reason}" for name, reason in sorted(kept.items())]

@@ -26,6 +26,8 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
             f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {input1.shape}, "
             f"input2: {input2.shape}, target: {target.shape} "
         )
+    if all(x.dtype.category == 1 for x in (input1, input2, target)):  # whole numbers wrap around before they meet the margin
+        return reduced((-target * (input1 - input2) + float(margin)).clamp_min(0), reduction)
     return losses.margin_ranking_loss(floating(input1), input2, target, margin, reduction=reduction)
 
 
