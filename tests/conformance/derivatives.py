@@ -18,9 +18,10 @@ from tests import oracle
 from tests.conformance import ops
 from tests.conformance.verdict import FULL, Failure, Verdict, judge
 
-MOST = 60  # elements that are differentiated by, in the samples that are taken
+DOUBLE = ("float64", "complex128")
+MOST = 60 if FULL else 2000  # elements that are differentiated by, in the samples that are taken
 SAMPLES = 12 if FULL else 1
-CHECKS = {"gradcheck": "supports_autograd", "gradgradcheck": "supports_gradgrad"}
+CHECKS = {"gradcheck": ("supports_autograd", "test_fn_grad"), "gradgradcheck": ("supports_gradgrad", "test_fn_gradgrad")}
 
 
 @lru_cache(maxsize=1)
@@ -29,9 +30,18 @@ def entries() -> dict:
     return {
         f"{name} {check}": entry
         for name, entry in ops.entries().items()
-        for check, flag in CHECKS.items()
-        if getattr(entry, flag) and torch.float64 in entry.supported_backward_dtypes("cpu")
+        for check, (flag, test) in CHECKS.items()
+        if getattr(entry, flag) and torch.float64 in entry.supported_backward_dtypes("cpu") and not _excused(entry, test)
     }
+
+
+def _excused(entry, test: str) -> bool:  # type: ignore[no-untyped-def]
+    """Whether PyTorch's own check of the same is skipped, or expected to fail: at kinks, of writes that overlap …"""
+    return any(
+        mark.cls_name == "TestBwdGradients" and mark.test_name in (None, test) and mark.active_if
+        and mark.device_type in (None, "cpu") and (mark.dtypes is None or torch.float64 in mark.dtypes)
+        for mark in entry.decorators if hasattr(mark, "cls_name")
+    )  # fmt: skip
 
 
 def run(name: str, brief: bool = False) -> Verdict:
@@ -57,7 +67,7 @@ def _samples(entry):  # type: ignore[no-untyped-def]
     ops.seed()
     for sample in islice(entry.sample_inputs("cpu", torch.float64, requires_grad=True), 300):
         sizes = [x.numel() for x in _tensors(sample) if x.requires_grad]
-        if 0 < sum(sizes) <= MOST:
+        if 0 < min(sizes, default=0) and sum(sizes) <= MOST:
             yield sample
 
 
@@ -83,4 +93,5 @@ def _check(entry, check: str, sample) -> None:  # type: ignore[no-untyped-def]
 
 
 def _differentiable(results: object) -> tuple:
-    return tuple(r for r in oracle.flatten(results) if isinstance(r, kuai.Tensor) and r.requires_grad)
+    found = [r for r in oracle.flatten(results) if isinstance(r, kuai.Tensor) and r.requires_grad]
+    return tuple(r for r in found if oracle.dtype_name(r.dtype) in DOUBLE)  # finite differences of others are too coarse
