@@ -67,7 +67,7 @@ def _samples(entry):  # type: ignore[no-untyped-def]
     ops.seed()
     for sample in islice(entry.sample_inputs("cpu", torch.float64, requires_grad=True), 300):
         sizes = [x.numel() for x in _tensors(sample) if x.requires_grad]
-        if 0 < min(sizes, default=0) and sum(sizes) <= MOST:
+        if min(sizes, default=0) > 0 and sum(sizes) <= MOST:
             yield sample
 
 
