@@ -94,8 +94,7 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
 
     inner = [dual for dual, _ in found]
     (pushed,) = push([tensor], inner, [tangent for _, tangent in found])
-    primal, tangent = close((tensor, pushed), inner)  # type: ignore[misc]
-    return UnpackedDualTensor(primal, tangent)
+    return UnpackedDualTensor(*close((tensor, pushed), inner))  # type: ignore[misc]
 
 
 def _check_level(level: int | None) -> None:

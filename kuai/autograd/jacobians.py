@@ -54,7 +54,7 @@ def numeric(func: Callable, given: tuple, i: int, eps: float) -> list[Slopes]:
 
 def numeric_along(func: Callable, given: tuple, i: int, u: np.ndarray, eps: float) -> list[Slopes]:
     """The slopes of every inexact result by input i along a direction."""
-    return [Slopes(s.real[0], s.imag if s.imag is None else s.imag[0]) for s in _slopes(func, given, i, eps, u[:, None])]
+    return [Slopes(s.real[0], s.imag if s.imag is None else s.imag[0]) for s in _slopes(func, given, i, eps, list(u[:, None]))]
 
 
 def _slopes(func: Callable, given: tuple, i: int, eps: float, directions: Sequence) -> list[Slopes]:
