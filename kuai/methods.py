@@ -12,9 +12,10 @@ from .autograd import api
 from .autograd.graph import AccumulateGrad
 from .autograd.hooks import RemovableHandle
 from .dispatch import view_step
+from .engine.trace import current
 from .layouts import sparse_coo, sparse_csr, strided
 from .ops import conversion, creation
-from .ops.conversion import assign
+from .ops.conversion import _check_leaf, assign
 from .tensor import Tensor, install
 
 
@@ -22,6 +23,8 @@ def inplace(fn: Callable, name: str) -> Callable:
     """The in-place form of a function: its result becomes the tensor's content."""
 
     def method(self: Tensor, *args: object, **kwargs: object) -> Tensor:
+        if current.grad:
+            _check_leaf(self)  # before all else that may be wrong
         return assign(self, fn(self, *args, **kwargs), name)
 
     method.__name__ = method.__qualname__ = name

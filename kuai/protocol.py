@@ -74,7 +74,15 @@ def export(self: Tensor) -> np.ndarray:
     storage.release()
     if storage.host is None:
         storage.host = np.array(materialize(storage.read(())), order="C")
-    return walk_array(storage.host, self._path)
+    return _writable(walk_array(storage.host, self._path), storage.host)
+
+
+def _writable(array: np.ndarray, memory: np.ndarray) -> np.ndarray:
+    """A view of memory that may be written to as the memory may, though NumPy locks those that show an element twice."""
+    if array.flags.writeable or not memory.flags.writeable:
+        return array
+    offset = array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
+    return np.ndarray(array.shape, array.dtype, memory, offset, array.strides)
 
 
 def array(self: Tensor, dtype: object = None, copy: bool | None = None) -> np.ndarray:
@@ -182,7 +190,7 @@ def _copy_memory(self: Tensor, memo: dict) -> Tensor:
     return out
 
 
-_INTERNAL = frozenset(("_seen", "_path", "_base", "_rebound", "_grad", "_retains", "_edits", "_bounds"))
+_INTERNAL = frozenset(("_seen", "_path", "_base", "_rebound", "_grad", "_retains", "_edits"))
 
 
 def _copy_state(self: Tensor, out: Tensor, memo: dict) -> None:
@@ -200,7 +208,7 @@ def _copy_state(self: Tensor, out: Tensor, memo: dict) -> None:
 def shallow(self: Tensor) -> Tensor:
     out = self._alias()
     out.__class__ = type(self)
-    return require_grad(out, self.requires_grad and self.is_leaf)
+    return require_grad(out, self.requires_grad)
 
 
 def rebuild(cls: type, data: np.ndarray | tuple, dtype: dtypes.dtype, device: str, requires_grad: bool) -> Tensor:
@@ -278,20 +286,33 @@ def get_grad(self: Tensor) -> Tensor | None:
 def set_data(self: Tensor, other: Tensor) -> None:
     if not isinstance(other, Tensor):
         raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
+    if self._node is not None and other.dtype.category < 2:
+        raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
     self._adopt(other)
 
 
 def set_requires_grad(self: Tensor, wanted: bool) -> None:
+    if not self.is_leaf:
+        raise RuntimeError("you can only change requires_grad flags of leaf variables.")
     self.requires_grad_(wanted)
 
 
 def _number_method(kind: type) -> Callable:
-    return lambda self: kind(_scalar(self))
+    return lambda self: kind(_real(_scalar(self)))
+
+
+def _real(number: object) -> object:
+    """A number without its imaginary part, which has to be zero."""
+    if type(number) is complex:
+        if number.imag:
+            raise RuntimeError("value cannot be converted to a real number without overflow: its imaginary part is not zero")
+        return number.real
+    return number
 
 
 PROTOCOL = {
     "item": item, "tolist": tolist, "numpy": numpy, "__array__": array, "__bool__": truth, "__index__": index,
-    "__int__": _number_method(int), "__float__": _number_method(float), "__complex__": _number_method(complex),
+    "__int__": _number_method(int), "__float__": _number_method(float), "__complex__": lambda self: complex(_scalar(self)),
     "__len__": length, "__iter__": iterate, "__contains__": contains, "__format__": format_, "__repr__": text,
     "__str__": text, "__reversed__": reverse, "__deepcopy__": deepcopy, "__copy__": shallow, "__reduce_ex__": reduce,
     "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,

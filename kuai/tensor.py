@@ -16,7 +16,7 @@ from . import dtypes
 from .devices import device
 from .engine.interpret import own
 from .engine.program import Aval, Op, Size
-from .engine.trace import Value, concrete, materialize, record
+from .engine.trace import Value, concrete, current, materialize, record
 from .layouts import layout, strided
 
 
@@ -165,13 +165,21 @@ class Tensor:
         """Read through the storage, after it was written (or while NumPy may write to it)."""
         storage, base = self._storage, self._root()
         if base is not None and base._rebound != self._rebound:
-            fresh = walk(base, self._path[len(base._path) :])
+            fresh = self._view_anew(base)
             self._node, self._rebound = fresh._node, base._rebound
             self._value = fresh._read()
         else:
             self._value = storage.read(self._path)
         self._seen = storage.version
         return self._value
+
+    def _view_anew(self, base: Tensor) -> Tensor:
+        """This view of a base that has another place in the graph; recorded there even if nothing else is, as in no_grad()."""
+        before, current.grad = current.grad, True
+        try:
+            return walk(base, self._path[len(base._path) :])
+        finally:
+            current.grad = before
 
     def _root(self) -> Tensor | None:
         """The base; if an edit of its own shape has made that a view too, then its base."""

@@ -443,6 +443,25 @@ def test_the_cache_on_disk_saves_the_compilation(tmp_path):
     assert run(code, KUAI_CACHE=str(tmp_path)).split() == ["1", "0"]
 
 
+FACTOR = """
+import kuai as torch
+torch.set_engine("xla")
+print(torch.linalg.cholesky_ex(torch.eye(3) * 4).L.diagonal().tolist(), torch.engine.stats()["cached"])
+"""
+
+
+@has_jax
+def test_a_program_from_the_disk_finds_lapack(tmp_path):
+    import os
+
+    environment = os.environ | {"KUAI_CACHE": str(tmp_path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", FACTOR], env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert runs[0].startswith("[2.0, 2.0, 2.0]") and runs[1].startswith("[2.0, 2.0, 2.0]") and int(runs[1].split()[-1]) > 0
+
+
 @has_jax
 def test_a_users_own_jax_settings_stay_as_they_are():
     torch.set_engine("xla")

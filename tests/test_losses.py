@@ -248,16 +248,9 @@ def test_targets_out_of_bounds_are_said_at_the_call(engine: str) -> None:
     compare("cross_entropy", randn(2, 3), torch.tensor([0, 255]), ignore_index=255)
 
 
-def test_computed_targets_out_of_bounds() -> None:
-    x, t = kuai.randn(2, 3), kuai.tensor([0, 4]) + 3
-    kuai.set_engine("xla")
-    assert F.cross_entropy(x, t).isnan().item()
-    kuai.set_engine("numpy")
-    t = kuai.tensor([0, 4]) + 3
+def test_computed_targets_out_of_bounds(engine: str) -> None:
     with pytest.raises(IndexError, match="out of bounds"):
-        F.cross_entropy(x, t).item()
-    kuai.engine.trace.current.trace = kuai.engine.trace.Trace()
-    kuai.set_engine("auto")
+        F.cross_entropy(kuai.randn(2, 3), kuai.tensor([0, 4]) + 3)
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------

@@ -202,14 +202,25 @@ def _size(executable: Callable) -> int:
 def _from_disk(key: str) -> Callable | None:
     payload = diskcache.load(key)
     try:
-        return payload and serialize_executable.deserialize_and_load(*payload)
+        if payload is None:
+            return None
+        *parts, lapack = payload
+        if lapack:
+            _know_lapack()
+        return serialize_executable.deserialize_and_load(*parts)
     except Exception:  # noqa: BLE001 (made by another JAX, or damaged: compile anew)
         return None
 
 
+@cache
+def _know_lapack() -> None:
+    """Let JAX find LAPACK's functions, as it does when it compiles one: an executable from the disk that calls them crashes else."""
+    jax.jit(jax.lax.linalg.cholesky).lower(jax.ShapeDtypeStruct((1, 1), np.float32))
+
+
 def _to_disk(key: str, executable: Callable) -> None:
     try:
-        payload = serialize_executable.serialize(executable)
+        payload = (*serialize_executable.serialize(executable), "lapack" in executable.as_text())
     except Exception:  # noqa: BLE001 (not every platform can serialize)
         return
     diskcache.store(key, payload)

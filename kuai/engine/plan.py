@@ -15,7 +15,7 @@ class Plan:
     """The live part of a program on one device: steps in order, the slots it reads, writes and may destroy."""
 
     __slots__ = ("end", "steps", "inputs", "outputs", "donated", "device", "cost", "threshold", "interpret",
-                 "executable", "hot", "__weakref__")  # fmt: skip
+                 "executable", "hot", "refuses", "__weakref__")  # fmt: skip
 
     def __init__(self, end: State, steps: list[State], outputs: list[int], dead: Callable[[int], bool], where: device):
         made = {s.slot + i for s in steps for i in range(len(s.outs))}
@@ -24,6 +24,7 @@ class Plan:
         self.inputs = sorted(used - made)
         self.donated = [slot for slot in self.inputs if dead(slot)]
         self.cost = sum(map(estimate, steps))  # ns by NumPy
+        self.refuses = any(s.op.refuses for s in steps)
         self.threshold = 0  # how often it is seen before it is compiled; set by the policy
         self.interpret: Callable | None = None
         self.executable: Callable | None = None

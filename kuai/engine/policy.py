@@ -50,7 +50,8 @@ def _becomes_hot(plan: Plan, thread) -> bool:
 
 
 def _run(plan: Plan, trace: Trace, hot: bool) -> None:
-    if hot and config.engine != "numpy" or config.engine == "xla":
+    compiled = hot and config.engine != "numpy" or config.engine == "xla"
+    if compiled and not (plan.refuses and plan.device is CPU):  # XLA does not raise
         if plan.executable is None:
             _compile(plan)
         if watch.spans is None:

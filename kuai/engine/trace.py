@@ -21,12 +21,13 @@ from .program import Aval, Op, State
 class Value:
     """An immutable array, computed or pending. It has no constructor, as a call would cost a tenth of an op."""
 
-    __slots__ = ("aval", "data", "trace", "slot", "uses", "inference")
+    __slots__ = ("aval", "data", "trace", "slot", "uses", "inference", "bounds")
     aval: Aval
     data: object  # None while pending
     trace: Trace | None
     slot: int  # its place in that trace
     inference: bool  # there and True if it was recorded in inference mode
+    bounds: tuple  # its least and greatest element, there if somebody had to know; see ops.extent
     uses: int  # how often an executable took it, while its data is NumPy's; not there before the first time
 
 
@@ -183,7 +184,7 @@ def materialize(value: Value) -> object:
         if value.aval.device.type == "meta":
             raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         if value.trace is current.trace:
-            flush()
+            _flush_for(value)
         else:
             _fetch(value)
     return value.data
@@ -199,6 +200,14 @@ HOLLOW = Trace()
 def hollow(aval: Aval) -> Value:
     """The value of a tensor that is not strided: it has an aval and no data, for that lies in the tensor's parts."""
     return make_value(aval, None, HOLLOW, 0)
+
+
+def _flush_for(value: Value) -> None:
+    """Flush, because one value is asked for: it is given though another instruction fails, whose error its own readers see."""
+    try:
+        flush()
+    except Exception:  # noqa: BLE001 (whatever an instruction raised)
+        _fetch(value)  # raises the same, if the value depends on what failed
 
 
 def _fetch(value: Value) -> None:

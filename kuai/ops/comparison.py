@@ -441,6 +441,9 @@ def clamp(input: Tensor, min: object = None, max: object = None, *, out: Tensor 
     need_tensor("clamp", input, "input", 1)
     if isinstance(min, Tensor) is not isinstance(max, Tensor) and min is not None and max is not None:
         raise TypeError("clamp(): min and max must both be tensors or both be numbers")
+    for bound in (min, max):
+        if isinstance(bound, (int, float, complex)):
+            rules.need_fit(bound, dtypes.promote_scalar(input.dtype, type(bound)), "clamp")
     made = _clamp(input, min, max)
     return made if out is None else write_out(out, made)
 

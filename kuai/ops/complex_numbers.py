@@ -43,13 +43,13 @@ def conj(input: Tensor) -> Tensor:
 
 
 def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The complex conjugate in memory of its own (``torch.conj_physical``).
+    """The complex conjugate in memory of its own; a real tensor is itself (``torch.conj_physical``).
 
     >>> import kuai as torch
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    made = _conjugate(input) if input.dtype.is_complex else input.clone()
+    made = _conjugate(input) if input.dtype.is_complex else input
     return made if out is None else write_out(out, made)
 
 

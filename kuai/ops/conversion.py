@@ -220,12 +220,13 @@ def copy_(self: Tensor, src: object, non_blocking: bool = False) -> Tensor:
 
 def fill_(self: Tensor, value: object) -> Tensor:
     """Set every element to a number (``torch.Tensor.fill_``)."""
-    from .creation import _full
+    from .creation import _full, _needed_number
 
     if isinstance(value, Tensor):
         if value.ndim:
             raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
         return copy_(self, value)
+    rules.need_fit(_needed_number("fill_", value), self.dtype, "fill_")
     return assign(self, _full(value, shape=self.shape, dtype=self.dtype, device=self.device), "fill_")
 
 

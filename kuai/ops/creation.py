@@ -155,11 +155,22 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     tensor([7, 7])
     """
     if isinstance(fill_value, Tensor):
-        dtype, fill_value = dtype or fill_value.dtype, fill_value.item()
-    fill_value = fill_value.item() if isinstance(fill_value, np.generic) else fill_value
+        dtype = dtype or fill_value.dtype
+    fill_value = _needed_number("full", fill_value)
     d = asked_dtype(dtype, out, dtypes.default_for(type(fill_value)))
+    rules.need_fit(fill_value, d, "full")
     where = available(placement(device))
     return _fill(shape_of((size,), "full"), fill_value, d, where, requires_grad, out, layout)
+
+
+def _needed_number(name: str, value: object) -> object:
+    """A number to fill with, also that of a tensor of no dimensions or of NumPy."""
+    value = value.item() if isinstance(value, (Tensor, np.generic)) else value
+    if not isinstance(value, (int, float, complex)):
+        raise TypeError(f"{name}(): argument 'fill_value' (position 2) must be Number, not {type(value).__name__}")
+    if type(value) is int and not -(1 << 63) <= value < 1 << 64:
+        raise OverflowError(f"{name}(): {value} is too big a number, needs one of 64 bits")
+    return value
 
 
 def _like(input: Tensor, value: object, dtype: object, device: object, requires_grad: bool, layout: object) -> Tensor:
@@ -208,7 +219,9 @@ def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requir
     >>> torch.full_like(torch.ones(2), 3)
     tensor([3., 3.])
     """
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    value = _needed_number("full_like", fill_value)
+    if isinstance(input, Tensor):
+        rules.need_fit(value, input.dtype if dtype is None else dtypes.as_dtype(dtype), "full_like")
     return _like(input, value, dtype, device, requires_grad, layout)
 
 
@@ -250,11 +263,22 @@ def array_of(data: object, d: dtype | None) -> np.ndarray:
         dtypes.from_numpy(array.dtype)
     else:
         array = _array_of_python(data, d)
+        if d is not None:
+            _check_numbers(array, d)
     return array if d is None or array.dtype == d.numpy else _cast(array, d)
 
 
+def _check_numbers(array: np.ndarray, d: dtype) -> None:
+    """Refuse Python's numbers that an integer dtype cannot hold, and complex ones for other dtypes."""
+    if array.dtype.kind == "c" and 0 < d.category < 3:
+        raise TypeError(f"tensor(): got a complex number, needs numbers that are real for {d}")
+    if d.category == 1 and array.dtype != d.numpy and array.dtype != bool and array.size:
+        for value in (array.min(), array.max()):
+            rules.need_fit(value.item(), d, "tensor()")
+
+
 def _cast(array: np.ndarray, d: dtype) -> np.ndarray:
-    if array.dtype.kind == "c" and not d.is_complex:
+    if array.dtype.kind == "c" and 0 < d.category < 3:
         raise RuntimeError(f"value cannot be converted to type {d} without overflow")
     with np.errstate(all="ignore"):
         return array.astype(d.numpy)
@@ -272,7 +296,9 @@ def _array_of_python(data: object, d: dtype | None) -> np.ndarray:
         return array.astype(dtypes.get_default_dtype().numpy)
     if d is not None or isinstance(_first_leaf(data), (Tensor, np.generic, np.ndarray)):
         return array
-    kind = {"b": bool, "i": int, "u": int, "f": float, "c": complex}[array.dtype.kind]
+    if array.dtype.kind == "u":  # NumPy's way to hold what int64 cannot
+        raise _ragged(plain)
+    kind = {"b": bool, "i": int, "f": float, "c": complex}[array.dtype.kind]
     return array.astype(dtypes.default_for(kind).numpy, copy=False)
 
 
@@ -311,7 +337,7 @@ def _ragged(data: object) -> Exception:
         level, dim = [y for x in level for y in x], dim + 1
     odd = next((x for x in level if isinstance(x, (str, bytes)) or not np.isscalar(x)), None)
     if odd is None:
-        return RuntimeError("Overflow when unpacking long")
+        return ValueError("tensor(): a number is too large: Overflow when unpacking long long")
     if isinstance(odd, (list, tuple)):
         return TypeError(f"must be real number, not {type(odd).__name__}")
     return TypeError(f"tensor(): got an element of type {type(odd).__name__}, needs numbers")
@@ -545,9 +571,8 @@ def complex_(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor
 
 
 def _complex_rule(op: Op, avals: Sequence) -> tuple:
-    from .rules import _joint
 
-    shape, where = _joint(op, avals)
+    shape, where = rules._joint(op, avals)
     return Aval(shape, avals[0].dtype.to_complex(), where), avals[0].dtype
 
 
@@ -583,7 +608,9 @@ def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_
 
 def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
     """One number, with this tensor's dtype and device (``torch.Tensor.new_full``)."""
-    return _new(self, (size,), _number(fill_value), dtype, device, requires_grad, layout, "new_full")
+    value = _needed_number("new_full", fill_value)
+    rules.need_fit(value, self.dtype if dtype is None else dtypes.as_dtype(dtype), "new_full")
+    return _new(self, (size,), value, dtype, device, requires_grad, layout, "new_full")
 
 
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:

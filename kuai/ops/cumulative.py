@@ -11,6 +11,7 @@ from .. import dtypes, return_types
 from ..dispatch import recorder
 from ..dtypes import dtype
 from ..engine.program import Op
+from ..engine.trace import current
 from ..tensor import Tensor
 from . import rules
 from .along import (
@@ -28,6 +29,7 @@ from .along import (
     write_exact,
     write_outs,
 )
+from .conversion import _check_leaf, assign
 from .define import op, write_out
 from .joining import cat
 
@@ -457,5 +459,20 @@ def _end(at: list[Tensor], gap: list) -> Tensor:
     return at[1] * (both / (near * far)) - at[0] * ((near + both) / (near * both)) - at[2] * (near / (far * both))
 
 
+def _in_own_dtype(fn: Callable, name: str) -> Callable:
+    """The in-place form of a function, which runs in the tensor's dtype: results of whole numbers are int64 else."""
+
+    @numpy_names
+    def method(self: Tensor, dim: int, *, dtype: object = None) -> Tensor:
+        if current.grad:
+            _check_leaf(self)
+        return assign(self, fn(self, dim, dtype=self.dtype if dtype is None else dtype), name)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"In-place form of `{name[:-1]}` (``torch.Tensor.{name}``)."
+    return method
+
+
 METHODS = ("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "diff")
-INPLACE = ("cumsum", "cumprod")
+INPLACE = ()
+METHODS_EXTRA = {"cumsum_": _in_own_dtype(cumsum, "cumsum_"), "cumprod_": _in_own_dtype(cumprod, "cumprod_")}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..devices import cpu
 from ..dispatch import finish, record_many, recorder, view_recorder
 from ..engine.program import Op
+from ..engine.trace import flush
 from ..tensor import Tensor
 from . import rules
 from .casting import AUTOCAST
@@ -15,14 +17,15 @@ REQUIRED = object()
 
 
 def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, name: str | None = None, cost: object = 1.0,
-       grad_name: str | None = None, exact: bool = False, many: bool = False,
+       grad_name: str | None = None, exact: bool = False, many: bool = False, refuses: bool = False,
        view: Callable | None = None) -> Callable:  # fmt: skip
     """Define an op from its body ``f(xp, *inputs, *, static…)``, where xp is numpy or jax.numpy.
 
     shape: the rule ``(op, avals, **static) -> (aval or tuple of avals, dtype to compute in)``.
     vjp: one rule for each input, or one function for all; None where there is no derivative on purpose.
     xla: another body for XLA. many: there are several results. view: ``(base, new, …) -> base`` written through,
-    which makes the op a view. The function made takes the inputs by position and the static arguments by name.
+    which makes the op a view. refuses: the body raises for some values, so it runs at the call, on the CPU.
+    The function made takes the inputs by position and the static arguments by name.
     """
 
     def define(body: Callable) -> Callable:
@@ -30,9 +33,10 @@ def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, 
         if vjp is REQUIRED:
             raise TypeError(f"op {made.name}: no derivative given; say vjp=None if it has none")
         finish(made, vjp, view)
-        made.autocast = AUTOCAST.get(made.name)
+        made.autocast, made.refuses = AUTOCAST.get(made.name), refuses
         REGISTRY[made.name] = made
-        call = _caller(made, _recorder(made, bool(view), many))
+        record = _recorder(made, bool(view), many)
+        call = _caller(made, _at_once(record) if refuses else record)
         call.op = made
         call.__name__ = call.__qualname__ = made.name
         call.__doc__, call.__module__ = body.__doc__, body.__module__
@@ -45,6 +49,20 @@ def _recorder(made: Op, is_view: bool, many: bool) -> Callable:
     if many:
         return lambda static, *operands: record_many(made, static, *operands)
     return view_recorder(made) if is_view else recorder(made)
+
+
+def _at_once(record: Callable) -> Callable:
+    """Run an op as a program of its own when it is called, so that what it refuses is said there and spoils nothing else."""
+
+    def call(static: tuple | None, source: Tensor, *operands: object) -> object:
+        if source.device is not cpu:
+            return record(static, source, *operands)
+        flush()
+        out = record(static, source, *operands)
+        flush()
+        return out
+
+    return call
 
 
 def _caller(made: Op, record: Callable) -> Callable:

@@ -11,16 +11,16 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
 from .define import by_result, op
-from .losses import seen
+from .extent import elements, within
 from .taking import add_rows
 
 
-def check_indices(indices: np.ndarray, rows: int) -> None:
-    """IndexError for an index that is no row. One pass finds both negative and too large ones."""
+def check_indices(indices: np.ndarray, rows: int, error: type[Exception] = IndexError) -> None:
+    """An error for an index that is no row. One pass finds both negative and too large ones."""
     unsigned = indices.view(f"u{indices.dtype.itemsize}")
     if indices.size and unsigned.max() >= rows:
         wrong = indices[(indices < 0) | (indices >= rows)].flat[0]
-        raise IndexError(f"index out of range in self: {wrong} is none of the {rows} rows")
+        raise error(f"index out of range in self: {wrong} is none of the {rows} rows")
 
 
 # ---- rows by index, and what comes back to them ----------------------------------------------------------------------
@@ -182,8 +182,10 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 
 def _class_count(tensor: Tensor, num_classes: int) -> int:
-    """The number of classes, from the greatest index if it is not given; what can be seen of the values is checked."""
-    data = tensor._array() if num_classes == -1 else seen(tensor)
+    """The number of classes, from the greatest index if it is not given; the values are checked."""
+    if num_classes != -1 and within(tensor, 0, num_classes - 1):
+        return num_classes
+    data = tensor._array() if num_classes == -1 else elements(tensor)
     if data is None or not data.size:
         return num_classes
     if data.min() < 0:

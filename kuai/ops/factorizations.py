@@ -51,7 +51,7 @@ def _cholesky_xla(xp, a, *, upper):
 
 
 @op(shape=square, vjp=(lambda g, out: _cholesky_cotangent(g, out),), xla=_cholesky_xla, name="linalg.cholesky",
-    cost=cubic_cost(0.4), grad_name="LinalgCholeskyExBackward0")  # fmt: skip
+    cost=cubic_cost(0.4), grad_name="LinalgCholeskyExBackward0", refuses=True)  # fmt: skip
 @raising(f"linalg.cholesky: {NOT_POSITIVE}")
 def _cholesky(xp, a, *, upper):
     """L, from the lower or the upper triangle of A."""
@@ -265,7 +265,7 @@ def _outside(q: Tensor, g: Tensor, s: Tensor, adjoint: bool = False) -> Tensor:
     return h(scaled) if adjoint else scaled
 
 
-@op(shape=_svd_rule, vjp=_svd_vjp, many=True, name="linalg.svd", cost=cubic_cost(15.0))
+@op(shape=_svd_rule, vjp=_svd_vjp, many=True, name="linalg.svd", cost=cubic_cost(15.0), refuses=True)
 @raising("linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values.")
 def _svd(xp, a, *, full):
     return tuple(xp.linalg.svd(a, full_matrices=full))
@@ -283,7 +283,7 @@ def _svdvals_vjp(g: Tensor, a: Tensor) -> Tensor:
     return u @ (g.unsqueeze(-1) * vh)
 
 
-@op(shape=_values_rule, vjp=(_svdvals_vjp,), name="linalg.svdvals", cost=cubic_cost(5.0))
+@op(shape=_values_rule, vjp=(_svdvals_vjp,), name="linalg.svdvals", cost=cubic_cost(5.0), refuses=True)
 @raising("linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values.")
 def _svdvals(xp, a):
     return xp.linalg.svd(a, compute_uv=False)
@@ -338,7 +338,7 @@ def _eigh_vjp(g: tuple, out: tuple) -> tuple:
 
 
 @op(shape=_eigh_rule, vjp=_eigh_vjp, many=True, name="linalg.eigh", cost=cubic_cost(10.0),
-    xla=lambda xp, a, *, lower: tuple(xp.linalg.eigh(a, UPLO="L" if lower else "U", symmetrize_input=False)))  # fmt: skip
+    xla=lambda xp, a, *, lower: tuple(xp.linalg.eigh(a, UPLO="L" if lower else "U", symmetrize_input=False)), refuses=True)  # fmt: skip
 @raising("linalg.eigh: The algorithm failed to converge because the input matrix is ill-conditioned or not finite")
 def _eigh(xp, a, *, lower):
     return tuple(np.linalg.eigh(a, UPLO="L" if lower else "U"))
@@ -355,7 +355,7 @@ def _eigvalsh_vjp(g: Tensor, a: Tensor, lower: bool) -> Tensor:
 
 
 @op(shape=_eigvalsh_rule, vjp=(_eigvalsh_vjp,), name="linalg.eigvalsh", cost=cubic_cost(4.0),
-    xla=lambda xp, a, *, lower: xp.linalg.eigh(a, UPLO="L" if lower else "U", symmetrize_input=False)[0])  # fmt: skip
+    xla=lambda xp, a, *, lower: xp.linalg.eigh(a, UPLO="L" if lower else "U", symmetrize_input=False)[0], refuses=True)  # fmt: skip
 @raising("linalg.eigvalsh: The algorithm failed to converge because the input matrix is ill-conditioned or not finite")
 def _eigvalsh(xp, a, *, lower):
     return np.linalg.eigvalsh(a, UPLO="L" if lower else "U")
@@ -422,7 +422,7 @@ def _need_finite(a: np.ndarray) -> None:
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
 
 
-@op(shape=_eig_rule, vjp=_eig_vjp, many=True, name="linalg.eig", cost=cubic_cost(25.0))
+@op(shape=_eig_rule, vjp=_eig_vjp, many=True, name="linalg.eig", cost=cubic_cost(25.0), refuses=True)
 @raising("linalg.eig: The algorithm failed to converge")
 def _eig(xp, a):
     if xp is np:

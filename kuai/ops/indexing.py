@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ..tensor import Tensor, from_array
 from . import rules, subscript, taking
 from .creation import zeros
 from .define import op, write_out
+from .extent import elements
 from .subscript import getitem, setitem
 from .taking import add_at, fill_where, put_at, take_at
 
@@ -30,8 +32,9 @@ def _number_for(input: Tensor, value: object, name: str) -> object:
         raise RuntimeError(
             f"{name}_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    is_complex = value.dtype.is_complex if isinstance(value, Tensor) else isinstance(value, complex)
-    if is_complex and not input.dtype.is_complex:
+    if isinstance(value, (int, float, complex)):
+        rules.need_fit(value, input.dtype, f"{name}_()")
+    elif value.dtype.is_complex and not input.dtype.is_complex:
         raise RuntimeError(f"{name}_(): value cannot be converted to type {input.dtype} without overflow")
     return value
 
@@ -84,17 +87,8 @@ def _masked_scatter(xp, x, mask, source):
     shape = np.broadcast_shapes(x.shape, mask.shape)
     mask = xp.broadcast_to(mask, shape)
     if not source.size:
-        return _all_kept(xp, xp.broadcast_to(x, shape), mask)
-    ranks = _ranks(xp, mask)
-    if xp is np and mask.size and ranks.flat[-1] >= source.size:
-        raise RuntimeError("masked_scatter: Number of elements of source < number of ones in mask")
-    return xp.where(mask, source.reshape(-1)[xp.clip(ranks, 0, source.size - 1)], x)
-
-
-def _all_kept(xp, x, mask):
-    if xp is np and mask.any():
-        raise RuntimeError("masked_scatter: Number of elements of source < number of ones in mask")
-    return x
+        return xp.broadcast_to(x, shape)
+    return xp.where(mask, source.reshape(-1)[xp.clip(_ranks(xp, mask), 0, source.size - 1)], x)
 
 
 def _masked_gather_rule(op: Op, avals: Sequence, *, shape: tuple) -> tuple:
@@ -118,6 +112,15 @@ def _masked_gather(xp, g, mask, *, shape):
     return out
 
 
+def _check_supply(input: Tensor, mask: Tensor, source: Tensor) -> None:
+    """Refuse a source of fewer elements than there are places for."""
+    shape = rules.broadcast_shapes("masked_scatter", input.shape, mask.shape)
+    if source._aval.size < prod(shape):
+        places = elements(mask)
+        if places is not None and np.count_nonzero(np.broadcast_to(places, shape)) > source._aval.size:
+            raise RuntimeError("masked_scatter: Number of elements of source < number of ones in mask")
+
+
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """The tensor with a source's elements, in their order, where a mask is true (``torch.masked_scatter``).
 
@@ -126,6 +129,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     tensor([1., 0., 2.])
     """
     _need_mask(mask, "masked_scatter_ only supports boolean masks")
+    _check_supply(input, mask, source)
     return _masked_scatter(input, mask, source)
 
 
@@ -243,24 +247,25 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
 
 
 def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor, name: str, error: type = IndexError) -> None:
-    """The shapes of ``f(input, dim, index, source)``: the source has a slice for each index."""
+    """The dtypes and shapes of ``f(input, dim, index, source)``: the source has a slice for each index."""
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index should have dimension 1 or 0 (got {index.ndim})")
-    if max(source.ndim, 1) != max(input.ndim, 1):
+    if source.ndim != input.ndim and source.ndim and input.ndim:
         raise error(
             f"{name}(): When source and destination are not scalars, their dimensionality must match. Source dimensionality "
             f"({source.ndim}), destination dimensionality ({input.ndim})"
+        )
+    _need_same_dtype(input, source, name)
+    rest = [n for d, n in enumerate(source.shape) if d != dim]
+    if rest != [n for d, n in enumerate(input.shape) if d != dim]:
+        raise RuntimeError(
+            f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: {list(input.shape)} at "
+            f"dimension {dim} and source slice shape: {list(source.shape)} at dimension {dim}."
         )
     size = source.shape[dim] if source.ndim else 1
     if size != index._aval.size:
         raise error(
             f"{name}(): Number of indices ({index._aval.size}) should be equal to source.size(dim): ({size}), for dim: {dim}"
-        )
-    rest = [n for d, n in enumerate(source.shape) if d != dim]
-    if rest != [n for d, n in enumerate(input.shape) if d != dim]:
-        raise error(
-            f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: {list(input.shape)} at "
-            f"dimension {dim} and source slice shape: {list(source.shape)} at dimension {dim}."
         )
 
 
@@ -306,7 +311,6 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
     """
     dim = rules.normalize_dim(dim, input.ndim)
     _need_long(index, "index_copy_")
-    _need_same_dtype(input, source, "index_copy_")
     _check_source(input, dim, index, source, "index_copy_")
     x, places, source = _placed(input, dim, index, source)
     return _shaped_as(put_at(x, source, places, dim=dim, count=1), input, out)

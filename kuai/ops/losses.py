@@ -12,8 +12,6 @@ from functools import cache, lru_cache
 from math import nan, prod
 from types import SimpleNamespace
 
-import numpy as np
-
 from ..engine.program import Aval, Op
 from ..engine.trace import current
 from ..tensor import Tensor
@@ -27,12 +25,6 @@ MOST = 4  # operands of a loss; what it has fewer of is absent
 def check_reduction(reduction: object) -> None:
     if reduction not in ("none", "mean", "sum") and not isinstance(reduction, int):
         raise ValueError(f"{reduction} is not a valid value for reduction")
-
-
-def seen(x: Tensor) -> np.ndarray | None:
-    """The elements, if the host has them already: what a check may look at without computing anything."""
-    data = x._read().data
-    return data if type(data) is np.ndarray else None
 
 
 def reduce(values, reduction: Reduction):

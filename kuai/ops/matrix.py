@@ -25,6 +25,8 @@ def _same_dtype(op: Op, x: Aval, y: Aval) -> None:
     if x.dtype is not y.dtype:
         a, b = rules._cname(x.dtype).lower(), rules._cname(y.dtype).lower()
         raise RuntimeError(f"{op.name}: expected m1 and m2 to have the same dtype, but got: {a} != {b}")
+    if not x.dtype.category:
+        raise NotImplementedError(f'"{op.name}" not implemented for \'Bool\'')
 
 
 def _matmul_rule(op: Op, avals: Sequence, *, tx: bool, ty: bool) -> tuple:
@@ -209,6 +211,7 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([[3, 4],
             [6, 8]])
     """
+    _need_tensors("outer", input, vec2)
     for x, name in ((input, "self"), (vec2, "vec2")):
         if len(x.shape) != 1:
             raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {len(x.shape)}-D")

@@ -26,7 +26,17 @@ def _become(self: Tensor, look: Callable) -> Tensor:
     self._node = other._node if current.grad else self._node
     if before is not None:
         self._base, self._rebound = before, before._rebound
+    _count_edit(self)
     return self
+
+
+def _count_edit(self: Tensor) -> None:
+    """Count the change as an edit of the memory, as PyTorch's versions do, though the elements are what they were."""
+    if self._storage is None:
+        self._edits += 1
+    else:
+        self._storage.version += 1
+        self._seen = self._storage.version
 
 
 def _before(self: Tensor) -> Tensor:

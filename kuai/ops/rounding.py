@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from .comparison import isfinite, where
 from .creation import ones_like
 from .define import binary, op, unary, write_out
 from .elementwise import mul, neg, pow, true_divide
+from .extent import elements, within
 from .numerics.parts import join
 from .pointwise import (
     BOOL,
@@ -196,6 +198,11 @@ def _div_floor(xp, x, y):
     return _floored(xp, x, y)
 
 
+@binary(shape=_divisible, name="floor_divide", vjp=(no_derivative("floor_divide"),) * 2, cost=8.0)
+def _floor_divide(xp, x, y):
+    return _floored(xp, x, y)
+
+
 @binary(shape=_divisible, name="div_trunc", grad_name="DivBackward1", vjp=(zero, zero), cost=8.0)
 def _div_trunc(xp, x, y):
     if not _whole(x):
@@ -204,20 +211,38 @@ def _div_trunc(xp, x, y):
     return quotient + ((quotient < 0) & (quotient * y != x)).astype(x.dtype)
 
 
-def _check_divisor(x: object, y: object) -> None:
-    """A whole number divided by the number 0 is known to fail before anything is computed."""
-    if y == 0 and type(y) is not float and not (isinstance(x, Tensor) and x.dtype.category > 1) and type(x) is not float:
-        raise RuntimeError("ZeroDivisionError")
+def _check_divisor(name: str, x: object, y: object) -> None:
+    """Refuse to divide whole numbers by 0."""
+    if isinstance(x, Tensor) and not x._aval.size:
+        return
+    if max(_category(x), _category(y)) == 1 and (_holds_zero(y) if isinstance(y, Tensor) else y == 0):
+        raise RuntimeError(f"{name}: ZeroDivisionError: a whole number is divided by 0")
+
+
+def _category(x: object) -> int:
+    """The kind of a tensor's dtype or of a number: 1 is that of integers, and of what is no operand at all, 3."""
+    if isinstance(x, Tensor):
+        return x.dtype.category
+    return dtypes.default_for(type(x)).category if type(x) in (bool, int, float) else 3
+
+
+def _holds_zero(x: Tensor) -> bool:
+    if within(x, 1, math.inf) or within(x, -math.inf, -1):
+        return False
+    found = elements(x)
+    return found is not None and not found.all()
 
 
 def floor_divide(input: object, other: object, *, out: Tensor | None = None) -> Tensor:
-    """The quotient rounded down (``torch.floor_divide``); a tensor of whole numbers over one with a 0 gives 0 there.
+    """The quotient rounded down (``torch.floor_divide``). RuntimeError for whole numbers over 0.
 
     >>> import kuai as torch
     >>> torch.floor_divide(torch.tensor([7, -7]), 2)
     tensor([ 3, -4])
     """
-    return div(input, other, rounding_mode="floor", out=out)
+    _check_divisor("floor_divide", input, other)
+    made = _floor_divide(input, other)
+    return made if out is None else write_out(out, made)
 
 
 def div(input: object, other: object, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
@@ -230,8 +255,7 @@ def div(input: object, other: object, *, rounding_mode: str | None = None, out: 
     if rounding_mode is None:
         made = true_divide(input, other)
     elif rounding_mode in ("floor", "trunc"):
-        if not isinstance(other, Tensor):
-            _check_divisor(input, other)
+        _check_divisor("div", input, other)
         made = (_div_floor if rounding_mode == "floor" else _div_trunc)(input, other)
     else:
         raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
@@ -251,8 +275,7 @@ def remainder(input: object, other: object, *, out: Tensor | None = None) -> Ten
     >>> torch.remainder(torch.tensor([-3., 3.]), 2)
     tensor([1., 1.])
     """
-    if not isinstance(other, Tensor):
-        _check_divisor(input, other)
+    _check_divisor("remainder", input, other)
     made = _remainder(input, other)
     return made if out is None else write_out(out, made)
 
@@ -271,8 +294,7 @@ def fmod(input: Tensor, other: object, *, out: Tensor | None = None) -> Tensor:
     tensor([-1.,  1.])
     """
     need_tensor("fmod", input, "input", 1)
-    if not isinstance(other, Tensor):
-        _check_divisor(input, other)
+    _check_divisor("fmod", input, other)
     made = _fmod(input, other)
     return made if out is None else write_out(out, made)
 

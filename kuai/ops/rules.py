@@ -6,7 +6,12 @@ A rule runs once for each new state of the trie and raises what PyTorch raises: 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import cache
+
+import ml_dtypes
+import numpy as np
 
 from .. import dtypes
 from ..devices import cpu, device
@@ -51,6 +56,31 @@ def result_dtype(avals: Sequence) -> dtype:
     for kind in kinds:
         found = dtypes.promote_scalar(found, kind)
     return found
+
+
+@cache
+def _range(d: dtype) -> tuple[float, float]:
+    """The least and the greatest number that converts to a dtype; negative ones wrap in unsigned dtypes."""
+    if d.category > 1:
+        greatest = float(ml_dtypes.finfo(d.to_real().numpy).max)
+        return -greatest, greatest
+    limits = np.iinfo(d.numpy)
+    return min(int(limits.min), 0) if d.is_signed else -int(limits.max), int(limits.max)
+
+
+def need_fit(value: object, d: dtype, name: str) -> None:
+    """Refuse a number that a dtype cannot hold, which PyTorch would not put into a tensor either."""
+    if d.category == 0 or type(value) is bool:
+        return
+    if type(value) is complex:
+        if d.category == 3:
+            return
+        value = value.real if not value.imag else None
+    low, high = _range(d)
+    if type(value) is float and not d.is_signed:
+        low = 0
+    if value is None or not low <= value <= high and (d.category < 2 or math.isfinite(value)):
+        raise RuntimeError(f"{name}: value cannot be converted to type {d} without overflow")
 
 
 def broadcast_shapes(op_name: str, *shapes: Sequence[int]) -> tuple[int, ...]:

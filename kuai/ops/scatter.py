@@ -16,6 +16,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules, taking
 from .define import op, write_out
+from .extent import within
 from .slicing import view, whole
 from .taking import fill_where
 
@@ -143,9 +144,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
 
 def _gather_wrapped(input: Tensor, index: Tensor, dim: int) -> Tensor:
     n = input.shape[dim]
-    found = taking.bounds(index)
     taking.check(index, n, dim)
-    if found is None or found[0] < 0:
+    if not within(index, 0, n - 1):
         index = taking.ravel([index], [n])
     return gather(input, dim, index)
 
@@ -247,8 +247,8 @@ def _scattered(
     if isinstance(src, Tensor):
         if src.dtype is not input.dtype:
             raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
-    elif isinstance(src, complex) and not input.dtype.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {input.dtype} without overflow")
+    else:
+        rules.need_fit(src, input.dtype, name)
     if not index._aval.size:
         return input.clone()
     source, places = _fitting(input, dim, index, src)

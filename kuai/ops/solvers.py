@@ -31,7 +31,7 @@ SINGULAR = "{}: The diagonal element of a factor is zero, as the input matrix is
 
 
 @op(shape=square, vjp=(lambda g, out: -(adjoint(out) @ g @ adjoint(out)),), name="linalg.inv", cost=cubic_cost(1.0),
-    grad_name="LinalgInvExBackward0")  # fmt: skip
+    grad_name="LinalgInvExBackward0", refuses=True)  # fmt: skip
 @raising(SINGULAR.format("linalg.inv"))
 def _inv(xp, a):
     return xp.linalg.inv(a)
@@ -141,7 +141,7 @@ _h = adjoint
 
 
 @op(shape=_solve_rule, vjp=(_solved_a, lambda g, a, adjoint: _solve(a, g, adjoint=not adjoint)), name="linalg.solve",
-    cost=cubic_cost(0.7), grad_name="LinalgSolveExBackward0")  # fmt: skip
+    cost=cubic_cost(0.7), grad_name="LinalgSolveExBackward0", refuses=True)  # fmt: skip
 @raising("torch.linalg.solve: The solver failed because the input matrix is singular.")
 def _solve(xp, a, b, *, adjoint):
     """X with A X = B, or with the adjoint of A."""
@@ -392,7 +392,7 @@ def _column(xp, x):
     return xp.asarray(x)[..., None] if xp.ndim(x) else x
 
 
-@op(shape=_pinv_rule, vjp=(_pinv_vjp, None, None), name="linalg.pinv", cost=cubic_cost(20.0))
+@op(shape=_pinv_rule, vjp=(_pinv_vjp, None, None), name="linalg.pinv", cost=cubic_cost(20.0), refuses=True)
 @raising("linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values.")
 def _pinv(xp, a, atol, rtol, *, hermitian):
     if not a.size:

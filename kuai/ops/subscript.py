@@ -15,9 +15,10 @@ import numpy as np
 
 from .. import dtypes
 from ..dtypes import int64
+from ..engine.trace import current
 from ..tensor import Tensor, from_array
 from . import rules, taking
-from .conversion import assign, to_device
+from .conversion import _check_leaf, assign, to_device
 from .creation import tensor
 from .slicing import NEW, ONE, Spec, pack, view, whole, write
 from .taking import add_at, fill_where, put_at, take_at
@@ -46,6 +47,7 @@ class _Parser:
         self.starts: list[int] = []
         self.lengths: list[int] = []
         self.advanced: list[tuple[int, Tensor]] = []
+        self.places: list[tuple[Tensor, int, int]] = []  # index tensors, and of how many places in which dimension
         self.rank = 0  # dimensions of the view so far
         self.elided = False
 
@@ -57,6 +59,7 @@ class _Parser:
             if sum(map(_consumes, self.items)) > len(self.shape):
                 raise IndexError(f"too many indices for tensor of dimension {len(self.shape)}") from None
             raise
+        self._check_places()
         return Parsed(tuple(self.spec), pack(self.starts, self.lengths), self.advanced)
 
     def _other(self, item: object) -> None:
@@ -127,11 +130,18 @@ class _Parser:
             self._advance(index)
 
     def _advance(self, index: Tensor) -> None:
-        n = self.shape[self.dim]
-        if self.x._aval.size or not n:  # of nothing, PyTorch lets anything be taken
-            taking.check(index, n, self.dim)
+        self.places.append((index, self.shape[self.dim], self.dim))
         self.advanced.append((self.rank, index if index.device is self.x.device else to_device(index, self.x.device)))
         self._keep()
+
+    def _check_places(self) -> None:
+        """Refuse index tensors out of bounds; but of nothing, PyTorch lets anything be taken."""
+        if not self.places:
+            return
+        nothing = not self.x._aval.size or any(e is not NEW and e is not ONE and not e[0] for e in self.spec)
+        for index, n, dim in self.places:
+            if not nothing or not n:
+                taking.check(index, n, dim)
 
     def _mask(self, mask: Tensor) -> None:
         if not mask.ndim:
@@ -281,7 +291,11 @@ def _take(x: Tensor, advanced: list[tuple[int, Tensor]]) -> Tensor:
 def setitem(self: Tensor, index: object, value: object) -> None:
     """``self[index] = value``: broadcast, converted to this tensor's dtype."""
     value = _value(self, value)
+    if type(index) is bool:
+        index = None if index else slice(0) if self.shape else (None, slice(0))  # all of it, or nothing
     parsed = _parse(self, index)
+    if current.grad:
+        _check_leaf(self)
     if not parsed.advanced:
         if isinstance(value, Tensor):
             if _is_piece(value, self, parsed):
@@ -294,7 +308,7 @@ def setitem(self: Tensor, index: object, value: object) -> None:
 
 def _is_piece(value: Tensor, x: Tensor, parsed: Parsed) -> bool:
     """Whether a value is the very piece it is assigned to, as Python has it for ``x[i] += y``."""
-    if value._storage is None or value._storage is not x._storage or value._path[:-1] != x._path:
+    if value._storage is None or value._storage is not x._storage or not value._path or value._path[:-1] != x._path:
         return False
     last = value._path[-1]
     return last.op is view.op and last.static == (parsed.spec,) and last.numbers == (parsed.offset,)  # type: ignore[attr-defined]
@@ -314,8 +328,8 @@ def _value(x: Tensor, value: object) -> object:
         return to_device(value, x.device) if value.device is not x.device else value
     if not isinstance(value, (int, float, complex)):
         raise TypeError(f"can't assign a {type(value).__name__} to a torch.{rules._cname(x.dtype)}Tensor")
-    if type(value) is complex and not x.dtype.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {x.dtype} without overflow")
+    if x.dtype.category < 2 or type(value) is complex:
+        rules.need_fit(value, x.dtype, "__setitem__")
     return value
 
 
@@ -328,28 +342,34 @@ def _without_leading_ones(value: Tensor, rank: int) -> Tensor:
 
 def put_tensors(x: Tensor, items: tuple[Tensor, ...], value: Tensor, accumulate: bool) -> None:
     """Put a value at index tensors and masks of x, in place."""
+    if current.grad:
+        _check_leaf(x)
     parsed = _Parser(x, tuple(i if i.ndim else i.reshape(1) for i in items)).parse()
     _put(x, parsed.advanced, value, accumulate)
 
 
 def _put(x: Tensor, advanced: list[tuple[int, Tensor]], value: object, accumulate: bool = False) -> None:
-    if isinstance(value, Tensor) and value.dtype is not x.dtype and not _fills(advanced, value):
-        raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {rules._cname(x.dtype)} for the destination and "
-            f"{rules._cname(value.dtype)} for the source."
-        )
     if not accumulate and _fills(advanced, value):
         dim, mask = advanced[0]
         assign(x, _filled(x, mask, value, dim), "index_put_")
         return
     source, index, dim, count = _places(x, advanced)
     if isinstance(value, Tensor):
+        _need_same_dtype(x, value)
         value = _without_leading_ones(value, source.ndim - count + index.ndim)
     if accumulate:
         made = add_at(source, value, index, dim=dim, count=count, shape=source.shape)
     else:
         made = put_at(source, value, index, dim=dim, count=count)
     assign(source, made, "index_put_")
+
+
+def _need_same_dtype(x: Tensor, value: Tensor) -> None:
+    if value.dtype is not x.dtype:
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {rules._cname(x.dtype)} for the destination and "
+            f"{rules._cname(value.dtype)} for the source."
+        )
 
 
 def _fills(advanced: list[tuple[int, Tensor]], value: object) -> bool:

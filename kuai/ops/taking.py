@@ -1,8 +1,8 @@
 """Taking elements at indices along a dimension, and putting them back: what advanced indexing is made of.
 
 Neighbouring dimensions may be taken as one (``count`` of them from ``dim`` on), with an index into their elements in
-order. NumPy raises for an index out of bounds; XLA clamps when it reads and drops when it writes. So `check` looks
-at indices that are known when the call is made, which leaves only those computed within a compiled program.
+order. NumPy raises for an index out of bounds; XLA clamps when it reads and drops when it writes. So `check` makes sure
+when the call is made, except on an accelerator.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
 from .define import by_result, op
-
-REMEMBERED = 4096  # indices from which their bounds are kept with the tensor
+from .extent import elements, within
 
 
 class OutOfBounds(IndexError, RuntimeError):
@@ -28,32 +27,16 @@ class OutOfBounds(IndexError, RuntimeError):
 # ---- bounds --------------------------------------------------------------------------------------------------------
 
 
-def bounds(index: Tensor) -> tuple[int, int] | None:
-    """The smallest and largest of an index tensor's elements, if they are known without computing anything."""
-    value = index._read()
-    if value.data is None or not value.aval.size or value.aval.device.type != "cpu":
-        return None
-    if value.aval.size < REMEMBERED:
-        return _extent(value.data)
-    kept = index.__dict__.get("_bounds")
-    if kept is None or kept[0] is not value:
-        kept = index.__dict__["_bounds"] = (value, _extent(value.data))
-    return kept[1]
-
-
-def _extent(data: object) -> tuple[int, int]:
-    array = np.asarray(data)
-    if array.size <= 16:  # NumPy takes longer to begin
-        numbers = array.ravel().tolist()
-        return min(numbers), max(numbers)
-    return int(array.min()), int(array.max())
-
-
 def check(index: Tensor, n: int, dim: int, wrap: bool = True) -> None:
-    """Raise for an index that is known to be out of bounds; ``wrap`` lets it count from the end."""
-    found = bounds(index)
-    if found is not None:
-        _need_within(*found, n, dim, wrap)
+    """Raise for an index that is out of bounds; ``wrap`` lets it count from the end."""
+    if not within(index, -n if wrap else 0, n - 1):
+        array = elements(index)
+        if array is not None and array.size:
+            _need_within(*_extent(array), n, dim, wrap)
+
+
+def _extent(array: np.ndarray) -> tuple[int, int]:
+    return int(array.min()), int(array.max())
 
 
 def _need_within(low: int, high: int, n: int, dim: int, wrap: bool) -> None:

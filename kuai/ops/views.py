@@ -169,6 +169,8 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     >>> torch.zeros(2, 12).unflatten(1, (3, -1)).shape
     torch.Size([2, 3, 4])
     """
+    if not input.shape:
+        raise RuntimeError("unflatten: got a tensor of no dimensions, needs one to take apart")
     at, target = normalize_dim(dim, len(input.shape)), tuple(map(as_int, sizes))
     if not target:
         raise RuntimeError("unflatten: sizes must be non-empty")
@@ -424,12 +426,14 @@ def narrowed(input: Tensor, dim: int, start: int | Tensor, length: int) -> tuple
 def view_dtype(x: Tensor, d: dtype) -> Tensor:
     """A view of the same bytes as another dtype."""
     strides = geometry(x).strides
-    if x.dtype.itemsize != d.itemsize and strides and strides[-1] != 1 and x.shape[-1] != 1:
+    if x.dtype.itemsize != d.itemsize and strides and strides[-1] != 1:
         raise RuntimeError(
             f"self.stride(-1) must be 1 to view {rules._cname(x.dtype)} as {rules._cname(d)} (different element sizes), "
             f"but got {strides[-1]}"
         )
-    return bytes_view(x, dtype=d)
+    out = bytes_view(x, dtype=d)
+    out._base = None  # no gradient passes: an edit of it is none that the graph has to know of
+    return out
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 from ...autograd.modes import no_grad
 from ...ops import embedding as ops
 from ...ops.conversion import assign
-from ...ops.losses import seen
+from ...ops.extent import elements, within
 from ...tensor import Tensor, from_array
 
 
@@ -25,9 +25,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
     """
     if padding_idx is not None:
         padding_idx = _row_number(padding_idx, weight.shape[0])
-    data = seen(input)
-    if data is not None and data.dtype.kind == "i" and weight.shape:
-        ops.check_indices(data, weight.shape[0])
+    _check_rows(input, weight, IndexError)
     if max_norm is not None:
         cut_rows(weight, input, max_norm, norm_type)
     if sparse and weight.requires_grad:
@@ -35,6 +33,15 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
 
         return rows(weight, input, padding_idx, scale_grad_by_freq)
     return ops._embedding(weight, input, padding=padding_idx, by_frequency=scale_grad_by_freq)
+
+
+def _check_rows(indices: Tensor, table: Tensor, error: type[Exception]) -> None:
+    """Refuse an index that is none of the table's rows."""
+    if indices.dtype.category != 1 or not table.shape or within(indices, 0, table.shape[0] - 1):
+        return
+    data = elements(indices)
+    if data is not None:
+        ops.check_indices(data, table.shape[0], error)
 
 
 def _row_number(padding_idx: int, rows: int) -> int:
@@ -72,6 +79,7 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
     flat, bag, bags = _bags(input, offsets, include_last_offset)
     if padding_idx is not None:
         padding_idx = _row_number(padding_idx, weight.shape[0])
+    _check_rows(flat, weight, RuntimeError)
     rows = embedding(flat, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     keep = None if padding_idx is None else flat != padding_idx
     if mode == "max":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from math import log, pi
+from math import inf, log, pi
 
 from ...dispatch import recorder
 from ...dtypes import int64, uint8
 from ...ops import class_losses, losses, rules
-from ...ops.losses import seen
+from ...ops.extent import elements, within
 from ...tensor import Tensor
 from .reductions import floating, named_reduction, need_constant, reduced
 
@@ -49,7 +49,7 @@ def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, ig
 
 
 def _checked_target(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
-    """Class indices in the form of the ops; what can be seen without computing anything is checked."""
+    """Class indices in the form of the ops, checked."""
     shape = input.shape
     if not shape:
         raise ValueError("Expected 1 or more dimensions (got 0)")
@@ -59,12 +59,17 @@ def _checked_target(input: Tensor, target: Tensor, weight: Tensor | None, ignore
         target = target.squeeze(0)
     if target.dtype is uint8:
         target = target.to(int64)
-    data = seen(target)
-    if data is not None and data.dtype.kind in "iu":
-        class_losses.check_targets(data, shape[len(shape) > 1], ignore_index)
+    _check_classes(target, shape[len(shape) > 1], ignore_index)
     if weight is not None:
         need_constant("nll_loss_forward", "weight", weight)
     return target
+
+
+def _check_classes(target: Tensor, classes: int, ignore_index: int) -> None:
+    if target.dtype.category == 1 and not within(target, 0, classes - 1):
+        data = elements(target)
+        if data is not None:
+            class_losses.check_targets(data, classes, ignore_index)
 
 
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
@@ -189,18 +194,21 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
         )
     if input.dtype is not target.dtype:
         raise RuntimeError(f"binary_cross_entropy: Found dtype {target.dtype} but expected {input.dtype}")
-    _check_unit_interval(input)
+    _check_unit_interval(input, "input")
+    _check_unit_interval(target, "target")
     if weight is not None:
         need_constant("binary_cross_entropy", "weight", weight)
         weight = weight.expand(input.shape)
     return losses.binary_cross_entropy(input, target, weight, reduction=reduction)
 
 
-def _check_unit_interval(input: Tensor) -> None:
-    """Refuse what is no probability, if the values are there already; else the loss is nan."""
-    data = seen(input)
+def _check_unit_interval(x: Tensor, what: str) -> None:
+    """Refuse what is no probability."""
+    if within(x, 0, 1):
+        return
+    data = elements(x)
     if data is not None and not ((data >= 0) & (data <= 1)).all():
-        raise RuntimeError("all elements of input should be between 0 and 1")
+        raise RuntimeError(f"binary_cross_entropy: all elements of {what} should be between 0 and 1")
 
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None,
@@ -287,14 +295,12 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: 
 
 
 def _variance(input: Tensor, var: Tensor | float) -> Tensor | float:
-    """The variance in a shape that broadcasts to the input's. Negative ones are refused if they are there to be seen;
-    else the loss is nan.
-    """
+    """The variance in a shape that broadcasts to the input's. Negative ones are refused."""
     if not isinstance(var, Tensor):
         var = float(var)
         negative = var < 0
     else:
-        data = seen(var)
+        data = None if within(var, 0, inf) else elements(var)
         negative = data is not None and bool((data < 0).any())
         var = _alike(input, var)
     if negative:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...ops import losses, rules
-from ...ops.losses import check_reduction, seen
+from ...ops.extent import elements, within
+from ...ops.losses import check_reduction
 from ...ops.reduction import pairwise_distance
 from ...tensor import Tensor
 from .reductions import floating, named_reduction, need_constant, reduced
@@ -142,13 +143,21 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     return reduced(found.reshape(target.shape), reduction)
 
 
-def _class_column(target: Tensor, classes: int) -> Tensor:
+def _need_long(target: Tensor) -> None:
     if target.dtype.name != "int64":
         raise RuntimeError(f"expected scalar type Long but found {rules._cname(target.dtype)}")
-    data = seen(target)
-    if data is not None and data.size and not (data.min() >= 0 and data.max() < classes):
-        raise RuntimeError(f"target out of range: classes are 0 to {classes - 1}")
+
+
+def _class_column(target: Tensor, classes: int) -> Tensor:
+    _need_long(target)
+    _check_range("multi_margin_loss", target, 0, classes)
     return target.reshape(-1, 1)
+
+
+def _check_range(name: str, target: Tensor, least: int, classes: int) -> None:
+    data = None if within(target, least, classes - 1) else elements(target)
+    if data is not None and data.size and not (data.min() >= least and data.max() < classes):
+        raise RuntimeError(f"{name}: target is out of range: needs {least} to {classes - 1}")
 
 
 def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = None,
@@ -166,7 +175,8 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: bool | N
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
     targets = target.reshape(rows.shape)
     valid = (targets < 0).cumsum(1) == 0
-    _class_column((targets * valid).reshape(-1), rows.shape[1])
+    _need_long(target)
+    _check_range("multilabel_margin_loss", target, -1, rows.shape[1])
     where = targets * valid
     is_target = rows.new_zeros(rows.shape).scatter_add(1, where, valid.to(rows.dtype)) > 0
     gaps = 1 - rows.gather(1, where).unsqueeze(2) + rows.unsqueeze(1)
