@@ -315,6 +315,7 @@ class Author:
     def sharing(self) -> str:
         x, alone, writable = self.name(), self.alone(), self.name(self._may_be_written)
         plain = f"{x}.detach().clone(memory_format=torch.contiguous_format)"  # as PyTorch's pickles keep strides
+        whole = self.name(lambda t: not t.requires_grad) or x
         return self.pick(
             f"{self.new()} = {x}.detach()", f"{self.new()} = {x}.data", f"b = {writable}.detach().numpy(); b[...] = {self.pick(1, 2)}",
             f"b = {x}.numpy()", "b += 1", "a[...] = 7", f"{self.new()} = copy.deepcopy({x})", f"{self.new()} = copy.copy({x})",
@@ -322,7 +323,7 @@ class Author:
             f"{self.new()} = torch.as_tensor({x})", f"{self.new()}, {self.new()} = copy.deepcopy([{x}, {self.name()}])",
             f"{writable}.data.mul_(2)", f"{writable}.detach().fill_(3)", f"{alone}.detach_()", f"{self.new()} = torch.from_numpy(b)",
             f"{self.new()} = {alone}.requires_grad_().detach()", f"del {x}",
-            f"{x}.set_({self.name(lambda t: not t.requires_grad)})",
+            f"{x}.set_({whole})",
         )  # fmt: skip
 
     def gradient(self) -> str:
