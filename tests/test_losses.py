@@ -277,6 +277,8 @@ REFUSED = [
     (ValueError, "different to the input size", lambda: F.binary_cross_entropy(x23, kuai.ones(3))),
     (RuntimeError, "between 0 and 1", lambda: F.binary_cross_entropy(kuai.tensor([1.5]), kuai.tensor([1.0]))),
     (ValueError, "must be the same as input size", lambda: F.binary_cross_entropy_with_logits(x23, kuai.ones(3))),
+    (RuntimeError, "can't be cast to the desired output type Long",
+     lambda: F.binary_cross_entropy_with_logits(x23, kuai.ones(2, 3, dtype=kuai.int64))),
     (RuntimeError, "Integral", lambda: F.kl_div(t2, t2)),
     (ValueError, "negative", lambda: F.gaussian_nll_loss(x23, x23, kuai.tensor([-1.0, 1.0]))),
     (ValueError, "incorrect size", lambda: F.gaussian_nll_loss(x23, x23, kuai.ones(3))),
@@ -362,3 +364,10 @@ def test_whole_and_complex_numbers() -> None:
         compare("margin_ranking_loss", i, i.flip(0), torch.tensor([1, -1, 1]), reduction=reduction)
         compare("l1_loss", i, i.flip(0), reduction=reduction)
     compare("l1_loss", torch.randn(3, dtype=torch.complex64), torch.randn(3, dtype=torch.complex64))
+
+
+@pytest.mark.parametrize("target", ["float16", "bfloat16", "float32", "float64"])
+def test_logits_and_targets_of_different_dtypes(target):
+    """The result has the target's dtype, the gradient the input's."""
+    x = torch.randn(2, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    compare("binary_cross_entropy_with_logits", x, torch.ones(2, 3, dtype=getattr(torch, target)), rtol=1e-2)

@@ -267,6 +267,16 @@ def test_accuracy(dtype, interpreted):
     check_accuracy(RANGES, dtype)
 
 
+def test_erfinv_in_float32_is_rounded_once():
+    """Programs make initial weights of it (truncated normals), so its last bit is seen."""
+    x = np.linspace(-0.99999, 0.99999, 20001, dtype=np.float32)
+    found = kuai.erfinv(kuai.from_numpy(x))
+    assert (found == kuai.erfinv(kuai.from_numpy(x.astype(np.float64))).float()).all()
+    expected = torch.erfinv(torch.from_numpy(x)).numpy()
+    assert (found.numpy() == expected).mean() > 0.98
+    assert np.abs(found.numpy() - expected).max() <= np.spacing(np.float32(4))
+
+
 @pytest.fixture
 def compiled():
     pytest.importorskip("jax")

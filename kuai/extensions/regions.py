@@ -37,7 +37,7 @@ def _samples(start: Tensor, extent: Tensor, bins: int, ratio: int, length: int) 
     b = arange(bins, dtype=start.dtype, device=start.device)
     inner = (i + 0.5) * (size / grid)[:, None]
     at = start[:, None, None] + b[:, None] * size[:, None, None] + inner[:, None, :]
-    counts = (i < grid[:, None])[:, None, :] & (at >= -1) & (at <= length)
+    counts = ((i < grid[:, None])[:, None, :] & (at >= -1) & (at <= length)).to(at.dtype)
     at = at.clamp(min=0)
     low = at.floor().clamp(max=length - 1)
     right = where(low < length - 1, at - low, 0.0) * counts

@@ -29,15 +29,13 @@ def _define(schema: str, kernel: Callable, key: str = "CompositeExplicitAutograd
     _library.impl(schema.partition("(")[0], kernel, key)
 
 
-def _like(grad: Tensor, *shape: int) -> Tensor:
-    return zeros(shape, dtype=grad.dtype, device=grad.device, requires_grad=True)
-
-
 def _pulled(pool: Callable, grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The cotangent of a pooling's input: the pooling is linear in it, so any input will do."""
+    x = zeros(shape, dtype=grad.dtype, device=grad.device)
+    if grad.numel() == 0:
+        return x
     with enable_grad():
-        x = _like(grad, *shape)
-        return gradients(pool(x), x, grad)[0]
+        return gradients(pool(x.requires_grad_()), x, grad)[0]
 
 
 def _roi_align_backward(grad, rois, spatial_scale, pooled_height, pooled_width, batch_size, channels, height, width,

@@ -226,7 +226,13 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
     for name, given in (("weight", weight), ("pos_weight", pos_weight)):
         if given is not None:
             need_constant("binary_cross_entropy_with_logits", name, given)
-    return losses.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction=reduction)
+    if target.dtype.category != 2:
+        raise RuntimeError(
+            f"binary_cross_entropy_with_logits: result type {rules._cname(input.dtype)} can't be cast to the desired output type "
+            f"{rules._cname(target.dtype)}, the target's; make the target floating-point, target.float()"
+        )
+    loss = losses.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction=reduction)
+    return loss if loss.dtype is target.dtype else loss.to(target.dtype)  # PyTorch computes it in place of 1 - target
 
 
 def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,

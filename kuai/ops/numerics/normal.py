@@ -97,9 +97,11 @@ def _inverse(xp, y, w):
 
 @blockwise
 def erfinv(xp, y):
-    found = _inverse(xp, y, -xp.log((1 - y) * (1 + y)))
-    found = xp.where(xp.abs(y) == 1, xp.copysign(xp.inf, y), found)
-    return xp.where(xp.abs(y) > 1, xp.nan, found)
+    """In float64 and rounded once, as PyTorch's is to half a unit in the last place: initial weights are made of it."""
+    wide = y.astype(xp.float64)
+    found = _inverse(xp, wide, -xp.log((1 - wide) * (1 + wide)))
+    found = xp.where(xp.abs(wide) == 1, xp.copysign(xp.inf, wide), found)
+    return xp.where(xp.abs(wide) > 1, xp.nan, found).astype(y.dtype)
 
 
 @blockwise
