@@ -57,9 +57,17 @@ FUNCTIONS = {
     **dict.fromkeys(("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"), "ops.sampling"),
     **dict.fromkeys(
         "batch_norm instance_norm layer_norm group_norm native_batch_norm native_layer_norm native_group_norm convolution "
-        "conv_tbc adaptive_max_pool1d affine_grid_generator".split(),
+        "conv_tbc adaptive_max_pool1d affine_grid_generator _native_batch_norm_legit _batch_norm_with_update".split(),
         "ops.native",
     ),
+    **dict.fromkeys(
+        "_softmax _log_softmax _safe_softmax _softmax_backward_data _log_softmax_backward_data _chunk_cat _unsafe_masked_index "
+        "_unsafe_masked_index_put_accumulate".split(),
+        "ops.inner",
+    ),
+    "hash_tensor": "ops.reduction",
+    "segment_reduce": "ops.segments",
+    **dict.fromkeys(("_scaled_mm", "_scaled_mm_v2"), "ops.scaled"),
     **dict.fromkeys(
         "_assert _check _check_with _check_value _check_index _check_type _check_not_implemented".split(),
         "checks",
@@ -81,6 +89,7 @@ FUNCTIONS = {
 
 # Private functions of PyTorch's that its own programs call.
 RENAMED = {
+    "_segment_reduce": ("ops.segments", "segment_reduce"),
     "_standard_gamma": ("ops.gammas", "standard_gamma"),
     "_standard_gamma_grad": ("ops.gammas", "standard_gamma_grad"),
     "_sample_dirichlet": ("ops.gammas", "sample_dirichlet"),

@@ -19,9 +19,11 @@ def families() -> list[ModuleType]:
 
 
 def __getattr__(name: str) -> object:
-    """The operators registered in a namespace, ``torch.ops.mine``, and what loads libraries of them."""
+    """The operators of a namespace: ``torch.ops.aten`` has PyTorch's, ``torch.ops.mine`` what is registered; what loads libraries."""
     if name in ("load_library", "loaded_libraries"):
         return getattr(import_module(f"{__name__}.operators"), name)
+    if name == "aten":
+        return import_module("kuai.aten")
     operators = sys.modules.get(f"{__name__}.operators")
     if operators is None or not operators.has_namespace(name):
         raise AttributeError(f"torch.ops has no operators in a namespace {name!r}")

@@ -127,7 +127,13 @@ def _copying_all(split: Callable, name: str, example: str, gives: str) -> Callab
     return _named(copy, name, example, gives)
 
 
-def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
+def slice_(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
+    """A view of every ``step``-th place of a dimension, from start up to but not including end (``torch.ops.aten.slice``).
+
+    >>> import kuai as torch
+    >>> torch.ops.aten.slice(torch.arange(6), 0, 1, 5, 2)
+    tensor([1, 3])
+    """
     place, spec = piece_place(input, *slice_bounds(input, dim, start, end, step), step)
     return slicing.view(input, place, spec=spec)
 
@@ -150,7 +156,7 @@ expand_copy = _copying(views.expand, "expand_copy", "x[:1], (3,)", "tensor([0, 0
 narrow_copy = _copying(_narrow, "narrow_copy", "x, 0, 1, 2", "tensor([1, 2])")
 permute_copy = _copying(views.permute, "permute_copy", "x, (0,)", "tensor([0, 1, 2, 3])")
 select_copy = _copying(views.select, "select_copy", "x, 0, 1", "tensor(1)")
-slice_copy = _copying(_slice, "slice_copy", "x, 0, 0, 4, 2", "tensor([0, 2])")
+slice_copy = _copying(slice_, "slice_copy", "x, 0, 0, 4, 2", "tensor([0, 2])")
 squeeze_copy = _copying(views.squeeze, "squeeze_copy", "x[:1]", "tensor(0)")
 t_copy = _copying(views.t, "t_copy", "x", "tensor([0, 1, 2, 3])")
 transpose_copy = _copying(views.transpose, "transpose_copy", "x[:2][None], 0, 1", "tensor([[0],\n            [1]])")

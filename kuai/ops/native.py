@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .. import dtypes
 from ..tensor import Tensor
 from . import adaptive_pooling, normalization, sampling
 from . import convolution as convolutions
@@ -80,6 +81,33 @@ def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None,
     else:
         found = (made, input.new_empty(0), input.new_empty(0))
     return found if out is None else tuple(map(write_out, out, found))  # type: ignore[return-value]
+
+
+def _native_batch_norm_legit(input: Tensor, weight: Tensor | None, bias: Tensor | None, *args: object,
+                             out: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """`native_batch_norm`; without running statistics too, ``(input, weight, bias, training, momentum, eps)``.
+
+    >>> import kuai as torch
+    >>> torch._native_batch_norm_legit(torch.tensor([[1.], [3.]]), None, None, True, 0.1, 1e-5)[1]
+    tensor([2.])
+    """
+    statistics = () if len(args) == 5 else (None, None)
+    return native_batch_norm(input, weight, bias, *statistics, *args, out=out)  # type: ignore[arg-type]
+
+
+def _batch_norm_with_update(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor,
+                            running_var: Tensor, momentum: float, eps: float, *,
+                            out: Sequence[Tensor] | None = None) -> tuple[Tensor, ...]:  # fmt: skip
+    """`native_batch_norm` in training, and room that only some devices use (``torch._batch_norm_with_update``).
+
+    >>> import kuai as torch
+    >>> mean = torch.zeros(1)
+    >>> torch._batch_norm_with_update(torch.tensor([[1.], [3.]]), None, None, mean, torch.ones(1), 0.1, 1e-5)[1], mean
+    (tensor([2.]), tensor([0.2000]))
+    """
+    made = native_batch_norm(input, weight, bias, running_mean, running_var, True, momentum, eps)
+    found = (*made, input.detach().new_empty(0, dtype=dtypes.uint8))
+    return found if out is None else tuple(map(write_out, out, found))
 
 
 def native_layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None,

@@ -433,6 +433,38 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     return vector_norm(input.index_select(0, first) - input.index_select(0, second), p, -1)
 
 
+# ---- hashes ----------------------------------------------------------------------------------------------------------
+
+
+def _hash_rule(op: Op, avals: Sequence, *, dim: tuple[int, ...], keepdim: bool) -> tuple:
+    x = avals[0]
+    if x.dtype.is_complex:
+        raise NotImplementedError(f'"hash_tensor" not implemented for \'{rules._cname(x.dtype)}\'')
+    computed = dtypes.float64 if x.dtype.is_floating_point else dtypes.uint64
+    return Aval(rules.reduced_shape(x.shape, dim, keepdim), dtypes.uint64, x.device), computed
+
+
+@op(shape=_hash_rule, vjp=None, name="hash_tensor")
+def _hash(xp, x, *, dim, keepdim):
+    return xp.bitwise_xor.reduce(x.view(np.uint64), axis=dim, keepdims=keepdim)
+
+
+def hash_tensor(input: Tensor, dim: int | Sequence[int] = (), *, keepdim: bool = False, mode: int = 0,
+                out: Tensor | None = None) -> Tensor:  # fmt: skip
+    """The exclusive or of the elements as 64 bits, those of float64 for floats; along all dimensions for () (``torch.hash_tensor``).
+
+    >>> import kuai as torch
+    >>> torch.hash_tensor(torch.tensor([1, 2, 4]))
+    tensor(7, dtype=torch.uint64)
+    """
+    if mode != 0:
+        raise RuntimeError(f"hash_tensor: Unknown hash mode {mode}; only 0, the exclusive or, is there")
+    given = (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = tuple(rules.normalize_dim(d, input.ndim) for d in given) if input.ndim else ()
+    made = _hash(input, dim=dims or tuple(range(input.ndim)), keepdim=keepdim)
+    return made if out is None else write_out(out, made)
+
+
 METHODS = ("sum", "mean", "sum_to_size", "nansum", "nanmean", "prod", "any", "all", "count_nonzero", "norm",
-           "renorm", "dist")  # fmt: skip
+           "renorm", "dist", "hash_tensor")  # fmt: skip
 INPLACE = ("renorm",)

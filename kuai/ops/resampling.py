@@ -124,8 +124,13 @@ def interpolate(input: Tensor, size: object = None, scale_factor: object = None,
     if mode == "area":
         return AVERAGES[len(sizes) - 1](input, after)
     name = ("antialiased " if antialias else "") + KIND.get(mode, mode)
-    axes = tuple(Axis(name, n, m, s, bool(align_corners)) for n, m, s in zip(sizes, after, scales))
-    if input.dtype is uint8 and mode in KIND:
+    return resized(input, name, after, scales, bool(align_corners))
+
+
+def resized(input: Tensor, name: str, after: Sequence[int], scales: Sequence[float], align: bool) -> Tensor:
+    """The input in other sizes by a kind of resampling; a factor of 0 stands for the quotient of the sizes."""
+    axes = tuple(Axis(name, n, m, s, align) for n, m, s in zip(input.shape[2:], after, scales))
+    if input.dtype is uint8 and "nearest" not in name:
         return _resample_bytes(input, axes=axes)
     return resample(input, axes)
 

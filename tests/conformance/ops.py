@@ -270,6 +270,8 @@ def function(entry) -> Callable:  # type: ignore[no-untyped-def]
     fn = entry.op
     if _is_of_the_tables(fn):
         return oracle.rebind(fn)
+    if isinstance(fn, (torch._ops.OpOverload, torch._ops.OpOverloadPacket)):
+        return oracle.lookup(f"ops.{fn}")  # type: ignore[return-value]
     name = getattr(fn, "__name__", "")
     if fn is getattr(torch.Tensor, name, None):
         return oracle.lookup(f"Tensor.{name}")  # type: ignore[return-value]
