@@ -1,4 +1,4 @@
-"""Stand-ins for packages that d2l.torch imports at its top and that nothing here needs: plots, images, downloads.
+"""Stand-ins for packages that published programs import at their top and that nothing here needs: plots, images, downloads.
 
 They only let the import statement pass; no number of the program comes from them.
 """
@@ -10,7 +10,8 @@ from types import ModuleType
 from unittest.mock import MagicMock
 
 NAMES = ["torchvision", "PIL", "pandas", "requests", "IPython", "matplotlib", "matplotlib.pyplot", "matplotlib_inline"]
-NAMES += ["scipy", "scipy.spatial"]
+NAMES += ["scipy", "scipy.spatial", "scipy.ndimage", "scipy.ndimage.morphology", "librosa", "webrtcvad"]
+NAMES += ["requests.adapters", "torchvision.transforms", "torchvision.ops", "torchvision.ops.boxes"]
 
 
 class Standin(ModuleType):
