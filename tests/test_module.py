@@ -4,8 +4,8 @@ import copy
 import gc
 import pickle
 import sys
-import warnings
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -722,12 +722,30 @@ def test_an_error_that_is_handled_inside_starts_anew():
     assert "inner" not in str(error)
 
 
-def test_unregistered_modules_and_parameters_warn_at_once():
-    class Lost(nn.Module):
-        def __init__(self, value):
-            super().__init__()
-            self.layers = value
+class Lost(nn.Module):
+    """A module that keeps a value as a plain attribute."""
 
+    def __init__(self, value):
+        super().__init__()
+        self.layers = value
+
+    def forward(self, x):
+        return x
+
+
+USES = {
+    "call": lambda net: net(kuai.ones(1)),
+    "parameters": lambda net: list(net.parameters()),
+    "buffers": lambda net: list(net.buffers()),
+    "state_dict": lambda net: net.state_dict(),
+    "to": lambda net: net.to("cpu"),
+    "optimizer": lambda net: kuai.optim.SGD([{"params": net.parameters()}, {"params": [kuai.ones(1, requires_grad=True)]}]),
+    "inside another": lambda net: list(nn.Sequential(nn.Sequential(net)).parameters()),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_what_is_not_registered_is_said_before_it_matters(use):
     layer = nn.Linear(1, 1)
     for value, container in (
         ([layer], "nn.ModuleList"),
@@ -736,22 +754,48 @@ def test_unregistered_modules_and_parameters_warn_at_once():
         ([layer.weight], "nn.ParameterList"),
         ({"a": layer.weight}, "nn.ParameterDict"),
     ):
-        with pytest.warns(UserWarning, match=rf"Lost\.layers is a \w+ that holds .*{container}\(layers\)"):
-            Lost(value)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        Lost([])
-        Lost([1, "a", kuai.ones(1)])
-        Lost(nn.ModuleList([layer]))
-        known = nn.Sequential(layer)
-        known.order = [layer]
-        known.flat = [layer.weight]
+        net = Lost(value)
+        with pytest.warns(UserWarning, match=rf"Lost\.layers is a \w+ that holds .*{container}\(layers\)") as seen:
+            use(net)
+        assert len(seen) == 1
+        use(net)  # once is enough
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_what_is_registered_in_time_is_not_said(use):
+    layer = nn.Linear(1, 1)
+    for value in ([], (), {}, [1, "a", kuai.ones(1)], (3, 3), nn.ModuleList([layer])):
+        use(Lost(value))
+    known = nn.Sequential(layer)
+    known.order, known.flat = [layer], [layer.weight]
+    use(known)
+    later = Lost({"net": layer})
+    later.net = layer
+    use(later)
+    replaced = Lost([layer])
+    replaced.layers = nn.ModuleList(replaced.layers)
+    use(replaced)
+
+
+def test_what_is_registered_elsewhere_in_the_network_is_not_said():
+    layer = nn.Linear(1, 1)
+    list(nn.Sequential(Lost([layer]), layer).parameters())
+
+
+def test_a_list_that_is_filled_later_is_said():
+    net = Lost([])
+    net.layers.append(nn.ReLU())
+    with pytest.warns(UserWarning, match=r"holds ReLU at \[0\]"):
+        net(kuai.ones(1))
+    assert "_hooked" not in vars(net)
 
 
 def test_the_warning_points_at_the_assignment():
+    net = nn.Module()
+    net.layers = [nn.ReLU()]
     with pytest.warns(UserWarning) as seen:
-        nn.Module().layers = [nn.ReLU()]
-    assert seen[0].filename == __file__
+        net.state_dict()
+    assert seen[0].filename == __file__ and "net.layers = [" in Path(__file__).read_text().splitlines()[seen[0].lineno - 1]
 
 
 def test_loading_writes_nothing_unless_all_fits():

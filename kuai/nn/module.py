@@ -12,7 +12,8 @@ from ..dtypes import as_dtype
 from ..ops.conversion import _target
 from ..ops.creation import empty_like
 from ..tensor import Tensor
-from .module_errors import add_path, typename, warn_unregistered
+from . import unregistered
+from .module_errors import add_path, typename
 from .module_hooks import Hooked, call_with_hooks, registered
 from .module_hooks import register_module_backward_hook as register_module_backward_hook
 from .module_hooks import register_module_buffer_registration_hook as register_module_buffer_registration_hook
@@ -111,8 +112,8 @@ class Module(Hooked, Saved):
         elif name in self._buffers or (isinstance(value, Tensor) and getattr(value, "_is_buffer", False)):
             self._set_buffer(name, value)
         else:
-            if isinstance(value, (list, tuple, dict)) and value:
-                warn_unregistered(self, name, value)
+            if isinstance(value, (list, tuple, dict)):
+                unregistered.note(self, name, value)
             _set(self, name, value)
 
     def _set_none(self, name: str, value: object, table: dict, what: str) -> None:
@@ -357,6 +358,7 @@ class Module(Hooked, Saved):
 
     def _named_members(self, get_members_fn: Callable[[Module], Iterable], prefix: str = "", recurse: bool = True,
                        remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:  # fmt: skip
+        unregistered.check(self)
         seen = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
@@ -425,6 +427,7 @@ class Module(Hooked, Saved):
 
     def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Module:
         """Replace what the parameters, their gradients and the buffers hold. The parameters stay the same objects."""
+        unregistered.check(self)
         if recurse:
             for module in self.children():
                 module._apply(fn)

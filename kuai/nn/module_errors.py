@@ -1,15 +1,11 @@
-"""What modules say when something is wrong: the path of the layer that failed, and what was not registered."""
+"""What modules say when something is wrong: the path of the layer that failed."""
 
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Iterable
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..tensor import Tensor
-from .parameter import Parameter
 
 if TYPE_CHECKING:
     from .module import Module
@@ -64,37 +60,3 @@ def _name_inside(outer: Module, inner: Module) -> str:
         if module is inner:
             return name
     return type(inner).__name__
-
-
-# ---- what was not registered -----------------------------------------------------------------------------------------
-
-
-def warn_unregistered(owner: Module, name: str, values: list | tuple | dict) -> None:
-    """Warn of modules or parameters in a plain list, tuple or dictionary: they would be neither trained nor saved."""
-    items: Iterable = values.items() if isinstance(values, dict) else enumerate(values)
-    for key, value in islice(items, 1000):
-        if _is_own(value) and not _is_known(owner, value):
-            _warn(owner, name, type(values).__name__, key, value)
-            return
-
-
-def _is_own(value: object) -> bool:
-    from .module import Module
-
-    return isinstance(value, (Module, Parameter))
-
-
-def _is_known(owner: Module, value: object) -> bool:
-    known = owner.parameters() if isinstance(value, Parameter) else owner.modules()
-    return any(value is k for k in known)
-
-
-def _warn(owner: Module, name: str, kind: str, key: object, value: object) -> None:
-    what = "Parameter" if isinstance(value, Parameter) else "Module"
-    container = f"nn.{what}Dict" if kind == "dict" else f"nn.{what}List"
-    warnings.warn(
-        f"{type(owner).__name__}.{name} is a {kind} that holds {type(value).__name__} at [{key!r}], which is not registered by "
-        f"that: parameters(), to() and state_dict() do not see it. Make it {container}({name}), or register it under a name of "
-        "its own before.",
-        stacklevel=4,
-    )

@@ -12,11 +12,13 @@ from ..autograd.hooks import RemovableHandle
 from ..engine.program import Aval
 from ..engine.trace import current
 from ..tensor import Tensor
+from . import unregistered
 
 if TYPE_CHECKING:
     from .module import Module
 
 _NONE: dict = {}
+_ON_CALL = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
 class Table:
@@ -241,7 +243,10 @@ def _hooks(module: Module, name: str) -> Sequence[tuple[int, Callable, dict]]:
 
 
 def call_with_hooks(module: Module, args: tuple, kwargs: dict) -> object:
-    """Call a module that has hooks, or while there are hooks of all modules."""
+    """Call a module that has hooks or lists to look at, or while there are hooks of all modules."""
+    unregistered.check(module)
+    if not any(table in module.__dict__ for table in _ON_CALL):
+        module.__dict__.pop("_hooked", None)  # it was set for the check alone
     if not any(GLOBAL.values()):
         Hooked._hooked = False  # the last of them is gone: calls are short again
     called: set[int] = set()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..autograd.hooks import RemovableHandle
 from ..autograd.modes import no_grad
 from ..tensor import Tensor
+from . import unregistered
 from .module_hooks import Table, add
 from .nearest import hints
 from .parameter import Parameter, is_lazy
@@ -86,6 +87,7 @@ class Saved:
         return self._fill(destination, prefix, keep_vars)
 
     def _fill(self, destination: dict, prefix: str, keep_vars: bool) -> dict:
+        unregistered.check(self)  # type: ignore[arg-type]
         local_metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
             destination._metadata[prefix[:-1]] = local_metadata
