@@ -98,3 +98,17 @@ def test_scales_of_blocks_are_refused():
     one = kuai.ones(1)
     with pytest.raises(NotImplementedError, match="recipe"):
         kuai._scaled_mm_v2(f, f.t(), [one], [3], [0], [one], [3], [0])
+
+
+def test_jiterator_says_what_is_missing(monkeypatch):
+    from kuai.cuda import jiterator
+
+    code = "template <typename T> T twice(T x) { return x + x; }"
+    for make in (jiterator._create_jit_fn, torch.cuda.jiterator._create_jit_fn):
+        with pytest.raises(Exception, match="Couldn't parse code"):
+            make("T twice(T x)")
+        with pytest.raises(AssertionError, match="only supported on CUDA"):
+            make(code)(1)
+    monkeypatch.setattr(jiterator, "is_available", lambda: True)
+    with pytest.raises(NotImplementedError, match="twice"):
+        jiterator._create_jit_fn(code)(kuai.ones(1))

@@ -182,6 +182,6 @@ def __getattr__(name: str) -> object:
 
     if name in _STREAMS:
         return getattr(import_module("kuai.cuda.streams"), name)
-    if name in ("amp", "streams"):
+    if name in ("amp", "jiterator", "streams"):
         return import_module(f"kuai.cuda.{name}")
     raise AttributeError(f"module 'torch.cuda' has no attribute {name!r}")

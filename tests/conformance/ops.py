@@ -272,6 +272,9 @@ def function(entry) -> Callable:  # type: ignore[no-untyped-def]
         return oracle.rebind(fn)
     if isinstance(fn, (torch._ops.OpOverload, torch._ops.OpOverloadPacket)):
         return oracle.lookup(f"ops.{fn}")  # type: ignore[return-value]
+    if isinstance(fn, torch.cuda.jiterator._JittedFunction):
+        made = kuai.cuda.jiterator._JittedFunction
+        return made(fn.code_string, fn.return_by_ref, fn.num_outputs, **fn.kwargs_dict)
     name = getattr(fn, "__name__", "")
     if fn is getattr(torch.Tensor, name, None):
         return oracle.lookup(f"Tensor.{name}")  # type: ignore[return-value]
