@@ -43,6 +43,10 @@ FUNCTIONS = {
     **dict.fromkeys(("save", "load"), "files"),
     **dict.fromkeys(("compile",), "compiler"),
     **dict.fromkeys(("sparse_coo_tensor",), "sparse.coo"),
+    **dict.fromkeys(
+        "sparse_compressed_tensor sparse_csr_tensor sparse_csc_tensor sparse_bsr_tensor sparse_bsc_tensor".split(),
+        "sparse.compressing",
+    ),
     **dict.fromkeys(("smm", "sspaddmm", "hspmm", "hsmm"), "sparse.functions"),
     **dict.fromkeys(("spmm", "dsmm"), "ops.matrix"),
     **dict.fromkeys(("vmap",), "func"),

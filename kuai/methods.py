@@ -288,6 +288,8 @@ OWN = {
 # Methods of sparse tensors, by the module of `sparse` that has them: it is imported when one is called.
 SPARSE = {
     "functions": "smm sspaddmm",
+    "compressing": "crow_indices col_indices ccol_indices row_indices to_sparse_coo to_sparse_csr to_sparse_csc to_sparse_bsr "
+                   "to_sparse_bsc",
     "coo": "indices values _indices _values sparse_dim dense_dim coalesce is_coalesced to_dense to_sparse sparse_mask "
            "sparse_resize_ sparse_resize_and_clear_ resize_as_sparse_",
 }  # fmt: skip

@@ -22,7 +22,7 @@ h = C(T([[0, 1]]), T([[1., 2.], [3., 4.]]), (2, 2))
 
 def each(calls):
     """A program that tries one call after the other and prints what becomes of it."""
-    return HEAD + "".join(f"attempt(lambda: {call.strip()})\n" for call in calls.strip().splitlines())
+    return HEAD + "".join(f"attempt(lambda: ({call.strip()}))\n" for call in calls.strip().splitlines())
 
 
 def refused(calls):
@@ -152,7 +152,7 @@ def test_arithmetic():
         c + C(T([[0, 1], [0, 2]]), T([7., 8.]), (2, 3))
         c.add(C(T([[0, 1], [0, 2]]), T([7., 8.]), (2, 3)), alpha=3)
         (s + C(T([[0], [0]]), T([7.]), (2, 3))).coalesce()
-        d + s, d - s, torch.add(d, s, alpha=2), d.double() + s, s.double() + c
+        d + s, d - s, torch.add(d, s, alpha=2), d.double() + s, (s.double() + c).coalesce()
         h + h, h * h, h * 3, h.to_dense() + h
         s * d, d * s, s * torch.ones(3), s * torch.ones(2, 1), h * torch.ones(2)
         s * s, c * c, c * C(T([[0, 1], [0, 2]]), T([7., 8.]), (2, 3)), s * C(T([[0], [0]]), T([7.]), (2, 3))

@@ -9,7 +9,8 @@ tensor([[0., 2.],
 
 from .checks import check_sparse_tensor_invariants as check_sparse_tensor_invariants
 from .functions import addmm, log_softmax, mm, softmax, spdiags, sum
+from .sampling import sampled_addmm
 from .typed import make as _make
 
 globals().update(_make())
-__all__ = ["addmm", "check_sparse_tensor_invariants", "log_softmax", "mm", "softmax", "spdiags", "sum"]
+__all__ = ["addmm", "check_sparse_tensor_invariants", "log_softmax", "mm", "sampled_addmm", "softmax", "spdiags", "sum"]

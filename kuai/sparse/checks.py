@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..layouts import strided
+from ..layouts import layout, strided
 from ..tensor import Tensor
+from .compressed import Compressed
 from .pattern import Pattern
 
 
@@ -108,6 +109,43 @@ def need_shape(indices: Tensor, values: Tensor, size: Sequence[int]) -> None:
     expected = [values.shape[0], *size[sparse_dim:]]
     if list(values.shape) != expected:
         raise RuntimeError(f"values has incorrect size, expected {expected}, got {list(values.shape)}")
+
+
+def need_compressed(begins: Tensor, others: Tensor, values: Tensor, layout: layout) -> None:
+    """RuntimeError for parts of a compressed tensor whose numbers of dimensions do not go together."""
+    blocks = 2 if layout.name in ("sparse_bsr", "sparse_bsc") else 0
+    for x, what in ((begins, "compressed_indices"), (others, "plain_indices"), (values, "values")):
+        if x.layout is not strided:  # type: ignore[comparison-overlap]
+            raise RuntimeError(f"expected {what} to be a strided tensor, but got one of layout {layout_name(x)}")
+        if not x.ndim:
+            raise RuntimeError(f"{what} must have dimensionality > 0, but got a scalar")
+    if begins.ndim != others.ndim or values.ndim < others.ndim + blocks:
+        raise RuntimeError(
+            f"compressed_indices, plain_indices and values of a {layout} tensor have {begins.ndim}, {others.ndim} and "
+            f"{values.ndim} dimensions, which do not go together"
+        )
+
+
+def need_consistent(p: Compressed, values: Tensor) -> None:
+    """RuntimeError for a compressed pattern that is none, or does not fit the values."""
+    first, second = p.names()
+    begins, others, n = p.begins._array(), p.others._array(), len(p.batch)
+    length, bound = [m // b for m, b in zip(p.shape[n : n + 2], p.block or (1, 1))][:: 1 if p.by_rows else -1]
+    counts = np.diff(begins, axis=-1)
+    wrong = {
+        f"{first}.shape[-1] == {length} + 1": begins.shape[-1] != length + 1,
+        f"{second}.shape[-1] == values.shape[{n}]": values.shape[n] != p.count,
+        f"{first}[..., 0] == 0": bool((begins[..., :1] != 0).any()),
+        f"{first}[..., -1] == nnz": bool((begins[..., -1:] != p.count).any()),
+        f"0 <= {first}[..., 1:] - {first}[..., :-1] <= {bound}": bool(((counts < 0) | (counts > bound)).any()),
+        f"0 <= {second} < {bound}": bool(((others < 0) | (others >= bound)).any()),
+        f"the shape {list(p.shape)} begins with the batch's": tuple(p.shape[:n]) != tuple(p.batch),
+    }
+    for rule, broken in wrong.items():
+        if broken:
+            raise RuntimeError(f"`{rule}` is not satisfied.")
+    if not p.grid.sorted and p.by_rows:
+        raise RuntimeError(f"`{second}` must be sorted and distinct along each row")
 
 
 def need_within(pattern: Pattern) -> None:

@@ -17,6 +17,7 @@ from ..tensor import Tensor, from_array
 from . import checks, storage
 from .pattern import Pattern, nothing
 from .storage import (
+    any_sparse,
     at_pattern,
     build,
     coalesced,
@@ -103,6 +104,10 @@ def _extent(indices: Tensor) -> list[int]:
 def empty(shape: Sequence[int], dtype: object = None, device: object = None, sparse_dim: int | None = None,
           layout: layout = sparse_coo) -> Tensor:  # fmt: skip
     """A sparse tensor of no values."""
+    if layout is not sparse_coo:
+        from .compressing import empty as empty_compressed
+
+        return empty_compressed(shape, dtype, device, layout)  # type: ignore[arg-type]
     sparse_dim = len(shape) if sparse_dim is None else sparse_dim
     d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     values = zeros((0, *shape[sparse_dim:]), dtype=d, device=device)
@@ -135,8 +140,9 @@ def indices(self: Tensor) -> Tensor:
 
 
 def values(self: Tensor) -> Tensor:
-    """The values of a coalesced sparse tensor, on its memory and on the graph (``torch.Tensor.values``)."""
-    need_sparse(self, "values")
+    """The values of a coalesced or compressed sparse tensor, on its memory and on the graph (``torch.Tensor.values``)."""
+    if not any_sparse(self):
+        raise RuntimeError("values expected sparse tensor layout but got Strided")
     _need_coalesced(self, "values")
     return shared_values(self)
 
@@ -154,23 +160,25 @@ def _indices(self: Tensor) -> Tensor:
 
 def _values(self: Tensor) -> Tensor:
     """The values of a sparse tensor, coalesced or not, outside the graph (``torch.Tensor._values``)."""
-    need_backend(self, "_values")
+    if not any_sparse(self):
+        need_backend(self, "_values")
     return self._storage.values._alias()  # type: ignore[union-attr]
 
 
 def sparse_dim(self: Tensor) -> int:
     """How many dimensions have indices (``torch.Tensor.sparse_dim``)."""
-    return pattern_of(self).sparse_dim if is_sparse(self) else 0
+    return pattern_of(self).sparse_dim if is_sparse(self) else 2 if any_sparse(self) else 0
 
 
 def dense_dim(self: Tensor) -> int:
     """How many dimensions the values have beside the first (``torch.Tensor.dense_dim``)."""
-    return self.ndim - sparse_dim(self)
+    return len(pattern_of(self).rest) if any_sparse(self) else self.ndim
 
 
 def nnz(self: Tensor) -> int:
     """How many values there are (``torch.Tensor._nnz``)."""
-    need_backend(self, "_nnz")
+    if not any_sparse(self):
+        need_backend(self, "_nnz")
     return pattern_of(self).count
 
 
@@ -210,12 +218,14 @@ def to_dense(self: Tensor, dtype: object = None, *, masked_grad: bool = True) ->
     >>> torch.sparse_coo_tensor([[1]], [2.0], (3,)).to_dense()
     tensor([0., 2., 0.])
     """
-    if not is_sparse(self):
+    if not any_sparse(self):
         return self if dtype is None else to_dtype(self, dtypes.as_dtype(dtype))
     if dtype is not None:
         raise RuntimeError("dtype argument is not supported by sparse_to_dense; use to_dense().to(dtype)")
     if masked_grad:
         return storage.to_dense(self)
+    if not is_sparse(self):
+        return to_dense(storage.in_coordinates(self), masked_grad=False)
     sparse_dim = pattern_of(self).sparse_dim
     return on_graph(storage.to_dense(self.detach()), "ToDenseBackward0", lambda g: to_sparse(g, sparse_dim), self)
 
@@ -234,16 +244,19 @@ def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: layout | N
         raise TypeError("to_sparse(): takes sparse_dim or layout, not both")
     if layout in (None, sparse_coo):
         return _to_coo(self, sparse_dim)
-    raise NotImplementedError(f"to_sparse: the layout {layout} is not written yet")
+    from .compressing import convert
+
+    return convert(self, layout, blocksize, dense_dim)  # type: ignore[arg-type]
 
 
 def _to_coo(x: Tensor, sparse_dim: int | None) -> Tensor:
-    if is_sparse(x):
-        if sparse_dim not in (None, pattern_of(x).sparse_dim):
+    if any_sparse(x):
+        if sparse_dim not in (None, x.sparse_dim()):
             raise RuntimeError(
-                "to_sparse: conversion from Sparse to Sparse with sparse_dim argument !=self.sparse_dim() is not supported"
+                f"to_sparse: conversion from {checks.layout_name(x)} to Sparse with sparse_dim argument !=self.sparse_dim() is "
+                "not supported"
             )
-        return x
+        return storage.in_coordinates(x)
     sparse_dim = x.ndim if sparse_dim is None else sparse_dim
     if sparse_dim == 0 and x.ndim:
         raise RuntimeError("dense_to_sparse: sparse_dim argument must be in >0 when self.dim()>0")
@@ -267,7 +280,7 @@ def taken(x: Tensor, pattern: Pattern, name: str) -> Tensor:
     if is_sparse(x):
         return build(pattern, at_pattern(x, pattern), name)
     made = build(pattern, at_pattern(x.detach(), pattern))
-    return on_graph(made, name, lambda g: storage.to_dense(g) if is_sparse(g) else g, x)
+    return on_graph(made, name, lambda g: storage.to_dense(g) if any_sparse(g) else g, x)
 
 
 def sparse_mask(self: Tensor, mask: Tensor) -> Tensor:
@@ -277,7 +290,8 @@ def sparse_mask(self: Tensor, mask: Tensor) -> Tensor:
     >>> torch.tensor([1., 2., 3.]).sparse_mask(torch.sparse_coo_tensor([[2]], [1.0], (3,))).to_dense()
     tensor([0., 0., 3.])
     """
-    need_backend(mask, "sparse_mask")
+    if not any_sparse(mask):
+        need_backend(mask, "sparse_mask")
     if self.shape != mask.shape:
         raise RuntimeError(
             f"sparse_mask(): operands have incompatible sizes; self has size {list(self.shape)} but mask has size "

@@ -148,7 +148,7 @@ def _where_sparse(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _intersection(x: Tensor, y: Tensor) -> Tensor:
-    """Two sparse tensors' product: in the pattern of one of them, where the other has values too."""
+    """Two sparse tensors' product: in the pattern of one of them; of coalesced ones, where the other has values too."""
     a, b = pattern_of(x), pattern_of(y)
     if a.sparse_dim != b.sparse_dim or a.lengths != b.lengths or x.ndim != y.ndim:
         raise RuntimeError(
@@ -160,7 +160,7 @@ def _intersection(x: Tensor, y: Tensor) -> Tensor:
     if (a.coalesced, a.count) < (b.coalesced, b.count):
         x, y, a, b = y, x, b, a
     place, there = a.unique.find(b.keys)
-    chosen = np.flatnonzero(there)
+    chosen = np.flatnonzero(there) if a.coalesced and b.coalesced else np.arange(b.count)
     other = picked(values_of(coalesced(x)), place[chosen], there[chosen])
     own = take_at(values_of(y), from_array(chosen, y.device), dim=0, count=1, wrap=False)
     values = own * other

@@ -12,7 +12,7 @@ from importlib import import_module
 from ..engine.program import Op
 from ..tensor import Tensor
 from .checks import layout_name
-from .storage import build, coalesced, pattern_of, values_of
+from .storage import any_sparse, build, coalesced, is_sparse, pattern_of, values_of
 
 FAMILIES = ("elementwise", "shape", "products", "reductions")
 FORMS: dict[str, Callable] = {}
@@ -40,6 +40,10 @@ def record(op: Op, static: tuple | None, operands: tuple) -> object:
     """Record an op that has a sparse operand; NotImplementedError if it has no form for those."""
     found = _forms().get(op.name)
     named = dict(zip(op.statics, static)) if static else {}
+    if any(any_sparse(x) and not is_sparse(x) for x in operands):
+        from . import compressed_forms
+
+        return compressed_forms.record(op, static, operands, named)
     if found is None and op.name in BY_VALUE:
         return on_values(op, static, operands)
     if found is None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..ops.along import axes, dims_of
+from ..ops.matrix import _same_dtype
 from ..ops.matrix import addmm as dense_addmm
 from ..ops.matrix import mm as dense_mm
 from ..ops.reduction import accumulated
@@ -15,21 +16,25 @@ from ..ops.reduction import sum as dense_sum
 from ..tensor import Tensor, from_array
 from .coo import empty, need_backend, taken
 from .pattern import Pattern, from_keys
-from .products import multiplied
-from .reductions import softmax_along, summed
-from .storage import build, is_sparse, pattern_of, values_of
+from .products import multiplied, spmm
+from .reductions import softmax_along, summed, summed_dense
+from .sampling import reduced_product
+from .storage import any_sparse, build, in_coordinates, is_sparse, pattern_of
 
 
 def mm(mat1: Tensor, mat2: Tensor, reduce: str = "sum") -> Tensor:
     """The product of a sparse matrix and a dense or sparse one (``torch.sparse.mm``); a gradient of ``mat1`` is sparse, of
-    its own pattern.
+    its own pattern. With a CSR matrix ``reduce`` may be "mean", "amax" or "amin" of the terms instead of their sum.
 
     >>> import kuai as torch
     >>> torch.sparse.mm(torch.sparse_coo_tensor([[0], [1]], [2.0], (1, 2)), torch.tensor([[1.], [3.]]))
     tensor([[6.]])
     """
-    if is_sparse(mat1) and not is_sparse(mat2) and mat1.ndim == mat2.ndim == 2 and mat1.shape[1] == mat2.shape[0]:
-        return multiplied(mat1, mat2, masked=True)
+    if reduce != "sum":
+        return reduced_product(mat1, mat2, reduce)
+    if any_sparse(mat1) and not any_sparse(mat2) and mat1.ndim == mat2.ndim == 2 and mat1.shape[1] == mat2.shape[0]:
+        _same_dtype(spmm.op, mat1._aval, mat2._aval)
+        return multiplied(in_coordinates(mat1), mat2, masked=True)
     return dense_mm(mat1, mat2)
 
 
@@ -40,7 +45,7 @@ def addmm(mat: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1.0, alpha: 
     >>> torch.sparse.addmm(torch.ones(1, 1), torch.sparse_coo_tensor([[0], [0]], [2.0], (1, 1)), torch.ones(1, 1))
     tensor([[3.]])
     """
-    if is_sparse(mat1) and is_sparse(mat) == is_sparse(mat2):
+    if any_sparse(mat1) and any_sparse(mat) == any_sparse(mat2):
         product = mm(mat1, mat2) * alpha
         return product if beta == 0 else mat * beta + product
     return dense_addmm(mat, mat1, mat2, beta=beta, alpha=alpha)
@@ -135,8 +140,7 @@ def sum(input: Tensor, dim: object = None, dtype: object = None) -> Tensor:  # n
     p = pattern_of(input)
     if any(d not in dims for d in range(p.sparse_dim)):
         return summed(input, dims, False, target, "SparseSumBackward0")
-    within = [0, *(d - p.sparse_dim + 1 for d in dims if d >= p.sparse_dim)]
-    return values_of(input).sum(within, dtype=target)
+    return summed_dense(input, dims, target)
 
 
 def softmax(input: Tensor, dim: int, *, dtype: object = None) -> Tensor:

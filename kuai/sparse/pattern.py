@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..devices import device
 from ..engine.program import Size
+from ..layouts import sparse_coo
 from ..ops import taking
+from ..ops.conversion import to_device
 from ..ops.creation import zeros
 from ..tensor import Tensor, from_array, wrap
 
@@ -22,10 +25,12 @@ from ..tensor import Tensor, from_array, wrap
 class Pattern:
     """Indices, the shape of all that they are indices into, and whether they are sorted and each there once."""
 
+    layout = sparse_coo
+
     def __init__(self, indices: Tensor, shape: Sequence[int], coalesced: bool):
         self.indices = wrap(indices._read())  # not to be edited by who holds the tensor
         self.shape = Size(shape)
-        self.coalesced = coalesced
+        self.coalesced = coalesced or indices.shape[1] < 2
 
     def __reduce__(self) -> tuple:
         return Pattern, (self.indices, self.shape, self.coalesced)
@@ -50,9 +55,29 @@ class Pattern:
         """The lengths of the dense dimensions."""
         return self.shape[self.sparse_dim :]
 
-    def same(self, other: Pattern) -> bool:
+    def parts(self) -> dict[str, Tensor]:
+        """The tensors that it is made of, by name."""
+        return {"indices": self.indices}
+
+    def moved(self, where: device) -> Pattern:
+        """The pattern on another device."""
+        return Pattern(to_device(self.indices, where), self.shape, self.coalesced)
+
+    def emptied(self) -> Pattern:
+        """The pattern of no values in the same form."""
+        return nothing(self.sparse_dim, self.shape, self.indices)
+
+    def put(self, values: Tensor) -> Tensor:
+        """The dense tensor that has these values, and zeros elsewhere."""
+        return taking.add_at(None, values, self.flat, dim=0, count=self.sparse_dim, shape=self.shape)
+
+    def take(self, x: Tensor) -> Tensor:
+        """The values that a dense tensor has here."""
+        return taking.take_at(x, self.flat, dim=0, count=self.sparse_dim, wrap=False)
+
+    def same(self, other: object) -> bool:
         """Whether two patterns have their indices in common, as a tensor and what was computed from it have."""
-        return self.indices._value is other.indices._value and self.shape == other.shape
+        return type(other) is Pattern and self.indices._value is other.indices._value and self.shape == other.shape
 
     @cached_property
     def flat(self) -> Tensor:

@@ -92,7 +92,10 @@ def _matmul(x: Tensor, y: Tensor, *, tx: bool, ty: bool) -> Tensor:
 
 @form("linear")
 def _linear(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-    made = _matmul(x, w, tx=False, ty=True)
+    if is_sparse(w) and x.ndim == 2 and not is_sparse(x):
+        made = _matmul(w, x, tx=False, ty=True).t()
+    else:
+        made = _matmul(x, w, tx=False, ty=True)
     return made if b is None else made + b
 
 

@@ -29,6 +29,8 @@ def _sum(x: Tensor, *, dim: object, keepdim: bool, dtype: dtypes.dtype | None) -
     if len(dims) == x.ndim:
         made = _total(x, target)
         return made.reshape((1,) * x.ndim) if keepdim else made
+    if not keepdim and all(d in dims for d in range(pattern_of(x).sparse_dim)):
+        return summed_dense(x, dims, target)
     return summed(x, dims, keepdim, target, "SumBackward1")
 
 
@@ -56,6 +58,12 @@ def summed(x: Tensor, dims: Sequence[int], keepdim: bool, target: dtypes.dtype, 
         left = np.delete(rows, gone, 0)
     pattern = Pattern(from_array(left, x.device), shape, False)
     return build(pattern.unique, gathered(values, pattern), name)
+
+
+def summed_dense(x: Tensor, dims: Sequence[int], target: dtypes.dtype) -> Tensor:
+    """The sum over all sparse dimensions and some of the others."""
+    s = pattern_of(x).sparse_dim
+    return values_of(x).sum([0, *(d - s + 1 for d in dims if d >= s)], dtype=target)
 
 
 @form("any")

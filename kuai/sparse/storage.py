@@ -8,6 +8,7 @@ one of its pattern, and building one from values leads a cotangent of any layout
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -16,22 +17,26 @@ from ..autograd.graph import fit
 from ..devices import device
 from ..engine.program import Aval, Op
 from ..engine.trace import current, hollow
-from ..layouts import sparse_coo
+from ..layouts import layout, sparse_coo
 from ..ops.conversion import to_device
 from ..ops.taking import add_at, fill_where, take_at
 from ..tensor import Storage, Tensor, from_array, wrap
-from .pattern import Pattern, nothing
+from .pattern import Pattern
 
 
 class SparseStorage(Storage):
-    """Memory of the layout sparse_coo."""
+    """Memory of a sparse layout, which is its pattern's."""
 
     __slots__ = ("pattern", "values")
-    layout = sparse_coo
 
-    def __init__(self, pattern: Pattern, values: Tensor):
+    def __init__(self, pattern: Any, values: Tensor):
         self.pattern, self.values = pattern, values
         super().__init__(hollow(Aval(pattern.shape, values.dtype, values.device)), (pattern, values))
+
+    @property
+    def layout(self) -> layout:  # type: ignore[override]
+        """The layout."""
+        return self.pattern.layout
 
     def release(self) -> None:
         """Nothing of it is lent to NumPy but the values, which know that themselves."""
@@ -42,7 +47,7 @@ class SparseStorage(Storage):
 
     def parts(self) -> dict[str, Tensor]:
         """The tensors that it is made of, by name."""
-        return {"indices": self.pattern.indices, "values": self.values}
+        return self.pattern.parts() | {"values": self.values}
 
     def copy(self) -> SparseStorage:
         """Memory of its own with the same content."""
@@ -57,13 +62,13 @@ class SparseStorage(Storage):
 
     def moved(self, x: Tensor, where: device) -> Tensor:
         """The tensor x, which has this memory, on another device."""
-        p = self.pattern
-        return build(Pattern(to_device(p.indices, where), p.shape, p.coalesced), to_device(values_of(x), where), "ToCopyBackward0")
+        return build(self.pattern.moved(where), to_device(values_of(x), where), "ToCopyBackward0")
 
     def emptied(self) -> Tensor:
         """A tensor of no values in the same form."""
-        p = self.pattern
-        return build(nothing(p.sparse_dim, p.shape, p.indices), self.values.detach()[:0])
+        pattern = self.pattern.emptied()
+        batch = len(getattr(pattern, "batch", ()))
+        return build(pattern, self.values.detach()[(slice(None),) * batch + (slice(0),)])
 
     def rebind(self, held: Tensor, new: Tensor, tracked: bool) -> Tensor:
         """Make a new content that of the tensor ``held`` and of all who share its memory."""
@@ -76,7 +81,7 @@ class SparseStorage(Storage):
     def adopt(self, new: Tensor) -> None:
         """Take another tensor's pattern and values."""
         other = new._storage
-        if type(other) is not type(self):
+        if type(other) is not type(self) or other.layout is not self.layout:
             raise RuntimeError("a sparse tensor cannot be rewritten with one of another layout; use to_sparse()")
         self.pattern, self.values = other.pattern, wrap(other.values._read())
         self.value, self.host = hollow(new._aval), (self.pattern, self.values)
@@ -95,12 +100,17 @@ class BuildNode(ClosureNode):
     __slots__ = ()
 
 
-def is_sparse(x: object) -> bool:
-    """Whether something is a tensor of the layout sparse_coo."""
+def any_sparse(x: object) -> bool:
+    """Whether something is a tensor of a sparse layout."""
     return isinstance(x, Tensor) and isinstance(x._storage, SparseStorage)
 
 
-def pattern_of(x: Tensor) -> Pattern:
+def is_sparse(x: object) -> bool:
+    """Whether something is a tensor of the layout sparse_coo."""
+    return any_sparse(x) and x._storage.layout is sparse_coo  # type: ignore[attr-defined]
+
+
+def pattern_of(x: Tensor) -> Any:
     """A sparse tensor's pattern now."""
     return x._storage.pattern  # type: ignore[union-attr]
 
@@ -128,14 +138,14 @@ def _read_values(x: Tensor, values: Tensor) -> Tensor:
     return on_graph(values, "ValuesBackward0", lambda g: _cotangent(pattern, g), x)
 
 
-def _cotangent(pattern: Pattern, g: Tensor) -> Tensor:
+def _cotangent(pattern: Any, g: Tensor) -> Tensor:
     """A cotangent of the values as one of the tensor. Of several values at one place all have the same."""
     if not pattern.coalesced:
         g = take_at(g, from_array(pattern.order.first, g.device), dim=0, count=1, wrap=False)
     return build(pattern.unique, g)
 
 
-def build(pattern: Pattern, values: Tensor, name: str = "SparseCooTensorWithDimsAndTensorsBackward0") -> Tensor:
+def build(pattern: Any, values: Tensor, name: str = "SparseCooTensorWithDimsAndTensorsBackward0") -> Tensor:
     """The sparse tensor that has these values at a pattern's places; on the graph, if they are."""
     storage = SparseStorage(pattern, wrap(values._read()))
     out = wrap(storage.value)  # type: ignore[arg-type]
@@ -144,15 +154,34 @@ def build(pattern: Pattern, values: Tensor, name: str = "SparseCooTensorWithDims
     return on_graph(out, name, lambda g: fit(at_pattern(g, pattern), aval), values, kind=BuildNode)
 
 
-def at_pattern(x: Tensor, pattern: Pattern) -> Tensor:
+def at_pattern(x: Tensor, pattern: Any) -> Tensor:
     """What a tensor of any layout has at a pattern's places."""
-    if not is_sparse(x):
-        return take_at(x, pattern.flat, dim=0, count=pattern.sparse_dim, wrap=False)
+    if not any_sparse(x):
+        return pattern.take(x)
     own = pattern_of(x)
     if own.same(pattern) and own.coalesced:
         return values_of(x)
+    if type(own) is not Pattern:
+        return at_pattern(in_coordinates(x), pattern)
+    if type(pattern) is not Pattern:
+        return _at_compressed(x, pattern)
     place, there = own.unique.find(pattern.keys)
     return picked(values_of(coalesced(x)), place, there)
+
+
+def in_coordinates(x: Tensor) -> Tensor:
+    """A sparse tensor of any layout in coordinates."""
+    from .compressing import to_coo
+
+    return x if is_sparse(x) else to_coo(x)
+
+
+def _at_compressed(x: Tensor, pattern: Any) -> Tensor:
+    """What a tensor in coordinates has at a compressed pattern's places."""
+    elements, order = pattern.elements
+    back = from_array(np.argsort(order, kind="stable"), x.device)
+    found = take_at(at_pattern(x, elements), back, dim=0, count=1, wrap=False)
+    return found.reshape((*pattern.batch, pattern.count, *pattern.block, *pattern.rest))
 
 
 def picked(values: Tensor, place: np.ndarray, there: np.ndarray) -> Tensor:
@@ -186,5 +215,4 @@ def gathered(values: Tensor, pattern: Pattern) -> Tensor:
 
 def to_dense(x: Tensor) -> Tensor:
     """All the elements; what comes back to the sparse tensor is sparse."""
-    pattern = pattern_of(x)
-    return add_at(None, values_of(x), pattern.flat, dim=0, count=pattern.sparse_dim, shape=pattern.shape)
+    return pattern_of(x).put(values_of(x))

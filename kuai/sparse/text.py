@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import dtypes
 from ..printing import append, body
 from ..tensor import Tensor
+from .storage import pattern_of
 
 
 def sparse_str(x: Tensor) -> str:
@@ -12,12 +13,7 @@ def sparse_str(x: Tensor) -> str:
     indent = len("tensor(")
     parts = x._storage.parts()  # type: ignore[union-attr]
     text = f",\n{' ' * indent}".join(_part(name, part, indent) for name, part in parts.items())
-    return append("tensor(" + text, _suffixes(x, parts["values"].shape[-1 - dense_dims(x)]), indent, apart=True)
-
-
-def dense_dims(x: Tensor) -> int:
-    """How many dimensions the values have after the one that counts them."""
-    return x.dense_dim() + (2 if x.layout.name in ("sparse_bsr", "sparse_bsc") else 0)
+    return append("tensor(" + text, _suffixes(x, pattern_of(x).count), indent, apart=x.is_sparse)
 
 
 def _part(name: str, part: Tensor, indent: int) -> str:

@@ -326,5 +326,6 @@ def _on_clone(method: Callable) -> Callable:
 def _like(expected: object) -> object:
     """Tensors of ours in the structure of a result, for ``out=``."""
     if isinstance(expected, torch.Tensor):
-        return kuai.zeros(tuple(expected.shape), dtype=oracle.counterpart(expected.dtype))
+        options = {"dtype": oracle.counterpart(expected.dtype), "layout": oracle.counterpart(expected.layout)}
+        return kuai.zeros(tuple(expected.shape), **options)
     return tuple(map(_like, expected))  # type: ignore[call-overload]
