@@ -53,6 +53,7 @@ FUNCTIONS = {
     **dict.fromkeys(("stft", "istft"), "ops.spectra"),
     **dict.fromkeys(("svd_lowrank", "pca_lowrank", "lobpcg"), "ops.lowrank"),
     "binomial": "ops.gammas",
+    **dict.fromkeys("is_anomaly_enabled is_anomaly_check_nan_enabled set_anomaly_enabled".split(), "autograd.anomaly_mode"),
     **dict.fromkeys("hann_window hamming_window blackman_window bartlett_window kaiser_window".split(), "ops.tapers"),
     **dict.fromkeys(
         "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split(),

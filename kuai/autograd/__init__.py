@@ -22,7 +22,7 @@ def __getattr__(name: str) -> object:
     """What few programs use is imported when it is asked for."""
     from importlib import import_module
 
-    if name in ("functional", "profiler", "forward_ad", "anomaly_mode"):
+    if name in ("functional", "profiler", "profiler_util", "forward_ad", "anomaly_mode"):
         return import_module(f"{__name__}.{name}")
     if name in ("detect_anomaly", "set_detect_anomaly"):
         return getattr(import_module(f"{__name__}.anomaly_mode"), name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import attrgetter
@@ -241,12 +242,26 @@ def run(roots: Sequence[tuple[Node, Tensor]], *, keep: bool, create_graph: bool,
         _deposit(pending, node, g)
     before, current.grad = current.grad, create_graph
     try:
-        if targets is None:
+        if targets is None and anomaly is None:
             _to_leaves(pending, keep, create_graph)
+        elif targets is None:
+            _to_all(pending, keep, create_graph)
         else:
             _to_targets(pending, targets, keep, create_graph)
     finally:
         current.grad = before
+
+
+anomaly: Any = None  # what looks at each node's derivative, if something does
+
+
+def _to_all(pending: dict, keep: bool, create_graph: bool) -> None:
+    """As `_to_leaves`, node by node for who looks on."""
+    order = reachable(pending)
+    wanted = set(order)
+    for node in order:
+        if node in pending:
+            _visit(node, pending, wanted, {}, keep, create_graph)
 
 
 def _to_leaves(pending: dict, keep: bool, create_graph: bool) -> None:
@@ -306,7 +321,8 @@ def _visit(node: Node, pending: dict, wanted: set, targets: dict, keep: bool, cr
     if type(node) is OutputNode:
         _deposit(pending.setdefault(node.edges[0], {}), node.index, g)  # a saved output that is restored has a node of its own
         return
-    cotangents = node.backward(g, create_graph, keep)
+    pull = node.backward if anomaly is None else partial(anomaly.pull, node)
+    cotangents = pull(g, create_graph, keep)
     if hooks is not None:
         cotangents = hooks.after(tuple(cotangents), g)
     for edge, c in zip(node.edges, cotangents):

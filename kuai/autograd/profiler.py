@@ -12,7 +12,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from ..engine import synchronize, watch
-from ..profiler.events import EventList, FunctionEvent, FunctionEventAvg, nested
+from .profiler_util import EventList, FunctionEvent, FunctionEventAvg, nested
 
 __all__ = ["profile", "record_function", "EventList", "FunctionEvent", "FunctionEventAvg", "emit_nvtx", "emit_itt"]
 

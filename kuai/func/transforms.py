@@ -30,13 +30,13 @@ def close(result: object, inner: Sequence[Tensor]) -> object:
     """Results without a graph, if it leads to nothing but this transform's own leaves."""
     mine = {t._node for t in inner if type(t._node) is AccumulateGrad}
 
-    def close(t: object) -> object:
+    def closed(t: object) -> object:
         if not isinstance(t, Tensor) or t._node is None:
             return t
         ends = [n for n in reachable([t._node]) if type(n) is AccumulateGrad]
         return t.detach() if all(n in mine for n in ends) else t
 
-    return tree_map(close, result)
+    return tree_map(closed, result)
 
 
 def _derivatives(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence | None = None) -> list[Tensor]:
@@ -173,7 +173,13 @@ def push(outputs: Sequence[Tensor], inputs: Sequence[Tensor], tangents: Sequence
 
 
 def linearize(func: Callable, *primals: object) -> tuple:
-    """The value of a function and its linear part there (``torch.func.linearize``)."""
+    """The value of a function and its linear part there (``torch.func.linearize``).
+
+    >>> import kuai as torch
+    >>> value, derivative = torch.func.linearize(torch.square, torch.tensor(3.0))
+    >>> value, derivative(torch.tensor(1.0))
+    (tensor(9.), tensor(6.))
+    """
     return func(*primals), lambda *tangents: jvp(func, primals, tangents)[1]
 
 

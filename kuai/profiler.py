@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
-from ..autograd import profiler as _timing
-from ..autograd.profiler import record_function as record_function
-from ..cuda import is_available as _cuda
-from .events import EventList
+from .autograd import profiler as _timing
+from .autograd.profiler import record_function as record_function
+from .autograd.profiler_util import EventList
+from .cuda import is_available as _cuda
 
 
 class ProfilerActivity(Enum):

@@ -13,7 +13,7 @@ from ..engine.watch import Span
 class Interval:
     """From start to end, in µs (``torch.autograd.profiler_util.Interval``).
 
-    >>> from kuai.profiler.events import Interval
+    >>> from kuai.autograd.profiler_util import Interval
     >>> Interval(1.0, 3.5).elapsed_us()
     2.5
     """
