@@ -17,6 +17,7 @@ PARTS = {
     "memory_format": "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format",
     "parametrizations": "",
     "parametrize": "",
+    "prune": "",
     "rnn": "",
     "stateless": "",
 }
