@@ -7,7 +7,7 @@ FILES = {
     "files.registry": "serialization",
     "multiprocessing": "multiprocessing.spawn",
     "nn.activations": "nn.modules.activation",
-    "nn.attention": "nn.modules.activation",
+    "nn.multihead": "nn.modules.activation",
     "nn.containers": "nn.modules.container",
     "nn.embedding": "nn.modules.sparse",
     "nn.folding": "nn.modules.fold",

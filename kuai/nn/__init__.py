@@ -34,7 +34,6 @@ from .activations import Tanh as Tanh
 from .activations import Tanhshrink as Tanhshrink
 from .activations import Threshold as Threshold
 from .adaptive import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
-from .attention import MultiheadAttention as MultiheadAttention
 from .containers import ModuleDict as ModuleDict
 from .containers import ModuleList as ModuleList
 from .containers import ParameterDict as ParameterDict
@@ -93,6 +92,7 @@ from .losses import SoftMarginLoss as SoftMarginLoss
 from .losses import TripletMarginLoss as TripletMarginLoss
 from .losses import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
 from .module import Module as Module
+from .multihead import MultiheadAttention as MultiheadAttention
 from .normalization import BatchNorm1d as BatchNorm1d
 from .normalization import BatchNorm2d as BatchNorm2d
 from .normalization import BatchNorm3d as BatchNorm3d
@@ -175,13 +175,15 @@ from .upsampling import UpsamplingNearest2d as UpsamplingNearest2d
 
 def __getattr__(name: str) -> object:
     """Parallel and quantized modules, which few programs need, are imported when they are asked for."""
+    from importlib import import_module
+
     if name == "quantized":
         from ..ao.nn import quantized
 
         return quantized
+    if name == "attention":
+        return import_module("kuai.nn.attention")
     if name in ("parallel", "DataParallel"):
-        from importlib import import_module
-
         found = import_module("kuai.nn.parallel")
         return found if name == "parallel" else found.DataParallel
     raise AttributeError(f"module 'torch.nn' has no attribute {name!r}")

@@ -13,12 +13,12 @@ from ..ops.creation import full
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .attention import MultiheadAttention
 from .containers import ModuleList
 from .dropout import Dropout
 from .functions.attention import added_mask
 from .linear import Linear
 from .module import Module
+from .multihead import MultiheadAttention
 from .normalization import LayerNorm
 
 Activation = str | Callable[[Tensor], Tensor]

@@ -200,11 +200,12 @@ class _Amount(BasePruningMethod):
             raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
         if amount < 0 or not isinstance(amount, Integral) and amount > 1:
             raise ValueError(f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
-        self.amount = amount
+        self.amount: float = amount
 
     def _number(self, units: int) -> int:
-        n = int(self.amount) if isinstance(self.amount, Integral) else round(self.amount * units)
-        if isinstance(self.amount, Integral) and n > units:
+        counted = isinstance(self.amount, Integral)
+        n = int(self.amount) if counted else round(self.amount * units)
+        if counted and n > units:
             raise ValueError(f"amount={n} should be smaller than the number of parameters to prune={units}")
         return n
 
