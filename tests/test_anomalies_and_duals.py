@@ -76,5 +76,5 @@ def test_dual_numbers_of_parameters_and_their_errors():
         assert y.item() == 54.0 and w.grad.item() == 36.0
         with pytest.raises(RuntimeError, match="no level exists"):
             fw.make_dual(w, w)
-        with pytest.raises(RuntimeError, match="positive number"):
+        with pytest.raises(RuntimeError):
             fw.exit_dual_level()
