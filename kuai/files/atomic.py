@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ _MAX_NAME = 255
 def _temporary_name(target: str) -> str:
     """Beside the target, hidden, with the process that writes it: rename is atomic only inside a file system."""
     folder, name = os.path.split(target)
-    ending = f".{os.getpid()}-{secrets.token_hex(4)}.saving"
+    ending = f".{os.getpid()}-{os.urandom(4).hex()}.saving"
     return os.path.join(folder, "." + name[: _MAX_NAME - len(ending) - 1] + ending)
 
 

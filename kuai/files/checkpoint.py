@@ -266,7 +266,8 @@ def load(
 
     Reads PyTorch's zip format, its older one, the tensors of TorchScript archives, ``.safetensors`` by suffix, and sharded
     checkpoints by their ``.index.json``. ``map_location`` is None, a device, a string, a dict of location tags or a function of a
-    storage and its tag. With ``mmap`` storages are mapped from the file, and read when they are used. ``weights_only=False`` is
+    storage and its tag. With ``mmap`` storages are mapped from the file, and read when they are used (those of ``.safetensors``
+    are, unless ``mmap`` is False). ``weights_only=False`` is
     accepted and means no more than True: what a file names beside `serialization.add_safe_globals` is refused, and named.
 
     RuntimeError (also a pickle.UnpicklingError) for damaged and refused files.
@@ -281,7 +282,6 @@ def load(
             [2, 3]])]
     """
     encoding = _check_arguments(pickle_module, weights_only, pickle_load_args)
-    mmap = config.load.mmap if mmap is None else mmap
     if not isinstance(f, (str, os.PathLike)):
         _check_readable(f)
         if mmap:
@@ -291,9 +291,13 @@ def load(
     if name.endswith(".index.json"):
         return safe.load_shards(f, lambda shard: load(shard, map_location, weights_only=True, mmap=mmap))
     if name.endswith(".safetensors"):
-        return safe.load_file(f, map_location, bool(mmap))
+        return safe.load_file(f, map_location, mmap)
     with open(f, "rb") as file:
-        return _load_file(file, map_location, f if mmap else None, encoding)
+        return _load_file(file, map_location, f if _maps(mmap) else None, encoding)
+
+
+def _maps(mmap: bool | None) -> bool:
+    return config.load.mmap if mmap is None else mmap
 
 
 def _check_readable(f: object) -> None:

@@ -79,7 +79,9 @@ config = Options()
 def mapped(path: str | os.PathLike) -> np.ndarray:
     """A file's bytes, read when they are used. With ``MAP_SHARED`` what is written to them is written to the file."""
     shared = config.load.mmap_flags == getattr(mmap, "MAP_SHARED", None)
-    return np.memmap(path, np.uint8, "r+" if shared else "c")
+    if shared:
+        return np.memmap(path, np.uint8, "r+")
+    return np.asarray(np.memmap(path, np.uint8, "c"))  # a plain array: parts of it are cheaper
 
 
 # ---- PyTorch's functions ---------------------------------------------------------------------------------------------

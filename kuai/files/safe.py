@@ -156,10 +156,13 @@ def _storage(path: Path, of: dtypes.dtype, start: int, end: int, on_disk: np.nda
     return Storage(of, (end - start) // of.itemsize, read)
 
 
-def load_file(path: Path, map_location: object = None, mmap: bool = False) -> dict[str, Any]:
-    """The tensors by name, ties restored."""
+def load_file(path: Path, map_location: object = None, mmap: bool | None = None) -> dict[str, Any]:
+    """The tensors by name, ties restored. The file is mapped, as the library itself does, unless ``mmap`` is False.
+
+    Windows does not let a file be replaced while it is mapped: there it is read, unless ``mmap`` is True.
+    """
     header, metadata, base = read_header(path)
-    on_disk = mapped(path) if mmap else None
+    on_disk = mapped(path) if (os.name != "nt" if mmap is None else mmap) else None
     restore = restore_location(map_location)
     made: dict[str, tuple] = {}
     result = {}

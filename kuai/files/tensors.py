@@ -147,7 +147,7 @@ def geometry_of(value: Tensor) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
 def _on(flat: np.ndarray, of: dtype, shape: tuple[int, ...], where: device) -> Tensor:
     value = concrete(flat.reshape(shape), Aval(shape, of, device("cpu")))
     made = wrap(value)
-    if isinstance(flat, np.memmap) and flat.mode == "r+":  # what is written goes to the file
+    if isinstance(flat, np.memmap):  # what is written goes to the file
         made._storage = Storage(value, flat.reshape(shape))
     return made if where.type == "cpu" else made.to(where)
 
