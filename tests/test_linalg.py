@@ -275,3 +275,21 @@ def test_leading_values():
         values, vectors = kuai.lobpcg(mine, k=2, B=weight, largest=largest)
         oracle.assert_same(values, expected[0], loose=100)
         assert kuai.allclose(mine @ vectors, weight @ vectors * values)
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6), (2, 4, 3), (0, 3)])
+def test_geqrf_compiled(shape):
+    pytest.importorskip("jax")
+    a, x = matrices(*shape, dtype="complex128")
+    kuai.set_engine("xla")
+    try:
+        oracle.assert_same(kuai.geqrf(x), torch.geqrf(a))
+    finally:
+        kuai.set_engine("auto")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_matrix_exp_of_half_types_is_rounded_from_float32(dtype):
+    a = torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).to(getattr(torch, dtype))
+    given = kuai.linalg.matrix_exp(oracle.to_kuai(a))  # PyTorch accepts them too, but overflows
+    oracle.assert_same(given, torch.linalg.matrix_exp(a.float()).to(a.dtype))

@@ -462,28 +462,27 @@ def _geqrf_rule(op: Op, avals: Sequence) -> tuple:
 
 
 def _geqrf_xla(xp, a):
-    """The reflections one after the other, as LAPACK chooses them."""
-    m, n = a.shape[-2:]
-    taus = []
-    for i in range(min(m, n)):
-        a, tau = _reflect_column(xp, a, i)
-        taus.append(tau)
-    return a, xp.stack(taus, -1) if taus else xp.zeros((*a.shape[:-2], 0), a.dtype)
+    """The reflections one after the other, as LAPACK chooses them; whole matrices by masks, so that it compiles as one step."""
+    *batch, m, n = a.shape
+    taus = xp.zeros((*batch, min(m, n)), a.dtype)
+    return xp.lax.fori_loop(0, min(m, n), lambda i, made: _reflect_column(xp, *made, i), (a, taus)) if a.size else (a, taus)
 
 
-def _reflect_column(xp, a, i: int):
+def _reflect_column(xp, a, taus, i):
     """Clear what is below the diagonal in column i, and keep the reflection there."""
-    first, below = a[..., i, i], a[..., i + 1 :, i]
-    tail = xp.sqrt((xp.abs(below) ** 2).sum(-1))
+    rows, columns = xp.arange(a.shape[-2]), xp.arange(a.shape[-1])
+    column = xp.take(a, i, axis=-1)
+    first, below = xp.take(column, i, axis=-1)[..., None], xp.where(rows > i, column, 0)
+    tail = xp.sqrt((xp.abs(below) ** 2).sum(-1, keepdims=True))
     beta = -xp.copysign(xp.sqrt(xp.abs(first) ** 2 + tail**2), first.real).astype(a.dtype)
     idle = (tail == 0) & (first.imag == 0)
     tau = xp.where(idle, 0, (beta - first) / xp.where(idle, 1, beta))
-    vector = below / xp.where(idle, 1, first - beta)[..., None]
-    full = xp.concatenate([xp.ones_like(first)[..., None], vector], -1)
-    right = a[..., i:, i + 1 :]
-    turned = right - xp.conj(tau)[..., None, None] * full[..., None] * (xp.conj(full)[..., None, :] @ right)
-    a = a.at[..., i:, i + 1 :].set(turned)
-    return a.at[..., i, i].set(xp.where(idle, first, beta)).at[..., i + 1 :, i].set(vector), tau
+    vector = below / xp.where(idle, 1, first - beta)
+    full = xp.where(rows == i, 1, vector)
+    turned = a - xp.conj(tau)[..., None] * full[..., None] * (xp.conj(full)[..., None, :] @ a)
+    kept = xp.where(rows == i, xp.where(idle, first, beta), xp.where(rows > i, vector, column))
+    a = xp.where(columns == i, kept[..., None], xp.where(columns > i, turned, a))
+    return a, xp.where(xp.arange(taus.shape[-1]) == i, tau, taus)
 
 
 @op(shape=_geqrf_rule, vjp=None, many=True, xla=_geqrf_xla, name="geqrf", cost=cubic_cost(2.0))

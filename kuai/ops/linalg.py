@@ -23,6 +23,7 @@ from .matrices import (
     conjugated,
     cubic_cost,
     identity,
+    need_floating,
     need_matrices,
     need_same_dtype,
     need_square,
@@ -223,7 +224,15 @@ def _matrix_exp_cotangent(g: Tensor, a: Tensor) -> Tensor:
     return _matrix_exp(block)[..., :n, n:]
 
 
-@op(shape=square, vjp=(_matrix_exp_cotangent,), name="linalg.matrix_exp", cost=cubic_cost(15.0),
+def _exp_rule(op: Op, avals: Sequence) -> tuple:
+    """Half types too, unlike the factorizations."""
+    need_square(op.name, avals[0])
+    if avals[0].dtype.category < 2:
+        need_floating(op.name, avals[0].dtype)
+    return avals[0], avals[0].dtype
+
+
+@op(shape=_exp_rule, vjp=(_matrix_exp_cotangent,), name="linalg.matrix_exp", cost=cubic_cost(15.0),
     xla=lambda xp, a: xp.scipy.linalg.expm(a) if a.size else a)  # fmt: skip
 @raising("linalg.matrix_exp: the matrix is not finite")
 def _matrix_exp(xp, a):
