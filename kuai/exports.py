@@ -10,14 +10,13 @@ from .subclasses import watched
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
     "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo "
-    "overrides profiler".split()
+    "cpu futures overrides profiler".split()
 )
 
 # PyTorch's files whose content lies in another one here.
 ELSEWHERE = {
     "storage": "ops.storages",
     "amp.autocast_mode": "amp.autocast",
-    "cuda.memory": "cuda",
     "nn.quantized": "ao.nn.quantized",
     "nn.parallel.replicate": "nn.parallel.apply",
     "nn.parallel.parallel_apply": "nn.parallel.apply",
@@ -124,6 +123,8 @@ def attribute(name: str) -> object:
     elif name in RENAMED:
         place, there = RENAMED[name]
         found = getattr(import_module(f"kuai.{place}"), there)
+    elif name in ("xpu", "mps"):
+        found = import_module("kuai.absent").device(name)
     elif name in INPLACE:
         found = getattr(kuai.Tensor, name)
     elif name.startswith("__"):

@@ -173,15 +173,113 @@ def ipc_collect() -> None:
     """Accepted: no memory is shared between processes (``torch.cuda.ipc_collect``)."""
 
 
-_STREAMS = frozenset("Stream Event StreamContext stream set_stream current_stream default_stream".split())
+class device_of(device):
+    """Make the GPU of a tensor the current one within a block; nothing for a tensor on the CPU (``torch.cuda.device_of``).
+
+    >>> import kuai as torch
+    >>> with torch.cuda.device_of(torch.ones(1)): pass
+    """
+
+    def __init__(self, obj: object):
+        where = obj.device  # type: ignore[attr-defined]
+        super().__init__(where if where.type == "cuda" else _current)
+
+
+def is_tf32_supported() -> bool:
+    """Whether products may be computed in TF32: from the capability 8 on (``torch.cuda.is_tf32_supported``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.is_tf32_supported() if torch.cuda.is_available() else False
+    False
+    """
+    return is_available() and get_device_capability()[0] >= 8
+
+
+def get_arch_list() -> list[str]:
+    """Empty: XLA compiles for the GPU that is there (``torch.cuda.get_arch_list``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.get_arch_list()
+    []
+    """
+    return []
+
+
+def get_gencode_flags() -> str:
+    """Empty: XLA compiles for the GPU that is there (``torch.cuda.get_gencode_flags``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.get_gencode_flags()
+    ''
+    """
+    return ""
+
+
+def list_gpu_processes(device: object = None) -> str:
+    """That it is not known which processes use a GPU (``torch.cuda.list_gpu_processes``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.list_gpu_processes()
+    'pynvml module not found, please install nvidia-ml-py'
+    """
+    return "pynvml module not found, please install nvidia-ml-py"
+
+
+has_half, has_magma, default_generators = True, False, ()
+
+
+class DeferredCudaCallError(Exception):
+    """A call that was put off until CUDA began, and failed (``torch.cuda.DeferredCudaCallError``); never raised here.
+
+    >>> import kuai as torch
+    >>> issubclass(torch.cuda.DeferredCudaCallError, Exception)
+    True
+    """
+
+
+class CudaError(RuntimeError):
+    """An error of CUDA's with its number (``torch.cuda.CudaError``); never raised here.
+
+    >>> import kuai as torch
+    >>> str(torch.cuda.CudaError(3))
+    'CUDA error (3)'
+    """
+
+    def __init__(self, code: int):
+        super().__init__(f"CUDA error ({code})")
+
+
+# What is imported when it is asked for, by the file that has it.
+_LATE = {
+    **dict.fromkeys("Stream Event StreamContext stream set_stream current_stream default_stream".split(), "streams"),
+    **dict.fromkeys(
+        "memory_stats memory_stats_as_nested_dict memory_summary host_memory_stats host_memory_stats_as_nested_dict memory_cached "
+        "max_memory_cached reset_peak_memory_stats reset_max_memory_allocated reset_max_memory_cached "
+        "reset_accumulated_memory_stats".split(),
+        "memory",
+    ),
+    **dict.fromkeys(
+        "get_rng_state get_rng_state_all set_rng_state set_rng_state_all initial_seed seed seed_all".split(), "random"
+    ),
+    **dict.fromkeys(
+        "CUDAGraph graph graph_pool_handle is_current_stream_capturing make_graphed_callables MemPool use_mem_pool "
+        "caching_allocator_alloc caching_allocator_delete caching_allocator_enable can_device_access_peer change_current_allocator "
+        "check_error cudart current_blas_handle current_solver_handle CUDAPluggableAllocator ExternalStream get_allocator_backend "
+        "get_per_process_memory_fraction get_stream_from_external get_sync_debug_mode set_sync_debug_mode "
+        "set_per_process_memory_fraction GreenContext memory_snapshot utilization temperature power_draw clock_rate memory_usage "
+        "device_memory_used".split(),
+        "graphs",
+    ),
+}
+_FILES = frozenset(("amp", "jiterator", "streams", "memory", "random", "graphs", "nvtx"))
 
 
 def __getattr__(name: str) -> object:
-    """Streams and ``torch.cuda.amp`` are imported when they are asked for."""
+    """What few programs need is imported when it is asked for."""
     from importlib import import_module
 
-    if name in _STREAMS:
-        return getattr(import_module("kuai.cuda.streams"), name)
-    if name in ("amp", "jiterator", "streams"):
+    if name in _LATE:
+        return getattr(import_module(f"kuai.cuda.{_LATE[name]}"), name)
+    if name in _FILES:
         return import_module(f"kuai.cuda.{name}")
     raise AttributeError(f"module 'torch.cuda' has no attribute {name!r}")

@@ -1,5 +1,6 @@
 """Functions of functions: derivatives, Jacobians, maps over a batch (``torch.func``)."""
 
+from .batch_norm import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .functional_call import functional_call as functional_call
 from .functional_call import stack_module_state as stack_module_state
 from .transforms import functionalize as functionalize

@@ -2,13 +2,18 @@
 
 from . import data as data
 
-_LATE = {"checkpoint": "utils.checkpoint", "_pytree": "utils._pytree", "dlpack": "utils.dlpack", "model_zoo": "hub"}
+_LATE = {
+    "checkpoint": "utils.checkpoint", "_pytree": "utils._pytree", "dlpack": "utils.dlpack", "benchmark": "utils.benchmark",
+    "model_zoo": "hub",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
     """Modules that are imported when they are asked for."""
-    if name in _LATE:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name == "swap_tensors":
+        return import_module("kuai.utils.swap").swap_tensors
+    if name in _LATE:
         return import_module(f"kuai.{_LATE[name]}")
     raise AttributeError(f"module 'torch.utils' has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from typing import Any
@@ -21,6 +22,93 @@ class CheckpointError(RuntimeError):
 def noop_context_fn() -> tuple:
     """Two contexts that do nothing, for the first run and the second."""
     return nullcontext(), nullcontext()
+
+
+class set_checkpoint_debug_enabled:
+    """Accepted: what differs in the second run is always said (``torch.utils.checkpoint.set_checkpoint_debug_enabled``).
+
+    >>> from kuai.utils.checkpoint import set_checkpoint_debug_enabled
+    >>> with set_checkpoint_debug_enabled(True): pass
+    """
+
+    def __init__(self, enabled: bool | None):
+        """The switch is accepted."""
+
+    def __enter__(self) -> None:
+        """Nothing changes."""
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing changes."""
+
+
+class set_checkpoint_early_stop(set_checkpoint_debug_enabled):
+    """Accepted: the second run goes to its end (``torch.utils.checkpoint.set_checkpoint_early_stop``).
+
+    >>> from kuai.utils.checkpoint import set_checkpoint_early_stop
+    >>> with set_checkpoint_early_stop(False): pass
+    """
+
+    def __init__(self, enable: bool):
+        super().__init__(enable)
+
+
+def detach_variable(inputs: tuple) -> tuple:
+    """Tensors off the graph, each requiring what it required (``torch.utils.checkpoint.detach_variable``).
+
+    >>> import kuai as torch
+    >>> from kuai.utils.checkpoint import detach_variable
+    >>> detach_variable((torch.ones(1, requires_grad=True), 2))
+    (tensor([1.], requires_grad=True), 2)
+    """
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}")
+    return tuple(x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs)  # type: ignore[attr-defined]
+
+
+def check_backward_validity(inputs: Sequence) -> None:
+    """Warn if no input requires a gradient (``torch.utils.checkpoint.check_backward_validity``).
+
+    >>> import kuai as torch
+    >>> from kuai.utils.checkpoint import check_backward_validity
+    >>> check_backward_validity([torch.ones(1, requires_grad=True)])
+    """
+    if not any(x.requires_grad for x in inputs if isinstance(x, Tensor)):  # type: ignore[attr-defined]
+        warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+
+
+class DefaultDeviceType:
+    """The accelerator that a checkpoint looks at where its inputs tell none (``torch.utils.checkpoint.DefaultDeviceType``).
+
+    >>> from kuai.utils.checkpoint import DefaultDeviceType
+    >>> DefaultDeviceType.get_device_type()
+    'cuda'
+    """
+
+    _type = "cuda"
+
+    @staticmethod
+    def set_device_type(device: str = "cuda") -> None:
+        """Say another one."""
+        DefaultDeviceType._type = device
+
+    @staticmethod
+    def get_device_type() -> str:
+        """The one that was said."""
+        return DefaultDeviceType._type
+
+
+def create_selective_checkpoint_contexts(policy_fn_or_list: object, allow_cache_entry_mutation: bool = False) -> tuple:
+    """NotImplementedError: a checkpoint keeps nothing (``torch.utils.checkpoint.create_selective_checkpoint_contexts``).
+
+    >>> from kuai.utils.checkpoint import create_selective_checkpoint_contexts
+    >>> create_selective_checkpoint_contexts([])
+    Traceback (most recent call last):
+    ...
+    NotImplementedError: selective checkpoints are not there: a checkpoint keeps nothing; checkpoint the parts that are cheap alone
+    """
+    raise NotImplementedError(
+        "selective checkpoints are not there: a checkpoint keeps nothing; checkpoint the parts that are cheap alone"
+    )
 
 
 class _Frame:
