@@ -62,6 +62,9 @@ class device:
         _defaults.pop()
 
 
+_Device = device  # under a name that arguments called device do not hide
+
+
 def _parse(text: str, index: int | None) -> tuple[str, int | None]:
     kind, colon, number = text.partition(":")
     if colon and index is not None:
@@ -92,9 +95,9 @@ def get_default_device() -> device:
     return _defaults[-1]
 
 
-def set_default_device(where: object) -> None:
+def set_default_device(device: object) -> None:
     """Set the device of new tensors (``torch.set_default_device``)."""
-    _defaults[0] = device(where)
+    _defaults[0] = _Device(device)
 
 
 def placement(where: object) -> device:

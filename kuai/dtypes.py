@@ -144,24 +144,24 @@ def default_for(kind: type) -> dtype:
 
 
 @cache
-def promote_types(a: dtype, b: dtype) -> dtype:
+def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest dtype that both convert to (``torch.promote_types``).
 
     >>> import kuai as torch
     >>> torch.promote_types(torch.int32, torch.float16)
     torch.float16
     """
-    if a is b:
-        return a
-    low, high = (a, b) if a.rank <= b.rank else (b, a)
+    if type1 is type2:
+        return type1
+    low, high = (type1, type2) if type1.rank <= type2.rank else (type2, type1)
     if low.category < high.category or low is bool_:
         return high if not (high.is_complex and low is float64) else complex128
     if low.category == 2 and 200 in (low.rank, high.rank):
-        raise RuntimeError(f"Promotion for Float8 Types is not supported, attempted to promote {a} and {b}")
+        raise RuntimeError(f"Promotion for Float8 Types is not supported, attempted to promote {type1} and {type2}")
     if low.rank == high.rank:
         return float32
     if high.category == 1 and high.rank >= 110:
-        raise RuntimeError(f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}")
+        raise RuntimeError(f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {type1} and {type2}")
     if low is uint8 and high is int8:
         return int16
     return high
@@ -178,18 +178,18 @@ def promote_scalar(d: dtype, kind: type) -> dtype:
     return default_for(kind)
 
 
-def can_cast(source: dtype, target: dtype) -> builtins.bool:
-    """Whether a result of ``source`` may be written into ``target`` (``torch.can_cast``).
+def can_cast(from_: dtype, to: dtype) -> builtins.bool:
+    """Whether a result of ``from_`` may be written into ``to`` (``torch.can_cast``).
 
     >>> import kuai as torch
     >>> torch.can_cast(torch.double, torch.float), torch.can_cast(torch.float, torch.int)
     (True, False)
     """
-    if source.category == 1 and not target.category and target is bool_:
+    if from_.category == 1 and not to.category and to is bool_:
         return False
-    if source.is_signed and not target.is_signed and source.category == target.category == 1:
+    if from_.is_signed and not to.is_signed and from_.category == to.category == 1:
         return True
-    return source.category <= target.category
+    return from_.category <= to.category
 
 
 class finfo:

@@ -50,3 +50,20 @@ def test_values(code):
 @pytest.mark.parametrize("code", cases(ERRORS))
 def test_errors(code):
     oracle.assert_same_error(lambda: give(kuai, code), lambda: give(torch, code))
+
+
+# PyTorch's names of arguments, and those of its other overloads. x is (3, 4), v has 3 elements, i holds 0, 1, 2.
+NAMED = """
+torch.broadcast_to(v, size=(2, 3)) | torch.can_cast(from_=torch.float32, to=torch.int32) | torch.promote_types(type1=torch.half, type2=torch.int8)
+torch.from_dlpack(x, device="cpu", copy=True) | torch.from_dlpack(v, device=None, copy=None) | torch.roll(v, 1, dims=None) | torch.arange(end=3)
+x.hsplit(sections=2) | x.hsplit(indices=[1]) | x.tensor_split(sections=2) | x.tensor_split(indices=[1])
+torch.eye(2).cholesky_solve(input2=torch.eye(2)) | torch.repeat_interleave(repeats=i) | x.clone().copy_(other=x) | v.expand(size=(2, 3))
+"""
+
+
+@pytest.mark.parametrize("code", cases(NAMED))
+def test_names_of_arguments(code):
+    def run(lib):
+        return eval(code, {"torch": lib, "x": lib.arange(12.0).reshape(3, 4), "v": lib.arange(1.0, 4), "i": lib.tensor([0, 1, 2])})
+
+    oracle.assert_same(run(kuai), run(torch))

@@ -37,6 +37,19 @@ def numpy_names(fn: Callable) -> Callable:
     return call
 
 
+def also_named(**others: str) -> Callable:
+    """Let a function take some arguments by other names too: those of PyTorch's other overloads."""
+
+    def define(fn: Callable) -> Callable:
+        @wraps(fn)
+        def call(*args: object, **kwargs: object) -> object:
+            return fn(*args, **{others.get(k, k): v for k, v in kwargs.items()} if kwargs else kwargs)
+
+        return call
+
+    return define
+
+
 def dims_of(dim: object, name: str) -> int | tuple[int, ...] | None:
     """One or several dimensions, or None, as a static argument; TypeError for what is none."""
     if dim is None or type(dim) is int:

@@ -201,8 +201,9 @@ def _check_leaf(self: Tensor) -> None:
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
 
-def copy_(self: Tensor, src: object, non_blocking: bool = False) -> Tensor:
+def copy_(self: Tensor, other: object, non_blocking: bool = False) -> Tensor:
     """Copy the elements of another tensor, broadcast and converted (``torch.Tensor.copy_``)."""
+    src = other
     if not isinstance(src, Tensor):
         from .creation import full
 

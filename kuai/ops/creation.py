@@ -405,13 +405,16 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
     return require_grad(made.detach() if made.requires_grad and not requires_grad else made, requires_grad)
 
 
-def from_dlpack(ext_tensor) -> Tensor:
-    """A tensor from any object that speaks DLPack, without a copy on the CPU (``torch.from_dlpack``).
+def from_dlpack(ext_tensor, *, device=None, copy=None) -> Tensor:
+    """A tensor from any object that speaks DLPack, without a copy on the CPU unless ``copy`` is true (``torch.from_dlpack``).
 
     >>> import kuai as torch, numpy as np
     >>> torch.from_dlpack(np.arange(3.0, dtype="float32"))
     tensor([0., 1., 2.])
     """
+    if copy or device is not None:
+        made = from_dlpack(ext_tensor)
+        return made.to(device=device or made.device, copy=bool(copy))
     if isinstance(ext_tensor, Tensor):
         return ext_tensor._alias()
     array = np.from_dlpack(ext_tensor)
@@ -451,7 +454,7 @@ def _number(x: object) -> object:
     return x.item() if isinstance(x, (Tensor, np.generic)) else x
 
 
-def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
            requires_grad=False) -> Tensor:  # fmt: skip
     """Numbers from start up to but not including end (``torch.arange``).
 
@@ -460,8 +463,10 @@ def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device
     (tensor([0, 1, 2, 3]), tensor([1.0000, 1.5000]))
     """
     start, end, step = _number(start), _number(end), _number(step)
-    if end is None:
-        start, end = 0, start
+    if start is None and end is None:
+        raise TypeError('arange() missing 1 required positional argument: "end"')
+    if start is None or end is None:
+        start, end = 0, start if end is None else end
     if not all(math.isfinite(v) for v in (start, end, step)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     integral = all(isinstance(v, int) for v in (start, end, step))

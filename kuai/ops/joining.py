@@ -14,7 +14,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Step, Tensor
 from . import rules, slicing
-from .along import numpy_names
+from .along import also_named, numpy_names
 from .define import op, write_out
 from .dimensions import piece_spec, reshaped, row_spec
 from .geometry import overlap
@@ -377,6 +377,7 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
     return _split(input, lengths=lengths, dim=dim)
 
 
+@also_named(indices="indices_or_sections", sections="indices_or_sections", tensor_indices_or_sections="indices_or_sections")
 def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of so many pieces of nearly one length, or of those between indices (``torch.tensor_split``).
 
@@ -414,6 +415,7 @@ def _nearly_even(n: int, sections: int) -> tuple[int, ...]:
 
 
 def _named_split(name: str, rank: int, dim_of: Callable, example: str) -> Callable:
+    @also_named(indices="indices_or_sections", sections="indices_or_sections")
     def split_along(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
         if len(input.shape) < rank:
             raise RuntimeError(

@@ -118,14 +118,14 @@ def _roll(xp, x, shift, *, dim):
     return xp.roll(x, shift, dim)
 
 
-def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Tensor:
+def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
     """The elements moved along dimensions; those beyond the end come back at the start (``torch.roll``).
 
     >>> import kuai as torch
     >>> torch.roll(torch.arange(4), 1)
     tensor([3, 0, 1, 2])
     """
-    by, over = sizes((shifts,)), sizes((dims,))
+    by, over = sizes((shifts,)), sizes((() if dims is None else dims,))
     if not by:
         raise RuntimeError("`shifts` required")
     if not over and len(by) == 1:
@@ -196,7 +196,7 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     return _repeat(input, repeats=_padded(sizes((dims,)), len(input.shape)))
 
 
-def repeat_interleave(input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *,
+def repeat_interleave(input: Tensor | None = None, repeats: int | Tensor | None = None, dim: int | None = None, *,
                       output_size: int | None = None) -> Tensor:  # fmt: skip
     """Each element repeated, so often as a number or a tensor of numbers says (``torch.repeat_interleave``).
 
@@ -204,8 +204,8 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor | None = None, dim: i
     >>> torch.repeat_interleave(torch.tensor([1, 2]), torch.tensor([1, 2]))
     tensor([1, 2, 2])
     """
-    if repeats is None:
-        return _repeated_places(input, output_size)
+    if repeats is None or input is None:  # one tensor alone says how often its places are repeated
+        return _repeated_places(input if repeats is None else repeats, output_size)
     if dim is None:
         input, dim = input.flatten(), 0
     dim = normalize_dim(dim, len(input.shape))

@@ -10,6 +10,7 @@ from .. import dtypes, return_types
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
+from .along import also_named
 from .define import op, write_out
 from .matrices import (
     LinAlgError,
@@ -328,6 +329,7 @@ def _cholesky_solve(xp, b, factor, *, upper):
     return substitute(conjugated(np, lower), substitute(lower, b, False, False), True, False)
 
 
+@also_named(input="B", input2="L")
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """X with A X = B, from the Cholesky factor of A (``torch.cholesky_solve``).
 

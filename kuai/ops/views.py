@@ -327,7 +327,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
 # ---- expand ----------------------------------------------------------------------------------------------------------
 
 
-def expand(self: Tensor, *size: object, implicit: bool = False) -> Tensor:
+def expand(self: Tensor, *sizes_: object, size: Sequence[int] | None = None, implicit: bool = False) -> Tensor:
     """A view in which dimensions of length 1 are repeated, without copying (``torch.Tensor.expand``).
 
     >>> import kuai as torch
@@ -335,7 +335,7 @@ def expand(self: Tensor, *size: object, implicit: bool = False) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    return _expand((sizes(size),), self)
+    return _expand((sizes(sizes_ if size is None else (size,)),), self)
 
 
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
