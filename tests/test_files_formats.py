@@ -194,7 +194,7 @@ def test_inspect(folder, new):
     assert report.values == [("epoch", "3")]
     assert report.tensors[0].parameter
     assert report.problem is None
-    for word in ("net.tied", "bfloat16", "shared memory: net.w, net.tied, net.row", "epoch = 3", "on meta"):
+    for word in ("net.tied", "bfloat16", "shared memory: net.w, net.tied, net.row", "epoch = 3", "on meta", "48 bytes of tensors"):
         assert word in str(report)
 
 

@@ -830,6 +830,31 @@ def test_one_error_names_all_keys_and_the_nearest_ones():
     )
 
 
+@pytest.mark.parametrize("assign", [False, True])
+def test_an_extra_state_that_raises_leaves_the_module_as_it_was(assign):
+    class Counted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w, self.count = nn.Parameter(kuai.zeros(2)), 0
+
+        def get_extra_state(self):
+            return {"count": self.count}
+
+        def set_extra_state(self, state):
+            self.count = state["count"]
+
+    net = nn.Sequential(Counted(), Counted())
+    own = [net[0].w, net[1].w]
+    state = {"0.w": kuai.ones(2), "1.w": kuai.ones(2), "0._extra_state": {"count": 3}, "1._extra_state": {}}
+    with pytest.raises(KeyError):
+        net.load_state_dict(state, assign=assign)
+    assert all(a is b for a, b in zip([net[0].w, net[1].w], own))
+    assert (net[0].w.tolist(), net[0].count, net[1].w.tolist()) == ([0, 0], 0, [0, 0])
+    state["1._extra_state"]["count"] = 4
+    net.load_state_dict(state, assign=assign)
+    assert (net[0].w.tolist(), net[0].count, net[1].count) == ([1, 1], 3, 4)
+
+
 def test_a_wrapped_models_keys_are_recognized():
     net = nn.Linear(1, 1)
     with pytest.raises(RuntimeError, match=r"All keys begin with 'module\.'"):

@@ -36,6 +36,7 @@ class TensorRecord:
     strides: tuple[int, ...] | None
     storage: str
     parameter: bool = False
+    room: int | None = None  # the bytes of its storage
 
     @property
     def nbytes(self) -> int:
@@ -71,7 +72,7 @@ class Report:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        total = sum({r.storage or r.name: r.nbytes for r in self.tensors}.values())
+        total = sum({r.storage or r.name: r.nbytes if r.room is None else r.room for r in self.tensors}.values())
         yield f"{self.path}: {self.format}, {self.size:,} bytes, {len(self.tensors)} tensors, {total:,} bytes of tensors"
         width = max((len(r.name) for r in self.tensors), default=0)
         for r in self.tensors:
@@ -104,6 +105,7 @@ class _Part:
     key: str
     dtype: dtypes.dtype
     device: str
+    nbytes: int
 
 
 class Recorder(ScriptHost):
@@ -162,7 +164,10 @@ class Recorder(ScriptHost):
 
 
 def _part(pid: Any) -> Any:
-    return _Part(text(pid[2], "a storage's key"), storage_type(pid[1]).dtype, text(pid[3], "a storage's location"))
+    of, size = storage_type(pid[1]).dtype, pid[4]
+    if type(size) is not int:
+        raise FileError(f"damaged checkpoint: a storage of {size!r:.40} elements")
+    return _Part(text(pid[2], "a storage's key"), of, text(pid[3], "a storage's location"), size * of.itemsize)
 
 
 def _record(function: str, args: tuple) -> TensorRecord:
@@ -170,7 +175,7 @@ def _record(function: str, args: tuple) -> TensorRecord:
         return TensorRecord("", tuple(args[1]), args[0].name, "meta", 0, tuple(args[2]), "")
     part = args[0]
     of = args[6] if function == "_rebuild_tensor_v3" else part.dtype
-    return TensorRecord("", tuple(args[2]), of.name, part.device, args[1], tuple(args[3]), part.key)
+    return TensorRecord("", tuple(args[2]), of.name, part.device, args[1], tuple(args[3]), part.key, room=part.nbytes)
 
 
 # ---- inspect ---------------------------------------------------------------------------------------------------------

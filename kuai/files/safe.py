@@ -50,7 +50,10 @@ def save_file(obj: Any, path: Path) -> None:
     arrays = {name: np.ascontiguousarray(tensors.to_numpy(obj[name])) for name in stored}
     specs = {name: _spec(library, name, obj[name], array) for name, array in arrays.items()}
     with replacing(path, in_folder=True) as temporary:
-        library.serialize_file(specs, temporary, {"format": "pt", **aliases})
+        try:
+            library.serialize_file(specs, temporary, {"format": "pt", **aliases})
+        except library.SafetensorError as error:
+            raise OSError(f"save: {os.fspath(path)}: {error}") from None
 
 
 def _spec(library: ModuleType, name: str, tensor: Any, array: np.ndarray) -> Any:

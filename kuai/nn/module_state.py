@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..autograd.hooks import RemovableHandle
 from ..autograd.modes import no_grad
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from . import unregistered
 from .module_hooks import Table, add
 from .nearest import hints
@@ -46,6 +46,7 @@ class _Errors(list):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[Callable[[], None]] = []
+        self.may_fail = False  # whether code of the user's is among them
 
 
 class Saved:
@@ -217,7 +218,10 @@ class Saved:
                 error_msgs.append(problem)
             else:
                 writes.append(write)
+        known = len(writes)
         self._load_extra_state(state_dict, prefix + _EXTRA_STATE_KEY_SUFFIX, strict, missing_keys, unexpected_keys, writes)
+        if isinstance(error_msgs, _Errors):
+            error_msgs.may_fail |= len(writes) > known
         if strict:
             unexpected_keys += _unexpected(state_dict, prefix, own, {n for n, _ in named(self._modules)})
         if not isinstance(error_msgs, _Errors):
@@ -286,7 +290,10 @@ class _Load:
         if doubtful:
             self._call_post_hooks()
             self._raise(module, state_dict)
-        _run(self.errors.writes)
+        if self.errors.may_fail:
+            _run_or_undo(self.errors.writes, module)
+        else:
+            _run(self.errors.writes)
         if not doubtful:
             self._call_post_hooks()
         return self.keys
@@ -328,6 +335,28 @@ def _quoted(key: str) -> str:
 def _run(writes: list[Callable[[], None]]) -> None:
     for write in writes:
         write()
+
+
+def _has_extra_state(kind: type) -> bool:
+    return kind.get_extra_state is not Saved.get_extra_state and kind.set_extra_state is not Saved.set_extra_state  # type: ignore
+
+
+def _run_or_undo(writes: list[Callable[[], None]], module: Any) -> None:
+    """As `_run`; what the module held before is put back if one of them raises."""
+    tables = [(table, dict(table)) for m in module.modules() for table in (m._parameters, m._buffers)]
+    values = {t: t._read() for _, kept in tables for t in kept.values() if t is not None and not is_lazy(t)}
+    extra = [(m, m.get_extra_state()) for m in module.modules() if _has_extra_state(type(m))]
+    try:
+        _run(writes)
+    except BaseException:
+        for table, kept in tables:
+            table.update(kept)
+        with no_grad():
+            for tensor, value in values.items():
+                tensor.copy_(wrap(value))
+        for m, state in extra:
+            m.set_extra_state(state)
+        raise
 
 
 def _unexpected(state_dict: Mapping, prefix: str, own: dict, children: set[str]) -> list[str]:
