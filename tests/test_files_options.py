@@ -145,3 +145,35 @@ def test_small_functions():
         for check, tag in ((s.validate_cuda_device, "cuda:99"), (s.validate_hpu_device, "hpu")):
             with pytest.raises((RuntimeError, AttributeError)):
                 check(tag)
+
+
+class Bar:
+    """Stands for tqdm's bar: what was made, and how far it went."""
+
+    made: list = []
+
+    def __init__(self, total, desc, **options):
+        self.total, self.what, self.done, self.open = total, desc, 0, True
+        Bar.made.append(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.open = False
+
+    def update(self, n):
+        self.done += n
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_bars_of_large_files(monkeypatch, tmp_path, new):
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    monkeypatch.setattr("kuai.files.progress.BAR_FROM", 1000)
+    monkeypatch.setattr(Bar, "made", [])
+    kuai.save(kuai.ones(10), tmp_path / "small.pt", _use_new_zipfile_serialization=new)
+    assert Bar.made == []
+    kuai.save(kuai.ones(1000), tmp_path / "x.pt", _use_new_zipfile_serialization=new)
+    kuai.load(tmp_path / "x.pt")
+    assert [bar.what for bar in Bar.made] == ["save", "load"]
+    assert all(4000 <= bar.done <= bar.total + 2000 and not bar.open for bar in Bar.made)

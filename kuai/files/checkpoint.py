@@ -21,13 +21,13 @@ from .errors import FileError
 from .locations import location_tag, restore_location
 from .options import LoadEndianness, config, mapped
 from .pickler import Pickler
+from .progress import progress
 from .storages import CLASS_OF, Storage
 from .unpickler import Unpickler
 from .zipread import MAGIC, ZipReader
 from .zipwrite import ZipWriter
 
 Path = str | os.PathLike
-_BAR_FROM = 256 << 20
 
 
 # ---- saving ----------------------------------------------------------------------------------------------------------
@@ -67,6 +67,10 @@ class Saved:
             kind, size = _Name("torch.storage", "UntypedStorage"), size * tensor.dtype.itemsize
         return ("storage", kind, str(number), location_tag(tensor), size)
 
+    def nbytes(self) -> int:
+        """The length of all the storages."""
+        return sum(tensors.storage_size(t) * t.dtype.itemsize for t in self.tensors)
+
     def bytes(self) -> Iterator[memoryview]:
         """The storages' content, one after another; zeros inside of `skip_data`."""
         for tensor in self.tensors:
@@ -75,35 +79,21 @@ class Saved:
             yield memoryview(content)  # type: ignore[arg-type]
 
 
-def _progress(total: int) -> Any:
-    """A bar for large files, if tqdm is there and somebody looks."""
-    if total < _BAR_FROM:
-        return None
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return None
-    return tqdm(total=total, unit="B", unit_scale=True, desc="save", disable=None, leave=False)
-
-
 def _write_zip(obj: object, file: BinaryIO, folder: str) -> None:
     saved = Saved()
     data = Pickler(saved.storage_id).dump(obj)
-    total = sum(tensors.storage_size(t) * t.dtype.itemsize for t in saved.tensors)
-    bar = _progress(total)
     options = config.save
-    writer = ZipWriter(file, folder, bar, options.storage_alignment, options.compute_crc32)
     alignment = str(options.storage_alignment).encode()
     records = (("data.pkl", data), (".format_version", b"1"), (".storage_alignment", alignment), ("byteorder", sys.byteorder.encode()))
-    for name, content in records:
-        writer.add(name, content)
-    for number, array in enumerate(saved.bytes()):
-        writer.add(f"data/{number}", array, checked=not config.skip)
-    writer.add("version", b"3\n")
-    writer.add(".data/serialization_id", _serialization_id(data, writer.checksums))
-    writer.close()
-    if bar is not None:
-        bar.close()
+    with progress("save", saved.nbytes()) as advance:
+        writer = ZipWriter(file, folder, advance, options.storage_alignment, options.compute_crc32)
+        for name, content in records:
+            writer.add(name, content)
+        for number, array in enumerate(saved.bytes()):
+            writer.add(f"data/{number}", array, checked=not config.skip)
+        writer.add("version", b"3\n")
+        writer.add(".data/serialization_id", _serialization_id(data, writer.checksums))
+        writer.close()
 
 
 def _serialization_id(data: bytes, checksums: list[int]) -> bytes:
@@ -236,7 +226,8 @@ def _load_zip(file: BinaryIO, map_location: object, path: Path | None, encoding:
         return script.load(archive, storages, map_location)
     host = Host(ZipStorages(archive, map_location, on_disk), map_location)
     data = archive.read("data.pkl")
-    return Unpickler(io.BytesIO(data), host, len(data), encoding).load()
+    with progress("load", 0 if on_disk is not None else archive.size) as archive.advance:
+        return Unpickler(io.BytesIO(data), host, len(data), encoding).load()
 
 
 def _check_arguments(pickle_module: object, weights_only: bool | None, options: dict) -> str:

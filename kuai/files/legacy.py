@@ -14,6 +14,7 @@ from .errors import FileError, TruncatedError
 from .locations import restore_location
 from .options import config
 from .pickler import Pickler
+from .progress import Advance, progress
 from .storages import CLASS_OF, Storage
 from .unpickler import Keys, Unpickler
 from .zipread import read_into
@@ -42,10 +43,12 @@ def write(obj: object, file: BinaryIO, saved: Saved) -> None:
     file.write(data)
     keys = [str(number) for number in range(len(saved.tensors))]
     file.write(Pickler(_plain).dump(keys))
-    for tensor, content in zip(saved.tensors, saved.bytes()):
-        unit = tensor.dtype.itemsize if tensor.dtype.name in CLASS_OF else 1
-        file.write((len(content) // unit).to_bytes(8, "little"))
-        file.write(content)
+    with progress("save", saved.nbytes()) as advance:
+        for tensor, content in zip(saved.tensors, saved.bytes()):
+            unit = tensor.dtype.itemsize if tensor.dtype.name in CLASS_OF else 1
+            file.write((len(content) // unit).to_bytes(8, "little"))
+            file.write(content)
+            advance(len(content))
 
 
 class _Survey(Keys):
@@ -157,20 +160,26 @@ def read(file: BinaryIO, map_location: object, encoding: str) -> Any:
     return value
 
 
-def _read_storages(file: BinaryIO, keys: Any, pids: dict, end: int) -> dict[str, np.ndarray]:
+def _read_storages(file: BinaryIO, keys: Any, pids: dict[str, tuple[dtypes.dtype, int]], end: int) -> dict[str, np.ndarray]:
     if type(keys) is not list or {text(k, "a storage's key") for k in keys} != set(pids) or len(keys) != len(pids):
         raise FileError("damaged checkpoint: its list of storages and the pickle differ")
     arrays = {}
-    for key in (text(k, "a storage's key") for k in keys):
-        of, size = pids[key]
-        head = file.read(8)
-        if len(head) != 8 or int.from_bytes(head, "little") != size:
-            raise FileError(f"damaged checkpoint: storage {key!r} does not have the {size} elements that the pickle needs")
-        if size * of.itemsize > end - file.tell():
-            raise TruncatedError(f"the file ends inside storage {key!r}")
-        arrays[key] = np.zeros(size * of.itemsize, np.uint8) if config.skip else np.empty(size * of.itemsize, np.uint8)
-        if config.skip:
-            file.seek(size * of.itemsize, 1)
-        else:
-            read_into(file, arrays[key], crc=False)
+    with progress("load", end - file.tell()) as advance:
+        for key in (text(k, "a storage's key") for k in keys):
+            arrays[key] = _read_storage(file, key, pids[key], end, advance)
     return arrays
+
+
+def _read_storage(file: BinaryIO, key: str, kind: tuple[dtypes.dtype, int], end: int, advance: Advance) -> np.ndarray:
+    of, size = kind
+    head = file.read(8)
+    if len(head) != 8 or int.from_bytes(head, "little") != size:
+        raise FileError(f"damaged checkpoint: storage {key!r} does not have the {size} elements that the pickle needs")
+    if size * of.itemsize > end - file.tell():
+        raise TruncatedError(f"the file ends inside storage {key!r}")
+    if config.skip:
+        file.seek(size * of.itemsize, 1)
+        return np.zeros(size * of.itemsize, np.uint8)
+    array = np.empty(size * of.itemsize, np.uint8)
+    read_into(file, array, False, advance)
+    return array

@@ -18,6 +18,7 @@ import numpy as np
 
 from .checksum import Checksum, chunks
 from .errors import FileError, RefusedError, TruncatedError
+from .progress import Advance, unseen
 
 MAGIC = b"PK\x03\x04"
 _LOCAL = struct.Struct("<4s5H3I2H")
@@ -71,6 +72,7 @@ class ZipReader:
     def __init__(self, file: BinaryIO):
         start = file.tell()
         self.file, self.start = file, start
+        self.advance: Advance = unseen
         self.size = file.seek(0, 2) - start
         infos = self._directory()
         _check_names(infos)
@@ -131,7 +133,7 @@ class ZipReader:
             return np.frombuffer(bytearray(self.read(name)), np.uint8)
         array = np.empty(entry.size, np.uint8)
         self.file.seek(self.start + entry.offset)
-        crc = read_into(self.file, array, bool(entry.crc))
+        crc = read_into(self.file, array, bool(entry.crc), self.advance)
         if entry.crc:
             self._check(entry, crc)
         return array
@@ -141,12 +143,13 @@ class ZipReader:
             raise FileError(f"damaged file: record {entry.name!r} has checksum {crc:08x}, needs {entry.crc:08x} (wrong CRC)")
 
 
-def read_into(file: BinaryIO, array: np.ndarray, crc: bool) -> int:
+def read_into(file: BinaryIO, array: np.ndarray, crc: bool, advance: Advance = unseen) -> int:
     """Fills an array of bytes from a file; gives the CRC, or 0 where none is asked for."""
     view = memoryview(array)  # type: ignore[arg-type]
     with Checksum(len(view) if crc else 0) as checksum:
         for chunk in chunks(view):
             _fill(file, chunk)
+            advance(len(chunk))
             if crc:
                 checksum.add(chunk)
     return checksum.value

@@ -9,6 +9,7 @@ import struct
 from typing import Protocol
 
 from .checksum import Checksum, chunks
+from .progress import Advance, unseen
 
 _MAX_32 = 0xFFFFFFFF
 _FLAGS = 0x0808  # sizes and checksum follow the data; names are UTF-8
@@ -21,8 +22,8 @@ class Writable(Protocol):
 class ZipWriter:
     """Adds records one after another; ``close`` writes the directory."""
 
-    def __init__(self, file: Writable, folder: str, progress: object = None, alignment: int = 64, checked: bool = True):
-        self.file, self.folder, self.progress, self.alignment, self.checked = file, folder, progress, alignment, checked
+    def __init__(self, file: Writable, folder: str, advance: Advance = unseen, alignment: int = 64, checked: bool = True):
+        self.file, self.folder, self.advance, self.alignment, self.checked = file, folder, advance, alignment, checked
         self.position = 0
         self.directory: list[bytes] = []
         self.checksums: list[int] = []
@@ -46,8 +47,7 @@ class ZipWriter:
                 if checked:
                     checksum.add(chunk)
                 self._write(chunk)
-                if self.progress is not None:
-                    self.progress.update(len(chunk))  # type: ignore[attr-defined]
+                self.advance(len(chunk))
         return checksum.value
 
     def close(self) -> None:
