@@ -223,8 +223,25 @@ def data_ptr(self: Tensor) -> int:
 
 
 def unchanged(self: Tensor, *args: object, **kwargs: object) -> Tensor:
-    """The tensor itself: memory here is neither pinned nor moved to be shared."""
+    """The tensor itself: memory here is not pinned."""
     return self
+
+
+def share_memory_(self: Tensor) -> Tensor:
+    """Move the memory to where other processes see it too (``torch.Tensor.share_memory_``); a GPU's is left there.
+
+    >>> import kuai as torch
+    >>> torch.zeros(2).share_memory_().is_shared()
+    True
+    """
+    from .multiprocessing import shared
+
+    return shared.share_memory_(self)
+
+
+def is_shared(self: Tensor) -> bool:
+    """Whether other processes can see the memory (``torch.Tensor.is_shared``)."""
+    return self.device.type == "cuda" or (self._storage is not None and self._storage.arena is not None)
 
 
 # ---- gradients -------------------------------------------------------------------------------------------------------
@@ -277,9 +294,9 @@ def make_subclass(cls: type, data: Tensor, require_grad: bool = False, **unused:
 OWN = {
     "size": size, "dim": dim, "ndimension": dim, "numel": numel, "nelement": numel, "element_size": element_size,
     "is_floating_point": is_floating_point, "is_complex": is_complex, "is_signed": is_signed, "get_device": get_device,
-    "data_ptr": data_ptr, "pin_memory": unchanged, "share_memory_": unchanged, "backward": backward,
+    "data_ptr": data_ptr, "pin_memory": unchanged, "share_memory_": share_memory_, "backward": backward,
     "register_hook": register_hook, "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
-    "retain_grad": retain_grad, "is_pinned": lambda self, device=None: False, "is_shared": lambda self: False,
+    "retain_grad": retain_grad, "is_pinned": lambda self, device=None: False, "is_shared": is_shared,
     "is_inference": lambda self: getattr(self._read(), "inference", False), "resolve_conj": unchanged, "resolve_neg": unchanged,
     "is_conj": lambda self: False, "is_neg": lambda self: False, "is_same_size": lambda self, other: self.shape == other.shape,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Python's multiprocessing under PyTorch's name (``torch.multiprocessing``): tensors are sent by their content.
+"""Python's multiprocessing under PyTorch's name (``torch.multiprocessing``): tensors are sent by their memory, which is shared.
 
 >>> import kuai as torch
 >>> torch.multiprocessing.get_start_method(allow_none=True) in (None, "fork", "forkserver", "spawn")
@@ -12,6 +12,10 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import Any
+
+from . import shared
+
+shared.register()
 
 
 def __getattr__(name: str) -> Any:
@@ -100,7 +104,7 @@ def spawn(fn: Callable, args: tuple = (), nprocs: int = 1, join: bool = True, da
 
 
 def get_all_sharing_strategies() -> set[str]:
-    """How tensors reach another process: as a copy through a file descriptor."""
+    """How tensors reach another process: by a file descriptor of their memory."""
     return {"file_descriptor"}
 
 

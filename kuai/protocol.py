@@ -13,7 +13,7 @@ from .engine.program import Aval
 from .engine.trace import concrete, materialize
 from .layouts import strided
 from .ops.creation import require_grad
-from .tensor import Storage, Tensor, from_array, walk_array, wrap
+from .tensor import Storage, Tensor, from_array, host_view, wrap
 
 
 def item(self: Tensor) -> object:
@@ -74,15 +74,7 @@ def export(self: Tensor) -> np.ndarray:
     storage.release()
     if storage.host is None:
         storage.host = np.array(materialize(storage.read(())), order="C")
-    return _writable(walk_array(storage.host, self._path), storage.host)
-
-
-def _writable(array: np.ndarray, memory: np.ndarray) -> np.ndarray:
-    """A view of memory that may be written to as the memory may, though NumPy locks those that show an element twice."""
-    if array.flags.writeable or not memory.flags.writeable:
-        return array
-    offset = array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
-    return np.ndarray(array.shape, array.dtype, memory, offset, array.strides)
+    return host_view(storage.host, self._path)
 
 
 def array(self: Tensor, dtype: object = None, copy: bool | None = None) -> np.ndarray:

@@ -34,10 +34,10 @@ class Storage:
 
     ``host`` is a NumPy array when Python code outside holds the same memory (`from_numpy`, `Tensor.numpy`). Of memory in
     another layout it is the parts, and ``record(op, static, operands)`` records an op that has such an operand.
-    ``anchor`` is a value on the memory whose address somebody has asked for.
+    ``anchor`` is a value on the memory whose address somebody has asked for; ``arena`` is what other processes see of it.
     """
 
-    __slots__ = ("value", "version", "host", "foreign", "anchor")
+    __slots__ = ("value", "version", "host", "foreign", "anchor", "arena")
     layout: layout = strided
     record: Callable | None = None
     if TYPE_CHECKING:  # of memory in another layout
@@ -49,6 +49,7 @@ class Storage:
         self.version = 0
         self.host = host
         self.anchor: Value | None = None
+        self.arena: Any = None
         self.foreign = host is not None  # memory that was NumPy's from the start stays shared
 
     def release(self) -> None:
@@ -91,11 +92,18 @@ class Storage:
         return Storage(self.read(()))
 
     def write(self, value: Value) -> None:
-        """Rebind to a new value; memory that NumPy holds too is written at once."""
-        self.release()
-        if self.host is not None:
-            np.copyto(self.host, np.asarray(materialize(value)))
+        """Rebind to a new value."""
         self.value = value
+        self.version += 1
+
+    def lent(self) -> bool:
+        """Whether others hold the memory, who see at once what is written."""
+        self.release()
+        return self.host is not None
+
+    def write_part(self, path: tuple[Step, ...], value: Value) -> None:
+        """Write to memory that others hold: only where a view looks, for they may write beside it."""
+        np.copyto(host_view(self.host, path), np.asarray(materialize(value)))
         self.version += 1
 
 
@@ -114,6 +122,15 @@ def _holders(value: Value) -> int:
 
 
 _ALONE = _holders(concrete(np.empty(0), Aval((0,), dtypes.ALL["float64"], device("cpu"))))
+
+
+def host_view(memory: np.ndarray, path: tuple[Step, ...]) -> np.ndarray:
+    """What a path leads to in memory; to be written to as the memory may, though NumPy locks views that show an element twice."""
+    array = walk_array(memory, path)
+    if array.flags.writeable or not memory.flags.writeable:
+        return array
+    offset = array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
+    return np.ndarray(array.shape, array.dtype, memory, offset, array.strides)
 
 
 def walk_array(array: np.ndarray, path: tuple[Step, ...]) -> np.ndarray:
@@ -244,8 +261,14 @@ class Tensor:
         if new._storage is not None and new._storage.record is not None:
             raise RuntimeError(f"a dense tensor cannot be rewritten with one of layout {new._storage.layout}; use to_dense()")
         root = self if self._base is None else self._root()
+        lent = root._storage is not None and root._storage.lent()
+        if lent and not tracked:
+            root._storage.write_part(self._path, new._read())
+            return self
         content = write_through(root, self._path[len(root._path) :], new)
-        if root._storage is None:
+        if lent:
+            root._storage.write_part(self._path, new._read())
+        elif root._storage is None:
             root._value = content._read()
             root._edits += 1
         else:

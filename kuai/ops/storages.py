@@ -112,8 +112,8 @@ class StorageBase:
         return self
 
     def is_shared(self) -> bool:
-        """Whether the memory is a file's or a GPU's."""
-        return self.is_cuda or self.filename is not None
+        """Whether other processes can see the memory: a file's, a GPU's, or what `share_memory_` has moved."""
+        return self.filename is not None or self.tensor.is_shared()
 
     def resizable(self) -> bool:
         """Whether `resize_` can change the length: only while no tensor uses the memory."""
@@ -187,7 +187,8 @@ class StorageBase:
         return self.to("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
 
     def share_memory_(self) -> Self:
-        """The storage itself: workers get copies (see `Tensor.share_memory_`)."""
+        """Let other processes see the memory (see `Tensor.share_memory_`)."""
+        self.tensor.share_memory_()
         return self
 
     def __reduce__(self) -> tuple:

@@ -116,7 +116,9 @@ class Adagrad(GroupedOptimizer):
         p.add_(with_values(g, g._values() / scale), alpha=-lr)
 
     def share_memory(self) -> None:
-        """Nothing: memory here is not moved to be shared."""
+        """Let other processes see the sums of squares."""
+        for state in self.state.values():
+            state["sum"].share_memory_()
 
     def _begin(self, group: dict, p: Tensor) -> dict:
         start = group["initial_accumulator_value"]
