@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -111,7 +112,25 @@ def _row(plan: Plan, state: State, frees: tuple) -> tuple:
             places.append(number)
             number += 1
     many = 0 if state.aval is not None else len(state.outs)
-    return callable_for(state), tuple(places), state.slot, many, frees
+    call = callable_for(state)
+    if state.op.overwrites and compute_dtypes(state)[0] is state.outs[0].dtype:  # else it is converted, and so its own
+        call = _on_its_own(call, state.args[0] in frees)
+    return call, tuple(places), state.slot, many, frees
+
+
+def _on_its_own(call: Callable, dies: bool) -> Callable:
+    """An instruction whose first array is written to: a copy, unless it dies here and nobody else holds its memory."""
+
+    def run(x: object, *rest: object) -> object:
+        if x is not None and not (dies and type(x) is np.ndarray and sys.getrefcount(x) == _SOLE and _is_whole(x)):
+            x = np.array(x, order="C")
+        return call(x, *rest)
+
+    return run
+
+
+def _is_whole(array: np.ndarray) -> bool:
+    return array.base is None and array.flags.c_contiguous and array.flags.writeable
 
 
 def run(plan: Plan, values: list[Value], numbers: list) -> None:
@@ -134,13 +153,27 @@ def run(plan: Plan, values: list[Value], numbers: list) -> None:
 
 def _loop(rows: list[tuple], env: list) -> None:
     for call, places, slot, many, frees in rows:
-        result = call(*[env[p] for p in places])
         if many:
-            env[slot : slot + many] = result
+            env[slot : slot + many] = call(*[env[p] for p in places])
         else:
-            env[slot] = result
+            env[slot] = call(*[env[p] for p in places])
         for f in frees:
             env[f] = None
+
+
+def _sole() -> int:
+    """What `sys.getrefcount` says in `_on_its_own` of an array that only the loop's own list holds."""
+    counts: list[int] = []
+
+    def probe(x: object, *rest: object) -> object:
+        counts.append(sys.getrefcount(x))
+        return x
+
+    _loop([(probe, (0,), 0, 0, ())], [np.empty(1)])
+    return counts[0]
+
+
+_SOLE = _sole()
 
 
 def own(array: object) -> np.ndarray:

@@ -17,7 +17,7 @@ REQUIRED = object()
 
 
 def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, name: str | None = None, cost: object = 1.0,
-       grad_name: str | None = None, exact: bool = False, many: bool = False, refuses: bool = False,
+       grad_name: str | None = None, exact: bool = False, many: bool = False, refuses: bool = False, overwrites: bool = False,
        view: Callable | None = None) -> Callable:  # fmt: skip
     """Define an op from its body ``f(xp, *inputs, *, static…)``, where xp is numpy or jax.numpy.
 
@@ -25,6 +25,7 @@ def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, 
     vjp: one rule for each input, or one function for all; None where there is no derivative on purpose.
     xla: another body for XLA. many: there are several results. view: ``(base, new, …) -> base`` written through,
     which makes the op a view. refuses: the body raises for some values, so it runs at the call, on the CPU.
+    overwrites: NumPy's body may write to its first array, which is its own.
     The function made takes the inputs by position and the static arguments by name.
     """
 
@@ -33,7 +34,7 @@ def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, 
         if vjp is REQUIRED:
             raise TypeError(f"op {made.name}: no derivative given; say vjp=None if it has none")
         finish(made, vjp, view)
-        made.autocast, made.refuses = AUTOCAST.get(made.name), refuses
+        made.autocast, made.refuses, made.overwrites = AUTOCAST.get(made.name), refuses, overwrites
         REGISTRY[made.name] = made
         record = _recorder(made, bool(view), many)
         call = _caller(made, _at_once(record) if refuses else record)

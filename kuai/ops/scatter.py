@@ -173,13 +173,12 @@ def _scatter_xla(xp, x, src, index, *, dim):
     return x.reshape(-1).at[places].set(src, mode="drop").reshape(x.shape)
 
 
-@op(shape=_scatter_rule, xla=_scatter_xla, name="scatter", exact=True,
+@op(shape=_scatter_rule, xla=_scatter_xla, name="scatter", overwrites=True, exact=True,
     vjp=(lambda g, index, dim: _scatter(g, 0, index, dim=dim),
          lambda g, index, dim: _gather(g, index, dim=dim), None))  # fmt: skip
 def _scatter(xp, x, src, index, *, dim):
-    out = x.reshape(-1).copy()
-    out[_flat(np, index, x.shape, dim, False)] = src
-    return out.reshape(x.shape)
+    x.reshape(-1)[_flat(np, index, x.shape, dim, False)] = src
+    return x
 
 
 def _scatter_add_rule(op: Op, avals: Sequence, *, dim: int, shape: tuple) -> tuple:
@@ -193,15 +192,15 @@ def _scatter_add_xla(xp, x, src, index, *, dim, shape):
     return taking.added(x.reshape(-1), _flat(xp, index, shape, dim, False), src).reshape(shape)
 
 
-@op(shape=_scatter_add_rule, xla=_scatter_add_xla, name="scatter_add", cost=4.0,
+@op(shape=_scatter_add_rule, xla=_scatter_add_xla, name="scatter_add", overwrites=True, cost=4.0,
     vjp=(lambda g: g, lambda g, index, dim: _gather(g, index, dim=dim), None))  # fmt: skip
 def _scatter_add(xp, x, src, index, *, dim, shape):
     """x, or zeros of a shape if it is absent, with src added at the index's places."""
-    out = np.zeros(int(np.prod(shape, dtype=np.int64)), src.dtype) if x is None else x.reshape(-1).copy()
+    x = np.zeros(shape, src.dtype) if x is None else x
     src = np.broadcast_to(src, index.shape)
     if src.size:
-        taking.add_rows(out, _flat(np, index, shape, dim, False).reshape(-1), src.reshape(-1))
-    return out.reshape(shape)
+        taking.add_rows(x.reshape(-1), _flat(np, index, shape, dim, False).reshape(-1), src.reshape(-1))
+    return x
 
 
 _MISSING = object()
@@ -327,10 +326,10 @@ def _reduce_vjp(
     return (to_x if include_self else _scatter(to_x, 0, index, dim=dim)), to_src, None
 
 
-@op(shape=_reduce_rule, vjp=_reduce_vjp, xla=_reduce_xla, name="scatter_reduce", cost=4.0)
+@op(shape=_reduce_rule, vjp=_reduce_vjp, xla=_reduce_xla, name="scatter_reduce", overwrites=True, cost=4.0)
 def _scatter_reduce(xp, x, src, index, *, dim, reduce, include_self):
     places = _flat(np, index, x.shape, dim, False).reshape(-1)
-    out = x.reshape(-1).copy()
+    out = x.reshape(-1)
     if not include_self:
         out[places] = _neutral(reduce, x.dtype)
     _UFUNC[reduce].at(out, places, np.broadcast_to(src, index.shape).reshape(-1))

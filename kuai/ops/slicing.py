@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..dispatch import recorder
 from ..dtypes import int64
 from ..engine.program import Aval, Op
@@ -170,13 +168,12 @@ def _at_front(xp, value, spec, shape, x=None):
     return placed if x is None else xp.where(xp.lax.pad(xp.ones(inner, bool), False, gaps), placed, x)
 
 
-@op(shape=_write_rule, xla=_write_xla, name="index_write", grad_name="CopySlices", exact=True,
+@op(shape=_write_rule, xla=_write_xla, name="index_write", overwrites=True, grad_name="CopySlices", exact=True,
     vjp=(lambda g, offset, spec: write(g, 0, offset, spec=spec),
          lambda g, offset, spec: read(g, offset, spec=spec), None))  # fmt: skip
 def write(xp, x, value, offset, *, spec):
-    out = np.array(x)  # which a NumPy scalar is not
-    out[_numpy_key(x.shape, offset, spec)] = value
-    return out
+    x[_numpy_key(x.shape, offset, spec)] = value
+    return x
 
 
 def _spread_rule(op: Op, avals: Sequence, *, spec: Spec, shape: tuple) -> tuple:

@@ -104,11 +104,11 @@ def _diagonal_put_xla(xp, x, value, *, offset, dim1, dim2, shape):
     return xp.moveaxis(moved, (-2, -1), (dim1, dim2))
 
 
-@op(shape=_put_rule, xla=_diagonal_put_xla, name="diagonal_scatter", exact=True,
+@op(shape=_put_rule, xla=_diagonal_put_xla, name="diagonal_scatter", overwrites=True, exact=True,
     vjp=(_diagonal_put_vjp_x, lambda g, offset, dim1, dim2: diagonal_of(g, offset=offset, dim1=dim1, dim2=dim2)))  # fmt: skip
 def diagonal_put(xp, x, value, *, offset, dim1, dim2, shape):
     """x (zeros of a shape, if absent) with other elements in a diagonal."""
-    out = np.zeros(shape, value.dtype) if x is None else x.copy()
+    out = np.zeros(shape, value.dtype) if x is None else x
     _diagonal_of(out, offset, dim1, dim2)[...] = value
     return out
 
@@ -270,10 +270,11 @@ def _strided_put_vjp(g: Tensor, offset: int, size: tuple, stride: tuple) -> Tens
     return strided_of(g, offset, size=size, stride=stride)
 
 
-@op(shape=_put_rule, xla=_strided_put_xla, vjp=(_strided_put_vjp_x, _strided_put_vjp, None), name="as_strided_put", exact=True)
+@op(shape=_put_rule, xla=_strided_put_xla, vjp=(_strided_put_vjp_x, _strided_put_vjp, None), name="as_strided_put", overwrites=True,
+    exact=True)  # fmt: skip
 def strided_put(xp, x, value, offset, *, size, stride, shape, add):
     """x (zeros, if absent) with elements put at, or added to, where `strided_view` takes them from."""
-    out = np.zeros(shape, value.dtype) if x is None else np.array(x, order="C")
+    out = np.zeros(shape, value.dtype) if x is None else x
     flat, index = out.reshape(-1), _index(np, int(offset), size, stride)
     if add:
         np.add.at(flat, index, value)

@@ -148,18 +148,18 @@ def _put_xla(xp, x, value, index, *, dim, count):
     return _merged(x, dim, count).at[(slice(None),) * dim + (index,)].set(value).reshape(x.shape)
 
 
-@op(shape=_put_rule, xla=_put_xla, name="index_put", exact=True,
+@op(shape=_put_rule, xla=_put_xla, name="index_put", overwrites=True, exact=True,
     vjp=(lambda g, index, dim, count: put_at(g, 0, index, dim=dim, count=count),
          lambda g, index, dim, count: take_at(g, index, dim=dim, count=count, wrap=True), None))  # fmt: skip
 def put_at(xp, x, value, index, *, dim, count):
     """x with a value at an index into dimensions dim … dim + count - 1."""
-    out = _merged(x, dim, count).copy()
+    out = _merged(x, dim, count)
     try:
         out[(slice(None),) * dim + (index,)] = value
     except IndexError:
         checked(index, out.shape[dim], dim, True)
         raise
-    return out.reshape(x.shape)
+    return x
 
 
 def _add_rule(op: Op, avals: Sequence, *, dim: int, count: int, shape: tuple) -> tuple:
@@ -179,12 +179,12 @@ def added(x, places, value):
     return x.at[places].max(value, mode="drop") if x.dtype == bool else x.at[places].add(value, mode="drop")
 
 
-@op(shape=_add_rule, xla=_add_xla, name="index_put_add", cost=4.0,
+@op(shape=_add_rule, xla=_add_xla, name="index_put_add", overwrites=True, cost=4.0,
     vjp=(lambda g: g, lambda g, index, dim, count: take_at(g, index, dim=dim, count=count, wrap=True), None))  # fmt: skip
 def add_at(xp, x, value, index, *, dim, count, shape):
     """x (zeros of a shape, if absent) with a value added at an index, as often as a place occurs in it."""
     merged = _merged_shape(shape, dim, count)
-    out = np.zeros(merged, value.dtype) if x is None else x.reshape(merged).copy()
+    out = np.zeros(merged, value.dtype) if x is None else x.reshape(merged)
     value = np.broadcast_to(value, _taken_shape(merged, index.shape, dim, 1))
     if value.size:
         n = merged[dim]
