@@ -40,6 +40,7 @@ ELSEWHERE = {
 # Functions and classes by the module that has them.
 FUNCTIONS = {
     **dict.fromkeys(("save", "load"), "files"),
+    **dict.fromkeys(("from_file", "StorageBase"), "ops.storages"),
     **dict.fromkeys(("compile",), "compiler"),
     **dict.fromkeys(("sparse_coo_tensor",), "sparse.coo"),
     **dict.fromkeys(

@@ -215,6 +215,8 @@ def data_ptr(self: Tensor) -> int:
     On the CPU the elements are there to be read until the tensor is written to; each call puts what the tensor holds then to
     the same place. On an accelerator it is only a number that tensors on the same memory share.
     """
+    if self.layout is not strided:
+        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage: a sparse tensor's parts have")
     if self._aval.size == 0 or self.device.type == "meta":
         return 0
     storage = self._share()

@@ -178,3 +178,48 @@ def test_whole_modules_of_trusted_classes() -> None:
         buffer.seek(0)
         found = kuai.load(buffer)
     assert found.head.weight is found.embed.weight
+
+
+def sparse_tensors(lib):
+    x = lib.tensor([[0.0, 2, 0, 0], [0, 0, 3, 0], [1, 0, 0, 0], [0, 0, 0, 5]])
+    loose = lib.sparse_coo_tensor([[1, 0, 1], [2, 1, 2]], [3.0, 4.0, 5.0], (2, 5))
+    rows = lib.sparse_coo_tensor([[0, 2]], [[1, 2], [3, 4]], (3, 2))
+    compressed = [x.to_sparse_csr(), x.to_sparse_csc(), x.to_sparse_bsr((2, 2)), x.to_sparse_bsc((2, 2))]
+    return {"coo": x.to_sparse(), "loose": loose, "rows": rows, **{str(i): s for i, s in enumerate(compressed)}}
+
+
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_sparse_tensors(tmp_path) -> None:
+    buffer = io.BytesIO()
+    torch.save(sparse_tensors(torch), buffer)
+    buffer.seek(0)
+    found = kuai.load(buffer)
+    theirs, ours = both_read(sparse_tensors(kuai))
+    for name, expected in sparse_tensors(torch).items():
+        for lib, other in ((kuai, found[name]), (torch, theirs[name]), (kuai, ours[name])):
+            assert other.layout is getattr(lib, str(expected.layout).removeprefix("torch."))
+            assert other.to_dense().tolist() == expected.to_dense().tolist()
+        assert expected.layout is not torch.sparse_coo or found[name].is_coalesced() == expected.is_coalesced()
+    kuai.save(sparse_tensors(kuai), tmp_path / "x.pt")
+    report = kuai.files.inspect_file(tmp_path / "x.pt")
+    assert report.problem is None
+    assert "loose  float32    [2, 5] sparse_coo" in str(report)
+    with pytest.raises(TypeError, match="sparse"):
+        kuai.save(sparse_tensors(kuai), tmp_path / "x.safetensors")
+
+
+@pytest.mark.filterwarnings("ignore:Sparse")
+@pytest.mark.parametrize(("old", "new"), [(b"K\x02K\x05\x86", b"K\x02K\x01\x86"), (b"sparse_coo", b"sparse_csr")])
+def test_sparse_tensors_whose_parts_do_not_fit(old: bytes, new: bytes) -> None:
+    import zipfile
+
+    source, target = io.BytesIO(), io.BytesIO()
+    torch.save(sparse_tensors(torch)["loose"], source)
+    with zipfile.ZipFile(source) as before, zipfile.ZipFile(target, "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            assert not name.endswith("data.pkl") or old in content
+            after.writestr(name, content.replace(old, new))
+    target.seek(0)
+    with pytest.raises(kuai.files.FileError, match="damaged"):
+        kuai.load(target)

@@ -140,6 +140,18 @@ def test_files(tmp_path):
             lib.UntypedStorage.from_file(str(path), False, 100)
 
 
+def test_tensors_of_files(tmp_path):
+    for lib in (kuai, torch):
+        path = str(tmp_path / lib.__name__)
+        lib.from_file(path, True, 3, dtype=lib.int16).copy_(lib.tensor([1, 2, 3]))
+        gc.collect()
+        mine = lib.from_file(path, False, 2, dtype=lib.int16)
+        mine[0] = 9
+        assert (mine.tolist(), lib.from_file(path, size=3, dtype=lib.int16).tolist()) == ([9, 2], [1, 2, 3])
+        with pytest.raises(RuntimeError):
+            lib.from_file(path, False, 300)
+
+
 def test_memory_of_tensors_is_not_resized():
     x = kuai.ones(3)
     with pytest.raises(RuntimeError, match="not resizable"):

@@ -17,6 +17,7 @@ import numpy as np
 from .. import dtypes
 from ..devices import device
 from ..dtypes import dtype
+from ..layouts import layout, sparse_coo, strided
 from . import registry, tensors
 from .errors import FileError, RefusedError
 from .locations import parse_device, placed
@@ -24,7 +25,7 @@ from .storages import DTYPE_OF, Storage, StorageType
 from .unpickler import Keys
 
 _NUMPY_CODE = re.compile(r"[<>|=]?(b|[iu][1248]|f[248]|c(8|16)|[SU]\d+|\?|b1)")
-_UNREAD = ("_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_nested_tensor", "_rebuild_wrapper_subclass")
+_UNREAD = ("_rebuild_qtensor", "_rebuild_nested_tensor", "_rebuild_wrapper_subclass")
 
 
 class Function:
@@ -208,6 +209,19 @@ def _device_tensor(host: Host, data: Any, of: Any, where: Any, requires_grad: An
     return tensors.build(flat, of, 0, array.shape, strides, requires_grad, placed(host.map_location, where), None)
 
 
+def _sparse_tensor(host: Host, of: Any, parts: Any) -> Any:
+    _need(isinstance(of, layout) and of is not strided, "a sparse tensor without a layout")
+    _need(type(parts) is tuple and len(parts) in ((3, 4) if of is sparse_coo else (4,)), "the parts of a sparse tensor")
+    dense = parts[: 2 if of is sparse_coo else 3]
+    _need(all(tensors.is_tensor(part) and not tensors.is_sparse(part) for part in dense), "the parts of a sparse tensor")
+    size = _ints(parts[len(dense)], "a sparse tensor's shape")
+    _need(all(type(flag) is bool for flag in parts[len(dense) + 1 :]), "the parts of a sparse tensor")
+    try:
+        return tensors.build_sparse(of, (*dense, size, *parts[len(dense) + 1 :]))
+    except RuntimeError as error:
+        raise FileError(f"damaged checkpoint: a sparse tensor whose parts do not fit: {error}") from None
+
+
 def _parameter(host: Host, data: Any, requires_grad: Any = True, hooks: Any = None) -> Any:
     _need(tensors.is_tensor(data) and type(requires_grad) is bool, "a Parameter without a tensor")
     return tensors.make_parameter(data, requires_grad)
@@ -243,8 +257,8 @@ def _with_attributes(made: Any, state: Any) -> Any:
 def _unread(name: str) -> Callable:
     def make(host: Host, *args: object) -> None:
         raise NotImplementedError(
-            f"load: torch._utils.{name} (a quantized, sparse, nested or wrapped tensor) is not read; "
-            "save dense tensors: tensor.dequantize(), tensor.to_dense()"
+            f"load: torch._utils.{name} (a quantized, nested or wrapped tensor) is not read; "
+            "save dense tensors: tensor.dequantize(), tensor.to_padded_tensor(0)"
         )
 
     return make
@@ -267,6 +281,7 @@ _FUNCTIONS = {
     "torch._utils._rebuild_device_tensor_from_numpy": _device_tensor,
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": _device_tensor,
     "torch._utils._rebuild_xla_tensor": _device_tensor,
+    "torch._utils._rebuild_sparse_tensor": _sparse_tensor,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter_with_state,
     "torch._tensor._rebuild_from_type_v2": _typed_tensor,
@@ -308,6 +323,10 @@ _ABSENT = {
     **dict.fromkeys(("float8_e8m0fnu", "float4_e2m1fn_x2"), "tensor.to(torch.float32)"),
     **dict.fromkeys(("bits8", "bits16", "bits1x8", "bits2x4", "bits4x2"), "tensor.view(torch.uint8)"),
     **dict.fromkeys([f"Q{kind}Storage" for kind in ("Int8", "Int32", "UInt8", "UInt4x2", "UInt2x4")], "tensor.dequantize()"),
+    **dict.fromkeys(("qint8", "qint32", "quint8", "quint4x2", "quint2x4"), "tensor.dequantize()"),
+    **dict.fromkeys([f"per_{what}" for what in ("tensor_affine", "tensor_symmetric", "channel_affine", "channel_symmetric",
+                                                "channel_affine_float_qparams")], "tensor.dequantize()"),
+    **dict.fromkeys([f"{sign}int{bits}" for sign in ("", "u") for bits in range(1, 8)], "tensor.to(torch.int8)"),
 }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..devices import device
 from ..dtypes import dtype
+from ..layouts import layout
 from . import registry, tensors
 from .storages import CLASS_OF
 
@@ -223,6 +224,9 @@ class Pickler:
 
     def _write_arguments(self, value: Any, requires_grad: bool) -> None:
         """The arguments of the function that rebuilds a tensor."""
+        if tensors.is_sparse(value):
+            self._write_fresh((value.layout, tensors.sparse_parts(value)))
+            return
         if value.device.type == "meta":
             self._write_fresh((value.dtype, *tensors.geometry_of(value)[1:], requires_grad))
             return
@@ -233,6 +237,9 @@ class Pickler:
     def _write_stored(self, stored: _Stored) -> None:
         self._write_fresh(self.storage_id(stored.tensor))
         self.out.append(b"Q")
+
+    def _write_layout(self, value: layout) -> None:
+        self.call("torch.serialization", "_get_layout", repr(value))
 
     def _write_dtype(self, value: dtype) -> None:
         self.name("torch", value.name)
@@ -331,6 +338,8 @@ class _Name:
 
 def tensors_rebuild(value: Any) -> str:
     """PyTorch's function that rebuilds this tensor."""
+    if tensors.is_sparse(value):
+        return "_rebuild_sparse_tensor"
     if value.device.type == "meta":
         return "_rebuild_meta_tensor_no_storage"
     return "_rebuild_tensor_v2" if value.dtype.name in CLASS_OF else "_rebuild_tensor_v3"
@@ -357,6 +366,7 @@ _WRITERS: dict[type, Callable[[Pickler, Any], None]] = {
     Counter: Pickler._write_counter,
     dtype: Pickler._write_dtype,
     device: Pickler._write_device,
+    layout: Pickler._write_layout,
     np.ndarray: Pickler._write_numpy_array,
     tensors.Size: Pickler._write_size,
     _Plain: lambda p, v: p._write_plain(v.tensor, False),

@@ -11,6 +11,7 @@ from math import prod
 from typing import Any, BinaryIO
 
 from .. import dtypes
+from ..layouts import layout
 from . import legacy, registry, safe, script
 from .allowed import Function, full_name, lookup, storage_type, text
 from .checkpoint import load, save
@@ -37,6 +38,7 @@ class TensorRecord:
     storage: str
     parameter: bool = False
     room: int | None = None  # the bytes of its storage
+    layout: str = "strided"
 
     @property
     def nbytes(self) -> int:
@@ -76,7 +78,7 @@ class Report:
         yield f"{self.path}: {self.format}, {self.size:,} bytes, {len(self.tensors)} tensors, {total:,} bytes of tensors"
         width = max((len(r.name) for r in self.tensors), default=0)
         for r in self.tensors:
-            place = "" if r.device == "cpu" else f" on {r.device}"
+            place = ("" if r.layout == "strided" else f" {r.layout}") + ("" if r.device == "cpu" else f" on {r.device}")
             yield f"  {r.name:{width}}  {r.dtype:<10} {list(r.shape)}{place}"
         yield from (f"  {name} = {value}" for name, value in self.values)
         yield from (f"  shared memory: {', '.join(names)}" for names in self.ties())
@@ -142,6 +144,8 @@ class Recorder(ScriptHost):
         short = function.name.rpartition(".")[2]
         if short in _TENSORS:
             return _record(short, args)
+        if short == "_rebuild_sparse_tensor":
+            return _sparse_record(*args)
         if short.startswith("_rebuild_parameter"):
             args[0].parameter = True
             return args[0]
@@ -176,6 +180,13 @@ def _record(function: str, args: tuple) -> TensorRecord:
     part = args[0]
     of = args[6] if function == "_rebuild_tensor_v3" else part.dtype
     return TensorRecord("", tuple(args[2]), of.name, part.device, args[1], tuple(args[3]), part.key, room=part.nbytes)
+
+
+def _sparse_record(of: layout, parts: tuple) -> TensorRecord:
+    dense = [part for part in parts if isinstance(part, TensorRecord)]
+    values, size = dense[-1], parts[len(dense)]
+    room = sum(part.nbytes for part in dense)
+    return TensorRecord("", tuple(size), values.dtype, values.device, 0, None, "", room=room, layout=of.name)
 
 
 # ---- inspect ---------------------------------------------------------------------------------------------------------

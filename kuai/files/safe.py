@@ -69,6 +69,9 @@ def _check_content(obj: Any) -> None:
     wrong = [f"{k!r}: {type(v).__name__}" for k, v in obj.items() if type(k) is not str or not tensors.is_tensor(v)]
     if wrong:
         raise TypeError(f"save: a .safetensors file holds tensors only, got {', '.join(wrong[:8])}; save it as .pt")
+    sparse = [k for k, v in obj.items() if tensors.is_sparse(v)]
+    if sparse:
+        raise TypeError(f"save: {', '.join(sparse[:8])} are sparse, which a .safetensors file cannot hold; save it as .pt, or to_dense()")
     meta = [k for k, v in obj.items() if v.device.type == "meta"]
     if meta:
         raise NotImplementedError(f"save: {', '.join(meta[:8])} on the meta device have no values to write")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import layouts
 from ..devices import device
 from ..dtypes import dtype
 from ..engine.program import Aval
@@ -47,13 +48,39 @@ def make_parameter(data: Tensor, requires_grad: bool) -> Tensor:
     return Parameter(data.detach(), requires_grad)
 
 
-def layout(name: object) -> object:
+def layout(name: object) -> layouts.layout:
     """PyTorch's layout object, by its printed name."""
-    if name != "torch.strided":
-        raise NotImplementedError(f"load: layout {name!r:.40}; kuai's tensors are strided, so save tensor.to_dense()")
-    import kuai
+    found = getattr(layouts, str(name).removeprefix("torch."), None)
+    if not isinstance(found, layouts.layout):
+        raise NotImplementedError(f"load: layout {name!r:.40}, which kuai has not; save tensor.to_dense()")
+    return found
 
-    return kuai.strided
+
+def is_sparse(value: Tensor) -> bool:
+    return value.layout is not layouts.strided
+
+
+def sparse_parts(value: Tensor) -> tuple:
+    """What PyTorch saves of a sparse tensor, beside its layout."""
+    value = value.detach()
+    if value.layout is layouts.sparse_coo:
+        return value._indices(), value._values(), value.shape, value.is_coalesced()
+    rows = value.layout in (layouts.sparse_csr, layouts.sparse_bsr)
+    names = ("crow_indices", "col_indices") if rows else ("ccol_indices", "row_indices")
+    return *(getattr(value, name)() for name in names), value.values(), value.shape
+
+
+def build_sparse(of: layouts.layout, parts: tuple) -> Tensor:
+    """A sparse tensor of its parts, which are checked. RuntimeError or ValueError if they do not fit."""
+    from ..sparse.compressing import sparse_compressed_tensor
+    from ..sparse.coo import sparse_coo_tensor
+
+    if of is layouts.sparse_coo:
+        indices, values, size, *coalesced = parts
+        flag = coalesced[0] if coalesced else None
+        return sparse_coo_tensor(indices, values, size, is_coalesced=flag, check_invariants=True)
+    compressed, plain, values, size = parts
+    return sparse_compressed_tensor(compressed, plain, values, size, layout=of, check_invariants=True)
 
 
 def attributes(value: Tensor) -> dict[str, Any]:

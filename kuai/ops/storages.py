@@ -343,6 +343,26 @@ def mapped(filename: str | os.PathLike, shared: bool, nbytes: int) -> Tensor:
     return from_numpy(array) if shared else from_array(np.asarray(array), device("cpu"))
 
 
+def from_file(filename: str | os.PathLike, shared: bool | None = None, size: int = 0, *, dtype: dtype | None = None,
+              layout: object = None, device: object = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of a file's first elements (``torch.from_file``).
+
+    They are read when they are used. With ``shared``, what is written goes to the file, which is made and grows as needed.
+
+    >>> import os, tempfile
+    >>> import kuai as torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.from_file(os.path.join(folder, 'x'), True, 3).fill_(2)
+    tensor([2., 2., 2.])
+    """
+    if str(device or "cpu") != "cpu" or pin_memory:
+        raise RuntimeError("from_file: only tensors of the CPU can be mapped to files, and not in pinned memory")
+    d = dtype or dtypes.get_default_dtype()
+    if size == 0:
+        return zeros(0, dtype=d)
+    return mapped(filename, bool(shared), size * d.itemsize).view(d)
+
+
 # ---- elements --------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from . import data as data
 
 _LATE = {
     "checkpoint": "utils.checkpoint", "_pytree": "utils._pytree", "dlpack": "utils.dlpack", "benchmark": "utils.benchmark",
-    "model_zoo": "hub",
+    "model_zoo": "hub", "serialization": "utils.serialization",
 }  # fmt: skip
 
 
