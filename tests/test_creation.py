@@ -58,6 +58,10 @@ torch.broadcast_to(v, size=(2, 3)) | torch.can_cast(from_=torch.float32, to=torc
 torch.from_dlpack(x, device="cpu", copy=True) | torch.from_dlpack(v, device=None, copy=None) | torch.roll(v, 1, dims=None) | torch.arange(end=3)
 x.hsplit(sections=2) | x.hsplit(indices=[1]) | x.tensor_split(sections=2) | x.tensor_split(indices=[1])
 torch.eye(2).cholesky_solve(input2=torch.eye(2)) | torch.repeat_interleave(repeats=i) | x.clone().copy_(other=x) | v.expand(size=(2, 3))
+torch.result_type(tensor=x, other=1) | torch.result_type(scalar1=1, scalar2=2.0) | torch.isin(element=1, test_elements=i) | x[:1].squeeze(axis=0)
+torch.isin(elements=i, test_element=1) | torch.ormqr(x.t(), input2=v / 9, input3=torch.eye(4)) | x.unsqueeze(axis=1) | torch.is_distributed(x)
+torch.linalg.matrix_norm(input=x) | torch.linalg.lstsq(input=torch.eye(3), b=x).solution | torch.linalg.vector_norm(x=v) | torch.is_vulkan_available()
+torch.native_dropout(x, 0.0, True) | torch.native_dropout(x, 1.0, None) | torch.norm_except_dim(x, 2, 1) | torch.norm_except_dim(x[None], 1, 1)
 """
 
 

@@ -12,6 +12,7 @@ from .. import dtypes
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
+from .along import also_named
 from .define import binary, op, unary, write_out
 from .numerics.blocks import choose, kept
 from .pointwise import BOOL, FLOAT, INTEGER, first_tensor, need_tensor, some_tensor, supports, tensors_only, truth
@@ -538,6 +539,7 @@ def _isin(xp, elements, tests, *, invert):
     return xp.isin(elements, tests, invert=invert)
 
 
+@also_named(element="elements", test_element="test_elements")
 def isin(elements: object, test_elements: object, *, assume_unique: bool = False, invert: bool = False,
          out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Where an element is among the test elements, or is not (``torch.isin``).

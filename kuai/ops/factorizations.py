@@ -11,6 +11,7 @@ import numpy as np
 from .. import dtypes, return_types
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
+from .along import also_named
 from .define import op, write_out
 from .joining import cat
 from .matrices import (
@@ -92,6 +93,7 @@ def _cholesky_ex(xp, a, *, upper):
         return each_matrix(_cholesky_or_info, a)
 
 
+@also_named(input="A")
 def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
     """L, lower triangular, with A = L L^H for positive-definite A (``torch.linalg.cholesky``).
 
@@ -106,6 +108,7 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Te
     return made if out is None else write_out(out, made)
 
 
+@also_named(input="A")
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: tuple | None = None) -> tuple:
     """The Cholesky factor, and for each matrix 0 or the order of the minor that is not positive-definite, which XLA does
     not find out and gives as the matrix's own (``torch.linalg.cholesky_ex``).
@@ -367,6 +370,7 @@ def _is_lower(UPLO: str) -> bool:
     return UPLO.upper() == "L"
 
 
+@also_named(input="A")
 def eigh(A: Tensor, UPLO: str = "L", *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
     """Eigenvalues, from the least on, and eigenvectors of Hermitian matrices (``torch.linalg.eigh``).
 
@@ -377,6 +381,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: tuple | None = None) -> tuple[Tenso
     return return_types.linalg_eigh(_given(out, _eigh(A, lower=_is_lower(UPLO))))
 
 
+@also_named(input="A")
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
     """Eigenvalues of Hermitian matrices, from the least on (``torch.linalg.eigvalsh``).
 
@@ -430,6 +435,7 @@ def _eig(xp, a):
     return tuple(xp.linalg.eig(a))
 
 
+@also_named(input="A")
 def eig(A: Tensor, *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
     """Eigenvalues and eigenvectors, always complex (``torch.linalg.eig``).
 
@@ -440,6 +446,7 @@ def eig(A: Tensor, *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
     return return_types.linalg_eig(_given(out, _eig(A)))
 
 
+@also_named(input="A")
 def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Eigenvalues, always complex (``torch.linalg.eigvals``).
 
@@ -547,6 +554,7 @@ def _check_reflections(name: str, A: Tensor, tau: Tensor) -> None:
         raise RuntimeError(f"{name}: tau dtype {tau.dtype} does not match input dtype {A.dtype}")
 
 
+@also_named(input="A")
 def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The first columns of a product of Householder reflections (``torch.linalg.householder_product``).
 
@@ -566,6 +574,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
     return made if out is None else write_out(out, made)
 
 
+@also_named(input2="tau")
 def orgqr(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The same as `torch.linalg.householder_product` (``torch.orgqr``).
 
@@ -577,6 +586,7 @@ def orgqr(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     return householder_product(input, tau, out=out)
 
 
+@also_named(input2="tau", input3="other")
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *,
           out: Tensor | None = None) -> Tensor:  # fmt: skip
     """A matrix times a product of Householder reflections, or its adjoint (``torch.ormqr``).

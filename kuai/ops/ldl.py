@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import dtypes, return_types
 from ..tensor import Tensor, from_array
+from .along import also_named
 from .define import write_out
 from .matrices import LinAlgError, need_floating, need_matrices, need_same_dtype, need_square
 
@@ -105,6 +106,7 @@ def _solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool) -
     return x
 
 
+@also_named(input="A")
 def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: tuple | None = None) -> tuple:
     """LD and the pivots, and for each matrix 0 or where D has a zero block (``torch.linalg.ldl_factor_ex``).
 
@@ -126,6 +128,7 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
     return return_types.linalg_ldl_factor_ex(made if out is None else tuple(map(write_out, out, made)))
 
 
+@also_named(input="A")
 def ldl_factor(A: Tensor, *, hermitian: bool = False, out: tuple | None = None) -> tuple[Tensor, Tensor]:
     """LD and the pivots, for `ldl_solve` (``torch.linalg.ldl_factor``).
 

@@ -15,6 +15,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import factorizations, matrix, norms, rules, solvers
 from . import lu as _lu
+from .along import also_named
 from .define import op, write_out
 from .joining import cat
 from .matrices import (
@@ -138,6 +139,7 @@ def logdet(input: Tensor) -> Tensor:
 # ---- norms and what is told by them --------------------------------------------------------------------------------
 
 
+@also_named(input="A")
 def norm(A: Tensor, ord: object = None, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None,
          dtype: object = None) -> Tensor:  # fmt: skip
     """The norm of vectors or of matrices, by the number of dimensions (``torch.linalg.norm``).
@@ -156,6 +158,7 @@ def norm(A: Tensor, ord: object = None, dim: object = None, keepdim: bool = Fals
     return norms.vector_norm(A, ord, dim, keepdim, dtype=dtype, out=out)
 
 
+@also_named(input="A")
 def cond(A: Tensor, p: object = None, *, out: Tensor | None = None) -> Tensor:
     """The condition number: the norm of A times that of its inverse (``torch.linalg.cond``).
 
@@ -186,6 +189,7 @@ def _cond_of_inverse(A: Tensor, p: object) -> Tensor:
 # ---- functions of matrices -----------------------------------------------------------------------------------------
 
 
+@also_named(input="A")
 def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     """The n-th power of square matrices, of their inverse for a negative n (``torch.linalg.matrix_power``).
 
@@ -258,6 +262,7 @@ def _pade(a: np.ndarray) -> np.ndarray:
     return np.linalg.solve(even - odd, even + odd)
 
 
+@also_named(input="A")
 def matrix_exp(A: Tensor) -> Tensor:
     """The exponential of square matrices (``torch.linalg.matrix_exp``).
 
@@ -396,6 +401,7 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
     return A.diagonal(offset, dim1, dim2)
 
 
+@also_named(input="A")
 def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
     """The inverse for `tensordot`, of the first ``ind`` dimensions to the others (``torch.linalg.tensorinv``).
 
@@ -415,6 +421,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
     return made if out is None else write_out(out, made)
 
 
+@also_named(input="A", other="B")
 def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None, *, out: Tensor | None = None) -> Tensor:
     """X with ``tensordot(A, X, X.ndim) == B`` (``torch.linalg.tensorsolve``).
 

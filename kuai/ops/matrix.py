@@ -100,6 +100,16 @@ def _need_rank(name: str, x: Tensor, rank: int, what: str) -> None:
         raise RuntimeError(f"{name}: {what} must be {rank}-D, got {len(x.shape)}-D tensor of shape {list(x.shape)}")
 
 
+def _summed_in(d: object, *factors: Tensor) -> tuple[Tensor, ...]:
+    """Factors in the dtype asked for by ``out_dtype``: their own, or float32 for half types, whose sums are then not rounded."""
+    if d is None:
+        return factors
+    asked, given = dtypes.as_dtype(d), factors[0].dtype
+    if asked is not given and not (asked is dtypes.float32 and given in (dtypes.float16, dtypes.bfloat16)):
+        raise RuntimeError(f"out_dtype must be the same as input dtype or fp32 for fp16/bf16 inputs, got {asked} for {given}")
+    return tuple(x.to(asked) for x in factors)
+
+
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None, out_dtype: object = None) -> Tensor:
     """Product of two matrices (``torch.mm``).
 
@@ -112,8 +122,7 @@ def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None, out_dtype: obj
     if len(input.shape) != 2 or len(mat2.shape) != 2:
         which, x = ("self", input) if len(input.shape) != 2 else ("mat2", mat2)
         raise RuntimeError(f"mm: {which} must be a matrix, got shape {list(x.shape)}")
-    made = product(input, mat2)
-    made = made if out_dtype is None else made.to(out_dtype)
+    made = product(*_summed_in(out_dtype, input, mat2))
     return made if out is None else write_out(out, made)
 
 
@@ -131,8 +140,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None, out_dtype: ob
             f"bmm: Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, {input.shape[2]}] "
             f"but got: [{mat2.shape[0]}, {mat2.shape[1]}]."
         )
-    made = product(input, mat2)
-    made = made if out_dtype is None else made.to(out_dtype)
+    made = product(*_summed_in(out_dtype, input, mat2))
     return made if out is None else write_out(out, made)
 
 
@@ -249,7 +257,7 @@ def _whole(factor: object, of: dtypes.dtype, name: str) -> int:
 
 
 @factors_first("beta", "alpha")
-def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None) -> Tensor:
+def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None, out_dtype=None) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2) (``torch.addmm``).
 
     >>> import kuai as torch
@@ -257,7 +265,8 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None) -> Tensor:
     tensor([[2., 1.],
             [1., 2.]])
     """
-    return _scaled(mm(mat1, mat2), alpha, input, beta, "addmm", out)
+    made = mm(mat1, mat2, out_dtype=out_dtype)
+    return _scaled(made, alpha, input if out_dtype is None else input.to(made.dtype), beta, "addmm", out)
 
 
 @factors_first("beta", "alpha")
@@ -282,7 +291,8 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
 @factors_first("beta", "alpha")
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None, out_dtype=None) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), batch by batch (``torch.baddbmm``)."""
-    return _scaled(bmm(batch1, batch2), alpha, input, beta, "baddbmm", out)
+    made = bmm(batch1, batch2, out_dtype=out_dtype)
+    return _scaled(made, alpha, input if out_dtype is None else input.to(made.dtype), beta, "baddbmm", out)
 
 
 @factors_first("beta", "alpha")

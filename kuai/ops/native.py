@@ -9,6 +9,7 @@ from ..tensor import Tensor
 from . import adaptive_pooling, normalization, sampling
 from . import convolution as convolutions
 from .define import write_out
+from .shuffling import channel_shuffle
 
 
 def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
@@ -56,6 +57,49 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
     """
     return normalization.group_norm(input, num_groups, weight, bias, eps)
+
+
+def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+    """`dropout`, and which elements were kept (``torch.native_dropout``).
+
+    >>> import kuai as torch
+    >>> torch.native_dropout(torch.ones(2), 0.5, False)
+    (tensor([1., 1.]), tensor([True, True]))
+    """
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
+    mask = input.detach().new_full(input.shape, True, dtype=dtypes.bool_)
+    if train is False or p == 0:
+        return input.clone(), mask
+    mask.bernoulli_(1 - p)
+    return input * mask * (0.0 if p == 1 else 1 / (1 - p)), mask
+
+
+def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """`channel_shuffle` (``torch.native_channel_shuffle``).
+
+    >>> import kuai as torch
+    >>> torch.native_channel_shuffle(torch.arange(4).view(1, 4, 1), 2).flatten()
+    tensor([0, 2, 1, 3])
+    """
+    return channel_shuffle(input, groups)
+
+
+def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
+    """The norm over all dimensions but one, which is 0 or the last; over all of them for -1 (``torch.norm_except_dim``).
+
+    >>> import kuai as torch
+    >>> torch.norm_except_dim(torch.tensor([[3., 4.], [0., 2.]]))
+    tensor([[5.],
+            [2.]])
+    """
+    if dim == -1:
+        return v.norm(pow)
+    if dim == 0:
+        return v.reshape(len(v), -1).norm(pow, 1).reshape(-1, *[1] * (v.ndim - 1))
+    if dim == v.ndim - 1:
+        return v.reshape(-1, v.shape[-1]).norm(pow, 0).reshape(*[1] * (v.ndim - 1), -1)
+    return norm_except_dim(v.transpose(0, dim), pow, 0).transpose(0, dim)
 
 
 # ---- with the statistics ---------------------------------------------------------------------------------------------

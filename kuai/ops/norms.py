@@ -11,7 +11,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import axes, dims_of, need_tensor, reduced, spread, write_exact
+from .along import also_named, axes, dims_of, need_tensor, reduced, spread, write_exact
 from .define import op, write_out
 from .searching import share_ties
 
@@ -95,6 +95,7 @@ def _vector_norm(xp, x, *, ord, dim, keepdim, dtype):
 _record_vector_norm = recorder(_vector_norm.op)
 
 
+@also_named(input="x")
 def vector_norm(x: Tensor, ord: object = 2, dim: object = None, keepdim: bool = False, *, dtype: object = None,
                 out: Tensor | None = None) -> Tensor:  # fmt: skip
     """The norm of vectors along some dimensions, or of all elements (``torch.linalg.vector_norm``).
@@ -119,6 +120,7 @@ def _order(ord: object) -> float:
 # ---- matrix norms ----------------------------------------------------------------------------------------------------
 
 
+@also_named(input="A")
 def matrix_norm(A: Tensor, ord: object = "fro", dim: object = (-2, -1), keepdim: bool = False, *, dtype: object = None,
                 out: Tensor | None = None) -> Tensor:  # fmt: skip
     """The norm of matrices (``torch.linalg.matrix_norm``): 'fro', 'nuc', 1, 2, inf and the negatives.

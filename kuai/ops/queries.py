@@ -8,6 +8,7 @@ from .. import dtypes
 from ..dtypes import dtype
 from ..tensor import Tensor
 from . import rules
+from .along import also_named
 from .creation import arange, empty
 
 
@@ -91,14 +92,25 @@ def typename(obj: object) -> str:
     return name if module in ("", "builtins") else f"{module}.{name}"
 
 
-def result_type(tensor1: object, tensor2: object) -> dtype:
+def is_distributed(input: Tensor) -> bool:
+    """Whether a tensor is one of PyTorch's distributed ones: none is (``torch.is_distributed``)."""
+    return False
+
+
+def is_vulkan_available() -> bool:
+    """Whether there is a Vulkan device: kuai drives none (``torch.is_vulkan_available``)."""
+    return False
+
+
+@also_named(tensor1="tensor", tensor2="other", scalar="other", scalar1="tensor", scalar2="other")
+def result_type(tensor: object, other: object) -> dtype:
     """The dtype of an operation on two tensors or numbers (``torch.result_type``).
 
     >>> import kuai as torch
     >>> torch.result_type(torch.tensor([1, 2]), 1.0)
     torch.float32
     """
-    return rules.result_dtype([x._value.aval if isinstance(x, Tensor) else type(x) for x in (tensor1, tensor2)])
+    return rules.result_dtype([x._value.aval if isinstance(x, Tensor) else type(x) for x in (tensor, other)])
 
 
 def range(start: float = 0, end: float | None = None, step: float = 1, *, out: Tensor | None = None, dtype: object = None,

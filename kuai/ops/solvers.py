@@ -265,6 +265,7 @@ def triangular(a: Tensor, b: Tensor, *, upper: bool, unit: bool = False, adjoint
     return _triangular(a, b, upper=upper, unit=unit, adjoint=adjoint)
 
 
+@also_named(input="A")
 def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False,
                      out: Tensor | None = None) -> Tensor:  # fmt: skip
     """X with A X = B for triangular A, or X A = B if not ``left`` (``torch.linalg.solve_triangular``).
@@ -414,6 +415,7 @@ def singular(xp, a, hermitian: bool):
     return xp.linalg.svd(a, full_matrices=False)
 
 
+@also_named(input="A")
 def pinv(A: Tensor, *, atol: object = None, rtol: object = None, hermitian: bool = False, rcond: object = None,
          out: Tensor | None = None) -> Tensor:  # fmt: skip
     """The Moore-Penrose pseudo-inverse (``torch.linalg.pinv``).
@@ -468,6 +470,7 @@ def _matrix_rank(xp, a, atol, rtol, *, hermitian):
     return kept(xp, values, atol, rtol, a.shape).sum(-1)
 
 
+@also_named(input="A")
 def matrix_rank(A: Tensor, tol: object = None, hermitian: bool = False, *, atol: object = None, rtol: object = None,
                 out: Tensor | None = None) -> Tensor:  # fmt: skip
     """The number of singular values above a tolerance (``torch.linalg.matrix_rank``).
@@ -491,6 +494,7 @@ def matrix_rank(A: Tensor, tol: object = None, hermitian: bool = False, *, atol:
 DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
+@also_named(input="A", b="B")
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None, out: tuple | None = None) -> tuple:
     """The X that minimizes ‖A X - B‖, the shortest one if there are many (``torch.linalg.lstsq``).
 

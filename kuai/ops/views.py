@@ -14,6 +14,7 @@ from ..dtypes import dtype
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
 from . import rules, slicing
+from .along import numpy_names
 from .dimensions import (
     expand_view,
     inferred,
@@ -300,6 +301,7 @@ def contiguous(input: Tensor, memory_format: memory_format = contiguous_format) 
 # ---- dimensions of length 1 ------------------------------------------------------------------------------------------
 
 
+@numpy_names
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A view with a dimension of length 1 put in (``torch.unsqueeze``).
 
@@ -310,6 +312,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return _unsqueeze((as_int(dim),), input)
 
 
+@numpy_names
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """A view without dimensions of length 1 (``torch.squeeze``).
 
