@@ -25,7 +25,12 @@ def compile(model: Callable | None = None, **options: object) -> Callable:
 
 
 def is_compiling() -> bool:
-    """False: Python always runs (``torch.compiler.is_compiling``)."""
+    """False: Python always runs (``torch.compiler.is_compiling``).
+
+    >>> import kuai as torch
+    >>> torch.compiler.is_compiling()
+    False
+    """
     return False
 
 
@@ -33,18 +38,36 @@ is_dynamo_compiling = is_exporting = is_compiling
 
 
 def disable(fn: Callable | None = None, recursive: bool = True, *, reason: str | None = None) -> Callable:
-    """The function itself (``torch.compiler.disable``)."""
+    """The function itself (``torch.compiler.disable``).
+
+    >>> import kuai as torch
+    >>> torch.compiler.disable(lambda x: x + 1)(1)
+    2
+    """
     return (lambda f: f) if fn is None else fn
 
 
 def allow_in_graph(fn: Callable) -> Callable:
-    """The function itself (``torch.compiler.allow_in_graph``)."""
+    """The function itself (``torch.compiler.allow_in_graph``).
+
+    >>> import kuai as torch
+    >>> torch.compiler.allow_in_graph(abs)(-1)
+    1
+    """
     return fn
 
 
 def reset() -> None:
-    """Forget compiled programs: they are bounded and forgotten by themselves, so there is nothing to do."""
+    """Forget compiled programs: they are bounded and forgotten by themselves, so there is nothing to do.
+
+    >>> import kuai as torch
+    >>> torch.compiler.reset()
+    """
 
 
 def cudagraph_mark_step_begin() -> None:
-    """Accepted: steps need no mark here."""
+    """Accepted: steps need no mark here.
+
+    >>> import kuai as torch
+    >>> torch.compiler.cudagraph_mark_step_begin()
+    """

@@ -55,5 +55,10 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 
 def get_float32_matmul_precision() -> str:
-    """How exact float32 products on accelerators are (``torch.get_float32_matmul_precision``)."""
+    """How exact float32 products on accelerators are (``torch.get_float32_matmul_precision``).
+
+    >>> import kuai as torch
+    >>> torch.get_float32_matmul_precision()
+    'highest'
+    """
     return matmul_precision

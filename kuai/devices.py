@@ -96,8 +96,15 @@ def get_default_device() -> device:
 
 
 def set_default_device(device: object) -> None:
-    """Set the device of new tensors (``torch.set_default_device``)."""
-    _defaults[0] = _Device(device)
+    """Set the device of new tensors; None stands for the CPU (``torch.set_default_device``).
+
+    >>> import kuai as torch
+    >>> torch.set_default_device("meta")
+    >>> torch.ones(1).device
+    device(type='meta')
+    >>> torch.set_default_device(None)
+    """
+    _defaults[0] = _Device("cpu" if device is None else device)
 
 
 def placement(where: object) -> device:

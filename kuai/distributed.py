@@ -37,17 +37,32 @@ class group:
 
 
 def is_available() -> bool:
-    """True: there is a group of one (``torch.distributed.is_available``)."""
+    """True: there is a group of one (``torch.distributed.is_available``).
+
+    >>> import kuai as torch
+    >>> torch.distributed.is_available()
+    True
+    """
     return True
 
 
 def is_initialized() -> bool:
-    """Whether `init_process_group` was called (``torch.distributed.is_initialized``)."""
+    """Whether `init_process_group` was called (``torch.distributed.is_initialized``).
+
+    >>> import kuai as torch
+    >>> torch.distributed.is_initialized()
+    False
+    """
     return _backend is not None
 
 
 def is_nccl_available() -> bool:
-    """False: NVIDIA's library is not used (``torch.distributed.is_nccl_available``)."""
+    """False: NVIDIA's library is not used (``torch.distributed.is_nccl_available``).
+
+    >>> import kuai as torch
+    >>> torch.distributed.is_nccl_available()
+    False
+    """
     return False
 
 
@@ -55,7 +70,12 @@ is_mpi_available = is_nccl_available
 
 
 def is_torchelastic_launched() -> bool:
-    """Whether PyTorch's launcher started this process (``torch.distributed.is_torchelastic_launched``)."""
+    """Whether PyTorch's launcher started this process (``torch.distributed.is_torchelastic_launched``).
+
+    >>> import kuai as torch
+    >>> torch.distributed.is_torchelastic_launched()
+    False
+    """
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
-from . import protocol, subclasses
+from . import examples, protocol, subclasses
 from .autograd import api
 from .autograd.graph import AccumulateGrad
 from .autograd.hooks import RemovableHandle
@@ -28,7 +28,7 @@ def inplace(fn: Callable, name: str) -> Callable:
         return assign(self, fn(self, *args, **kwargs), name)
 
     method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"In-place form of `{name[:-1]}` (``torch.Tensor.{name}``)."
+    method.__doc__ = f"In-place form of `{name[:-1]}` (``torch.Tensor.{name}``).{examples.as_method(fn, name)}"
     return method
 
 
@@ -163,7 +163,12 @@ def install_properties() -> None:
 
 
 def size(self: Tensor, dim: int | None = None) -> object:
-    """The shape, or the length of one dimension (``torch.Tensor.size``)."""
+    """The shape, or the length of one dimension (``torch.Tensor.size``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2, 3).size(), torch.ones(2, 3).size(1)
+    (torch.Size([2, 3]), 3)
+    """
     shape = self.shape
     if dim is None:
         return shape
@@ -175,37 +180,72 @@ def size(self: Tensor, dim: int | None = None) -> object:
 
 
 def dim(self: Tensor) -> int:
-    """The number of dimensions (``torch.Tensor.dim``)."""
+    """The number of dimensions (``torch.Tensor.dim``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2, 3).dim()
+    2
+    """
     return len(self.shape)
 
 
 def numel(self: Tensor) -> int:
-    """The number of elements (``torch.numel``)."""
+    """The number of elements (``torch.numel``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2, 3).numel()
+    6
+    """
     return self._value.aval.size
 
 
 def element_size(self: Tensor) -> int:
-    """Bytes of one element (``torch.Tensor.element_size``)."""
+    """Bytes of one element (``torch.Tensor.element_size``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2).element_size()
+    4
+    """
     return self.dtype.itemsize
 
 
 def is_floating_point(self: Tensor) -> bool:
-    """Whether the dtype is a floating-point one (``torch.is_floating_point``)."""
+    """Whether the dtype is a floating-point one (``torch.is_floating_point``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1]).is_floating_point()
+    False
+    """
     return self.dtype.is_floating_point
 
 
 def is_complex(self: Tensor) -> bool:
-    """Whether the dtype is complex (``torch.is_complex``)."""
+    """Whether the dtype is complex (``torch.is_complex``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1j]).is_complex()
+    True
+    """
     return self.dtype.is_complex
 
 
 def is_signed(self: Tensor) -> bool:
-    """Whether the dtype has a sign (``torch.Tensor.is_signed``)."""
+    """Whether the dtype has a sign (``torch.Tensor.is_signed``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1], dtype=torch.uint8).is_signed()
+    False
+    """
     return self.dtype.is_signed
 
 
 def get_device(self: Tensor) -> int:
-    """The accelerator's index, -1 on the CPU (``torch.Tensor.get_device``)."""
+    """The accelerator's index, -1 on the CPU (``torch.Tensor.get_device``).
+
+    >>> import kuai as torch
+    >>> torch.ones(1).get_device()
+    -1
+    """
     return -1 if self.device.index is None else self.device.index
 
 
@@ -214,6 +254,11 @@ def data_ptr(self: Tensor) -> int:
 
     On the CPU the elements are there to be read until the tensor is written to; each call puts what the tensor holds then to
     the same place. On an accelerator it is only a number that tensors on the same memory share.
+
+    >>> import kuai as torch
+    >>> x = torch.ones(2, 2)
+    >>> x.data_ptr() == x.t().data_ptr()
+    True
     """
     if self.layout is not strided:
         raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage: a sparse tensor's parts have")
@@ -225,7 +270,12 @@ def data_ptr(self: Tensor) -> int:
 
 
 def unchanged(self: Tensor, *args: object, **kwargs: object) -> Tensor:
-    """The tensor itself: memory here is not pinned."""
+    """The tensor itself: memory here is not pinned.
+
+    >>> import kuai as torch
+    >>> torch.ones(2).resolve_conj()
+    tensor([1., 1.])
+    """
     return self
 
 
@@ -262,14 +312,29 @@ def backward(self: Tensor, gradient: Tensor | None = None, retain_graph: bool | 
 
 
 def register_hook(self: Tensor, hook: Callable) -> RemovableHandle:
-    """Call ``hook(grad)`` when this tensor's gradient is known; what it returns replaces it (``Tensor.register_hook``)."""
+    """Call ``hook(grad)`` when this tensor's gradient is known; what it returns replaces it (``Tensor.register_hook``).
+
+    >>> import kuai as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> handle = x.register_hook(lambda g: g * 10)
+    >>> (x * 2).sum().backward()
+    >>> x.grad
+    tensor([20.])
+    """
     if not self.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     return self._node._hooks().add("tensor", hook)
 
 
 def register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> RemovableHandle:
-    """Call ``hook(tensor)`` after its ``.grad`` has been added to."""
+    """Call ``hook(tensor)`` after its ``.grad`` has been added to.
+
+    >>> import kuai as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> handle = x.register_post_accumulate_grad_hook(lambda t: print(t.grad))
+    >>> x.sum().backward()
+    tensor([1.])
+    """
     if not self.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if not self.is_leaf:
@@ -278,7 +343,16 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> Removabl
 
 
 def retain_grad(self: Tensor) -> None:
-    """Keep the gradient of this tensor though it is no leaf (``torch.Tensor.retain_grad``)."""
+    """Keep the gradient of this tensor though it is no leaf (``torch.Tensor.retain_grad``).
+
+    >>> import kuai as torch
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> y = x * 2
+    >>> y.retain_grad()
+    >>> (y * 3).sum().backward()
+    >>> y.grad
+    tensor([3.])
+    """
     if not self.requires_grad:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if not self.is_leaf and not self._retains:

@@ -19,17 +19,31 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    """What `use_deterministic_algorithms` was told (``torch.are_deterministic_algorithms_enabled``)."""
+    """What `use_deterministic_algorithms` was told (``torch.are_deterministic_algorithms_enabled``).
+
+    >>> import kuai as torch
+    >>> torch.are_deterministic_algorithms_enabled()
+    False
+    """
     return _deterministic["on"]
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """Whether it was told only to warn (``torch.is_deterministic_algorithms_warn_only_enabled``)."""
+    """Whether it was told only to warn (``torch.is_deterministic_algorithms_warn_only_enabled``).
+
+    >>> import kuai as torch
+    >>> torch.is_deterministic_algorithms_warn_only_enabled()
+    False
+    """
     return _deterministic["warn_only"]
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
-    """0 "default", 1 "warn" or 2 "error" (``torch.set_deterministic_debug_mode``)."""
+    """0 "default", 1 "warn" or 2 "error" (``torch.set_deterministic_debug_mode``).
+
+    >>> import kuai as torch
+    >>> torch.set_deterministic_debug_mode("default")
+    """
     names: dict = {"default": 0, "warn": 1, "error": 2}
     level = names.get(debug_mode, debug_mode)
     if level not in (0, 1, 2):
@@ -38,23 +52,42 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 
 
 def get_deterministic_debug_mode() -> int:
-    """0, 1 or 2 (``torch.get_deterministic_debug_mode``)."""
+    """0, 1 or 2 (``torch.get_deterministic_debug_mode``).
+
+    >>> import kuai as torch
+    >>> torch.get_deterministic_debug_mode()
+    0
+    """
     return (1 if _deterministic["warn_only"] else 2) if _deterministic["on"] else 0
 
 
 def set_warn_always(b: bool, /) -> None:
-    """Remembered; warnings here go by Python's filters (``torch.set_warn_always``)."""
+    """Remembered; warnings here go by Python's filters (``torch.set_warn_always``).
+
+    >>> import kuai as torch
+    >>> torch.set_warn_always(False)
+    """
     global _warn_always
     _warn_always = b
 
 
 def is_warn_always_enabled() -> bool:
-    """What `set_warn_always` was told (``torch.is_warn_always_enabled``)."""
+    """What `set_warn_always` was told (``torch.is_warn_always_enabled``).
+
+    >>> import kuai as torch
+    >>> torch.is_warn_always_enabled()
+    False
+    """
     return _warn_always
 
 
 def get_num_threads() -> int:
-    """How many threads XLA uses on the CPU (``torch.get_num_threads``)."""
+    """How many threads XLA uses on the CPU (``torch.get_num_threads``).
+
+    >>> import kuai as torch
+    >>> torch.get_num_threads() > 0
+    True
+    """
     if _threads is not None:
         return _threads
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -64,7 +97,11 @@ get_num_interop_threads = get_num_threads
 
 
 def set_num_threads(n: int) -> None:
-    """How many threads XLA is to use on the CPU; RuntimeError once it has started (``torch.set_num_threads``)."""
+    """How many threads XLA is to use on the CPU; RuntimeError once it has started (``torch.set_num_threads``).
+
+    >>> import kuai as torch
+    >>> torch.set_num_threads(torch.get_num_threads())
+    """
     global _threads
     import sys
 
@@ -81,18 +118,33 @@ def set_num_threads(n: int) -> None:
 
 
 def set_num_interop_threads(n: int) -> None:
-    """Accepted: programs run one after the other (``torch.set_num_interop_threads``)."""
+    """Accepted: programs run one after the other (``torch.set_num_interop_threads``).
+
+    >>> import kuai as torch
+    >>> torch.get_num_interop_threads() > 0
+    True
+    """
     if n <= 0:
         raise RuntimeError("set_num_interop_threads expects a positive integer")
 
 
 def set_flush_denormal(mode: bool) -> bool:
-    """False: denormal numbers are computed with as they are (``torch.set_flush_denormal``)."""
+    """False: denormal numbers are computed with as they are (``torch.set_flush_denormal``).
+
+    >>> import kuai as torch
+    >>> isinstance(torch.set_flush_denormal(False), bool)
+    True
+    """
     return False
 
 
 def set_default_tensor_type(t: object) -> None:
-    """Choose the default dtype by a tensor type such as ``torch.DoubleTensor`` or its name."""
+    """Choose the default dtype by a tensor type such as ``torch.DoubleTensor`` or its name.
+
+    >>> import kuai as torch
+    >>> import warnings; warnings.simplefilter("ignore")
+    >>> torch.set_default_tensor_type(torch.FloatTensor)
+    """
     from .dtypes import set_default_dtype
 
     if isinstance(t, str):

@@ -102,7 +102,12 @@ def assert_close(actual: object, expected: object, *, allow_subclasses: bool = T
 
 def assert_allclose(actual: object, expected: object, rtol: float | None = None, atol: float | None = None,
                     equal_nan: bool = True, msg: str = "") -> None:  # fmt: skip
-    """The older `assert_close`: dtypes and devices may differ (``torch.testing.assert_allclose``)."""
+    """The older `assert_close`: dtypes and devices may differ (``torch.testing.assert_allclose``).
+
+    >>> import kuai as torch
+    >>> import warnings; warnings.simplefilter("ignore")
+    >>> torch.testing.assert_allclose(torch.ones(2), torch.ones(2))
+    """
     assert_close(as_tensor(actual), as_tensor(expected), rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False,
                  check_device=False, msg=msg or None)  # fmt: skip
 
@@ -110,7 +115,12 @@ def assert_allclose(actual: object, expected: object, rtol: float | None = None,
 def make_tensor(*shape: object, dtype: dtype, device: object = "cpu", low: float | None = None, high: float | None = None,
                 requires_grad: bool = False, noncontiguous: bool = False, exclude_zero: bool = False,
                 memory_format: object = None) -> Tensor:  # fmt: skip
-    """A tensor of uniform draws from [low, high), by default [-9, 9) or what the dtype holds (``torch.testing.make_tensor``)."""
+    """A tensor of uniform draws from [low, high), by default [-9, 9) or what the dtype holds (``torch.testing.make_tensor``).
+
+    >>> import kuai as torch
+    >>> torch.testing.make_tensor((2, 3), dtype=torch.float32, device="cpu").shape
+    torch.Size([2, 3])
+    """
     from .ops.creation import shape_of
     from .ops.random import rand, randint
 

@@ -93,7 +93,12 @@ class autocast:
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """Whether autocast knows a type of device (``torch.amp.is_autocast_available``)."""
+    """Whether autocast knows a type of device (``torch.amp.is_autocast_available``).
+
+    >>> import kuai as torch
+    >>> torch.amp.is_autocast_available("cpu")
+    True
+    """
     return device_type in _defaults
 
 
@@ -108,33 +113,61 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 
 
 def is_autocast_cpu_enabled() -> bool:
-    """Whether autocast is on for the CPU (``torch.is_autocast_cpu_enabled``)."""
+    """Whether autocast is on for the CPU (``torch.is_autocast_cpu_enabled``).
+
+    >>> import kuai as torch
+    >>> torch.is_autocast_cpu_enabled()
+    False
+    """
     return is_autocast_enabled("cpu")
 
 
 def get_autocast_dtype(device_type: str) -> dtype:
-    """The half type that autocast takes on a type of device (``torch.get_autocast_dtype``)."""
+    """The half type that autocast takes on a type of device (``torch.get_autocast_dtype``).
+
+    >>> import kuai as torch
+    >>> torch.get_autocast_dtype("cpu")
+    torch.bfloat16
+    """
     on = current.autocast.on if current.autocast else {}
     return on.get(device_type, _defaults[device_type])
 
 
 def get_autocast_gpu_dtype() -> dtype:
-    """The half type that autocast takes on GPUs (``torch.get_autocast_gpu_dtype``)."""
+    """The half type that autocast takes on GPUs (``torch.get_autocast_gpu_dtype``).
+
+    >>> import kuai as torch
+    >>> torch.get_autocast_gpu_dtype()
+    torch.float16
+    """
     return get_autocast_dtype("cuda")
 
 
 def get_autocast_cpu_dtype() -> dtype:
-    """The half type that autocast takes on the CPU (``torch.get_autocast_cpu_dtype``)."""
+    """The half type that autocast takes on the CPU (``torch.get_autocast_cpu_dtype``).
+
+    >>> import kuai as torch
+    >>> torch.get_autocast_cpu_dtype()
+    torch.bfloat16
+    """
     return get_autocast_dtype("cpu")
 
 
 def set_autocast_enabled(device_type: str, enabled: bool) -> None:
-    """Switch autocast for this thread (``torch.set_autocast_enabled``)."""
+    """Switch autocast for this thread (``torch.set_autocast_enabled``).
+
+    >>> import kuai as torch
+    >>> torch.set_autocast_enabled("cpu", False)
+    """
     autocast(device_type, enabled=enabled).__enter__()
 
 
 def set_autocast_dtype(device_type: str, dtype: dtype) -> None:
-    """Choose the half type that autocast takes (``torch.set_autocast_dtype``)."""
+    """Choose the half type that autocast takes (``torch.set_autocast_dtype``).
+
+    >>> import kuai as torch
+    >>> torch.set_autocast_dtype("cpu", torch.bfloat16)
+    """
     _defaults[device_type] = dtype
     if is_autocast_enabled(device_type):
         current.autocast = Casts(current.autocast.on | {device_type: dtype})

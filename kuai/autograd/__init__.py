@@ -14,7 +14,12 @@ from .modes import set_grad_enabled as set_grad_enabled
 
 
 def Variable(data, requires_grad: bool = False):  # noqa: N802 (PyTorch's name)
-    """The tensor itself: PyTorch's old name for one that takes part in autograd (``torch.autograd.Variable``)."""
+    """The tensor itself: PyTorch's old name for one that takes part in autograd (``torch.autograd.Variable``).
+
+    >>> import kuai as torch
+    >>> torch.autograd.Variable(torch.ones(1), requires_grad=True)
+    tensor([1.], requires_grad=True)
+    """
     return data.requires_grad_() if requires_grad else data
 
 

@@ -75,13 +75,23 @@ class no_grad(_Mode, metaclass=_Bare):
 
 
 class enable_grad(_Mode, metaclass=_Bare):
-    """Record for gradients again, inside a `no_grad` (``torch.enable_grad``)."""
+    """Record for gradients again, inside a `no_grad` (``torch.enable_grad``).
+
+    >>> import kuai as torch
+    >>> with torch.no_grad(), torch.enable_grad(): print((torch.ones(1, requires_grad=True) * 2).requires_grad)
+    True
+    """
 
     enabled = True
 
 
 class set_grad_enabled(_Mode):
-    """Turn recording on or off, at once or as a context manager (``torch.set_grad_enabled``)."""
+    """Turn recording on or off, at once or as a context manager (``torch.set_grad_enabled``).
+
+    >>> import kuai as torch
+    >>> with torch.set_grad_enabled(False): print(torch.is_grad_enabled())
+    False
+    """
 
     def __init__(self, mode: bool):
         self.enabled = bool(mode)
@@ -100,7 +110,12 @@ class set_grad_enabled(_Mode):
 
 
 class inference_mode(_Mode):
-    """`no_grad` whose results can never take part in a graph (``torch.inference_mode``)."""
+    """`no_grad` whose results can never take part in a graph (``torch.inference_mode``).
+
+    >>> import kuai as torch
+    >>> with torch.inference_mode(): print(torch.ones(1).is_inference())
+    True
+    """
 
     def __new__(cls, mode: bool | Callable = True):
         made = super().__new__(cls)
@@ -132,10 +147,20 @@ class inference_mode(_Mode):
 
 
 def is_grad_enabled() -> bool:
-    """Whether gradients are recorded in this thread now (``torch.is_grad_enabled``)."""
+    """Whether gradients are recorded in this thread now (``torch.is_grad_enabled``).
+
+    >>> import kuai as torch
+    >>> torch.is_grad_enabled()
+    True
+    """
     return current.grad
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether this thread is in `inference_mode`."""
+    """Whether this thread is in `inference_mode`.
+
+    >>> import kuai as torch
+    >>> torch.is_inference_mode_enabled()
+    False
+    """
     return current.inference

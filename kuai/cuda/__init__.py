@@ -41,7 +41,12 @@ def is_available() -> bool:
 
 
 def device_count() -> int:
-    """How many GPUs there are (``torch.cuda.device_count``)."""
+    """How many GPUs there are (``torch.cuda.device_count``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.device_count() >= 0
+    True
+    """
     return len(_devices())
 
 
@@ -97,17 +102,32 @@ def _statistics(device: object) -> dict:
 
 
 def memory_allocated(device: object = None) -> int:
-    """Bytes in use by tensors (``torch.cuda.memory_allocated``)."""
+    """Bytes in use by tensors (``torch.cuda.memory_allocated``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.memory_allocated() >= 0
+    True
+    """
     return _statistics(device).get("bytes_in_use", 0) if is_available() else 0
 
 
 def max_memory_allocated(device: object = None) -> int:
-    """The most bytes that have been in use (``torch.cuda.max_memory_allocated``)."""
+    """The most bytes that have been in use (``torch.cuda.max_memory_allocated``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.max_memory_allocated() >= 0
+    True
+    """
     return _statistics(device).get("peak_bytes_in_use", 0) if is_available() else 0
 
 
 def memory_reserved(device: object = None) -> int:
-    """Bytes held by the allocator (``torch.cuda.memory_reserved``)."""
+    """Bytes held by the allocator (``torch.cuda.memory_reserved``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.memory_reserved() >= 0
+    True
+    """
     return _statistics(device).get("bytes_reserved", memory_allocated(device)) if is_available() else 0
 
 
@@ -115,7 +135,11 @@ max_memory_reserved = memory_reserved
 
 
 def empty_cache() -> None:
-    """Accepted: XLA's allocator gives memory back by itself (``torch.cuda.empty_cache``)."""
+    """Accepted: XLA's allocator gives memory back by itself (``torch.cuda.empty_cache``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.empty_cache()
+    """
 
 
 def synchronize(device: object = None) -> None:
@@ -124,7 +148,11 @@ def synchronize(device: object = None) -> None:
 
 
 def manual_seed(seed: int) -> None:
-    """Seed the GPU's draws (``torch.cuda.manual_seed``)."""
+    """Seed the GPU's draws (``torch.cuda.manual_seed``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.manual_seed(0)
+    """
     accelerator_stream.manual_seed(int(seed))
 
 
@@ -132,12 +160,22 @@ manual_seed_all = manual_seed
 
 
 def is_initialized() -> bool:
-    """Whether a GPU has been looked for and found (``torch.cuda.is_initialized``)."""
+    """Whether a GPU has been looked for and found (``torch.cuda.is_initialized``).
+
+    >>> import kuai as torch
+    >>> isinstance(torch.cuda.is_initialized(), bool)
+    True
+    """
     return is_available()
 
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """Whether bfloat16 can be computed in (``torch.cuda.is_bf16_supported``)."""
+    """Whether bfloat16 can be computed in (``torch.cuda.is_bf16_supported``).
+
+    >>> import kuai as torch
+    >>> isinstance(torch.cuda.is_bf16_supported(), bool)
+    True
+    """
     return is_available()
 
 

@@ -228,7 +228,16 @@ class Module(Hooked, Saved):
         self._modules[name] = registered("module", self, name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
-        """The same as add_module."""
+        """The same as add_module.
+
+        >>> import kuai as torch
+        >>> net = torch.nn.Module()
+        >>> net.register_module("layer", torch.nn.ReLU())
+        >>> net
+        Module(
+          (layer): ReLU()
+        )
+        """
         self.add_module(name, module)
 
     # ---- finding by name ---------------------------------------------------------------------------------------------
@@ -467,7 +476,12 @@ class Module(Hooked, Saved):
         return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     def cpu(self) -> Module:
-        """Move to the host's memory."""
+        """Move to the host's memory.
+
+        >>> import kuai as torch
+        >>> torch.nn.Linear(1, 1).cpu().weight.device
+        device(type='cpu')
+        """
         return self._apply(lambda t: t.cpu())
 
     def cuda(self, device: object = None) -> Module:
@@ -484,7 +498,12 @@ class Module(Hooked, Saved):
         return self._apply(lambda t: t.type(dst_type))
 
     def float(self) -> Module:
-        """Convert what is floating-point to float32."""
+        """Convert what is floating-point to float32.
+
+        >>> import kuai as torch
+        >>> torch.nn.Linear(1, 1).double().float().weight.dtype
+        torch.float32
+        """
         return self._apply(lambda t: t.float() if t.is_floating_point() else t)
 
     def double(self) -> Module:
@@ -515,7 +534,11 @@ class Module(Hooked, Saved):
         return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
 
     def share_memory(self) -> Module:
-        """Let other processes see the parameters."""
+        """Let other processes see the parameters.
+
+        >>> import kuai as torch
+        >>> layer = torch.nn.Linear(2, 1).share_memory()
+        """
         return self._apply(lambda t: t.share_memory_())
 
     def train(self, mode: bool = True) -> Module:
@@ -584,7 +607,12 @@ class Module(Hooked, Saved):
         return type(self).__name__
 
     def extra_repr(self) -> str:
-        """What the printed form says between the parentheses; for layers to define."""
+        """What the printed form says between the parentheses; for layers to define.
+
+        >>> import kuai as torch
+        >>> torch.nn.Linear(2, 1).extra_repr()
+        'in_features=2, out_features=1, bias=True'
+        """
         return ""
 
     def __repr__(self) -> str:

@@ -103,7 +103,14 @@ class Hooked:
         return add(self._forward_hooks, hook, prepend, marks)
 
     def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Call ``hook(module, grad_output)`` before the module's backward; what it returns replaces grad_output."""
+        """Call ``hook(module, grad_output)`` before the module's backward; what it returns replaces grad_output.
+
+        >>> import kuai as torch
+        >>> layer = torch.nn.Linear(1, 1)
+        >>> handle = layer.register_full_backward_pre_hook(lambda m, g: print(g))
+        >>> layer(torch.ones(1)).sum().backward()
+        (tensor([1.]),)
+        """
         return add(self._backward_pre_hooks, hook, prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:

@@ -132,7 +132,12 @@ def _target(args: tuple, device_: object, dtype_: object, copy: bool, other: Ten
 
 
 def type_(self: Tensor, dtype: object = None, non_blocking: bool = False) -> object:
-    """The tensor's type as a string, or the tensor in another dtype (``torch.Tensor.type``)."""
+    """The tensor's type as a string, or the tensor in another dtype (``torch.Tensor.type``).
+
+    >>> import kuai as torch
+    >>> torch.ones(1).type(), torch.tensor([1.7]).type(torch.int64)
+    ('torch.FloatTensor', tensor([1]))
+    """
     if dtype is None:
         prefix = "torch." if self.device.type in ("cpu", "meta") else f"torch.{self.device.type}."
         prefix += "sparse." if self._storage is not None and self._storage.record is not None else ""
@@ -151,7 +156,12 @@ def _dtype_of_type_name(name: str) -> dtype:
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """The tensor in another's dtype and on its device (``torch.Tensor.type_as``)."""
+    """The tensor in another's dtype and on its device (``torch.Tensor.type_as``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1.5]).type_as(torch.tensor(1))
+    tensor([1])
+    """
     return to(self, other)
 
 
@@ -159,12 +169,18 @@ def _caster(d: dtype, name: str) -> Callable:
     def cast(self: Tensor, memory_format: object = None) -> Tensor:
         return self if self.dtype is d else _to_dtype(self, dtype=d)
 
-    cast.__name__, cast.__doc__ = name, f"The tensor as {d} (``torch.Tensor.{name}``)."
+    example = f">>> import kuai as torch\n    >>> torch.tensor([0, 2]).{name}().dtype\n    {d}"
+    cast.__name__, cast.__doc__ = name, f"The tensor as {d} (``torch.Tensor.{name}``).\n\n    {example}"
     return cast
 
 
 def cpu(self: Tensor, memory_format: object = None) -> Tensor:
-    """The tensor in the host's memory (``torch.Tensor.cpu``)."""
+    """The tensor in the host's memory (``torch.Tensor.cpu``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2).cpu()
+    tensor([1., 1.])
+    """
     return to_device(self, placement("cpu"))
 
 
@@ -202,7 +218,12 @@ def _check_leaf(self: Tensor) -> None:
 
 
 def copy_(self: Tensor, other: object, non_blocking: bool = False) -> Tensor:
-    """Copy the elements of another tensor, broadcast and converted (``torch.Tensor.copy_``)."""
+    """Copy the elements of another tensor, broadcast and converted (``torch.Tensor.copy_``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(2).copy_(torch.tensor([1, 2]))
+    tensor([1., 2.])
+    """
     src = other
     if not isinstance(src, Tensor):
         from .creation import full
@@ -220,7 +241,12 @@ def copy_(self: Tensor, other: object, non_blocking: bool = False) -> Tensor:
 
 
 def fill_(self: Tensor, value: object) -> Tensor:
-    """Set every element to a number (``torch.Tensor.fill_``)."""
+    """Set every element to a number (``torch.Tensor.fill_``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(2).fill_(3)
+    tensor([3., 3.])
+    """
     from .creation import _full, _needed_number
 
     if isinstance(value, Tensor):
@@ -232,7 +258,12 @@ def fill_(self: Tensor, value: object) -> Tensor:
 
 
 def zero_(self: Tensor) -> Tensor:
-    """Set every element to zero (``torch.Tensor.zero_``)."""
+    """Set every element to zero (``torch.Tensor.zero_``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2).zero_()
+    tensor([0., 0.])
+    """
     if self._storage is not None and self._storage.record is not None:
         return assign(self, self._storage.emptied(), "zero_")
     return fill_(self, 0)
@@ -257,7 +288,12 @@ def set_out(self: Tensor, result: Tensor) -> Tensor:
 
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
-    """Collect gradients for this leaf, or stop to (``torch.Tensor.requires_grad_``)."""
+    """Collect gradients for this leaf, or stop to (``torch.Tensor.requires_grad_``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2).requires_grad_()
+    tensor([1., 1.], requires_grad=True)
+    """
     if requires_grad:
         return require_grad(self)
     if self._node is not None and type(self._node) is not AccumulateGrad:
@@ -280,7 +316,12 @@ def detach(self: Tensor) -> Tensor:
 
 
 def detach_(self: Tensor) -> Tensor:
-    """Take this tensor out of the graph (``torch.Tensor.detach_``)."""
+    """Take this tensor out of the graph (``torch.Tensor.detach_``).
+
+    >>> import kuai as torch
+    >>> (torch.ones(1, requires_grad=True) * 2).detach_()
+    tensor([2.])
+    """
     if self._base is not None:
         raise RuntimeError("Can't detach views in-place. Use detach() instead.")
     self._node = None

@@ -433,7 +433,12 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
 
 
 def scalar_tensor(s, *, dtype=None, device=None, layout=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """A 0-dimensional tensor of the default dtype (``torch.scalar_tensor``)."""
+    """A 0-dimensional tensor of the default dtype (``torch.scalar_tensor``).
+
+    >>> import kuai as torch
+    >>> torch.scalar_tensor(2.5)
+    tensor(2.5000)
+    """
     return full((), s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
@@ -599,29 +604,55 @@ def _new(self: Tensor, size: tuple, value: object, dtype: object, device: object
 
 
 def new_zeros(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """Zeros with this tensor's dtype and device (``torch.Tensor.new_zeros``)."""
+    """Zeros with this tensor's dtype and device (``torch.Tensor.new_zeros``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1, 2]).new_zeros(2, 2)
+    tensor([[0, 0],
+            [0, 0]])
+    """
     return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, layout, "new_zeros")
 
 
 def new_ones(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """Ones with this tensor's dtype and device (``torch.Tensor.new_ones``)."""
+    """Ones with this tensor's dtype and device (``torch.Tensor.new_ones``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1, 2]).new_ones(3)
+    tensor([1, 1, 1])
+    """
     return _new(self, args if size is None else (size,), 1, dtype, device, requires_grad, layout, "new_ones")
 
 
 def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """A tensor with this one's dtype and device (``torch.Tensor.new_empty``)."""
+    """A tensor with this one's dtype and device (``torch.Tensor.new_empty``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1., 2.]).new_empty(2, 3).shape
+    torch.Size([2, 3])
+    """
     return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, layout, "new_empty")
 
 
 def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """One number, with this tensor's dtype and device (``torch.Tensor.new_full``)."""
+    """One number, with this tensor's dtype and device (``torch.Tensor.new_full``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1., 2.]).new_full((2,), 7)
+    tensor([7., 7.])
+    """
     value = _needed_number("new_full", fill_value)
     rules.need_fit(value, self.dtype if dtype is None else dtypes.as_dtype(dtype), "new_full")
     return _new(self, (size,), value, dtype, device, requires_grad, layout, "new_full")
 
 
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
-    """A copy of the data with this tensor's dtype and device (``torch.Tensor.new_tensor``)."""
+    """A copy of the data with this tensor's dtype and device (``torch.Tensor.new_tensor``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1., 2.]).new_tensor([3, 4])
+    tensor([3., 4.])
+    """
     return tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 

@@ -390,7 +390,12 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: object = None, dim: int
 
 
 def trapz(y: Tensor, x: Tensor | None = None, *, dx: object = None, dim: int = -1) -> Tensor:
-    """The same as `trapezoid` (``torch.trapz``)."""
+    """The same as `trapezoid` (``torch.trapz``).
+
+    >>> import kuai as torch
+    >>> torch.trapz(torch.tensor([1., 2., 3.]))
+    tensor(4.)
+    """
     return trapezoid(y, x, dx=dx, dim=dim)
 
 

@@ -110,15 +110,30 @@ def dropout(input: Tensor, p: float, train: bool) -> Tensor:
 
 
 def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`dropout` of whole channels, the second dimension (``torch.feature_dropout``)."""
+    """`dropout` of whole channels, the second dimension (``torch.feature_dropout``).
+
+    >>> import kuai as torch
+    >>> torch.feature_dropout(torch.ones(1, 2), 0.5, False)
+    tensor([[1., 1.]])
+    """
     return _dropped(input, p, train, True)
 
 
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """Dropout that keeps mean and variance of what SELU gives (``torch.alpha_dropout``)."""
+    """Dropout that keeps mean and variance of what SELU gives (``torch.alpha_dropout``).
+
+    >>> import kuai as torch
+    >>> torch.alpha_dropout(torch.ones(2), 0.5, False)
+    tensor([1., 1.])
+    """
     return _alpha_dropped(input, p, train, False)
 
 
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`alpha_dropout` of whole channels (``torch.feature_alpha_dropout``)."""
+    """`alpha_dropout` of whole channels (``torch.feature_alpha_dropout``).
+
+    >>> import kuai as torch
+    >>> torch.feature_alpha_dropout(torch.ones(1, 2), 0.5, False)
+    tensor([[1., 1.]])
+    """
     return _alpha_dropped(input, p, train, True)

@@ -64,7 +64,12 @@ def map_(self: Tensor, tensor: Tensor, callable: Callable) -> Tensor:
 
 
 def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable) -> Tensor:
-    """`map_` with two partners (``torch.Tensor.map2_``)."""
+    """`map_` with two partners (``torch.Tensor.map2_``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(2).map2_(torch.ones(2), torch.ones(2), lambda a, b, c: a + b + c)
+    tensor([2., 2.])
+    """
     return _elementwise(self, "map2_", callable, x, y)
 
 
@@ -149,7 +154,12 @@ def new(self: Tensor, *args: object, device: object = None) -> Tensor:
 
 def new_empty_strided(self: Tensor, size: tuple, stride: tuple, *, dtype: object = None, layout: object = None,
                       device: object = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
-    """`empty_strided` of the same dtype and device (``torch.Tensor.new_empty_strided``)."""
+    """`empty_strided` of the same dtype and device (``torch.Tensor.new_empty_strided``).
+
+    >>> import kuai as torch
+    >>> torch.ones(1).new_empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
     kind = {"dtype": dtype or self.dtype, "device": device or self.device, "requires_grad": requires_grad}
     return empty_strided(size, stride, **kind)
 

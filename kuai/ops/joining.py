@@ -313,7 +313,12 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
 
 
 def _split_method(self: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of pieces of one length, or of given lengths (``torch.Tensor.split``)."""
+    """Views of pieces of one length, or of given lengths (``torch.Tensor.split``).
+
+    >>> import kuai as torch
+    >>> torch.arange(5).split(2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
     return split(self, split_size, dim)
 
 

@@ -188,7 +188,12 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """`dot` with the first vector conjugated (``torch.vdot``)."""
+    """`dot` with the first vector conjugated (``torch.vdot``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1j, 2.]).vdot(torch.tensor([1j, 1.]))
+    tensor(3.+0.j)
+    """
     return dot(input.conj() if input.dtype.is_complex else input, other, out=out)
 
 
@@ -271,13 +276,24 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None, out_dtype=None) -> Te
 
 @factors_first("beta", "alpha")
 def addmv(input, mat, vec, *, beta=1, alpha=1, out=None) -> Tensor:
-    """beta * input + alpha * (mat @ vec) (``torch.addmv``)."""
+    """beta * input + alpha * (mat @ vec) (``torch.addmv``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2).addmv(torch.eye(2), torch.tensor([1., 2.]))
+    tensor([2., 3.])
+    """
     return _scaled(mv(mat, vec), alpha, input, beta, "addmv", out)
 
 
 @factors_first("beta", "alpha")
 def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
-    """beta * input + alpha * outer(vec1, vec2) (``torch.addr``)."""
+    """beta * input + alpha * outer(vec1, vec2) (``torch.addr``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(2, 2).addr(torch.tensor([1., 2.]), torch.tensor([3., 4.]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
     made = outer(vec1, vec2)
     for factor, which in ((alpha, "alpha"), (beta, "beta")):
         if isinstance(factor, (float, complex)) and made.dtype.category < 2:
@@ -290,14 +306,25 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
 
 @factors_first("beta", "alpha")
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None, out_dtype=None) -> Tensor:
-    """beta * input + alpha * (batch1 @ batch2), batch by batch (``torch.baddbmm``)."""
+    """beta * input + alpha * (batch1 @ batch2), batch by batch (``torch.baddbmm``).
+
+    >>> import kuai as torch
+    >>> torch.ones(1, 1, 1).baddbmm(torch.ones(1, 1, 2), torch.ones(1, 2, 1))
+    tensor([[[3.]]])
+    """
     made = bmm(batch1, batch2, out_dtype=out_dtype)
     return _scaled(made, alpha, input if out_dtype is None else input.to(made.dtype), beta, "baddbmm", out)
 
 
 @factors_first("beta", "alpha")
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None) -> Tensor:
-    """beta * input + alpha * the sum of batch1 @ batch2 over the batch (``torch.addbmm``)."""
+    """beta * input + alpha * the sum of batch1 @ batch2 over the batch (``torch.addbmm``).
+
+    >>> import kuai as torch
+    >>> torch.zeros(2, 2).addbmm(torch.ones(3, 2, 1), torch.ones(3, 1, 2))
+    tensor([[3., 3.],
+            [3., 3.]])
+    """
     products = bmm(batch1, batch2)
     return _scaled(products.sum(0, dtype=products.dtype), alpha, input, beta, "addbmm", out)
 
@@ -472,7 +499,12 @@ def _diagonals(x: Tensor, term: str) -> Tensor:
 
 
 def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
-    """Product of several matrices in the cheapest order (``torch.chain_matmul``, ``torch.linalg.multi_dot``)."""
+    """Product of several matrices in the cheapest order (``torch.chain_matmul``, ``torch.linalg.multi_dot``).
+
+    >>> import kuai as torch
+    >>> torch.chain_matmul(torch.ones(1, 2), torch.ones(2, 3), torch.ones(3, 1))
+    tensor([[6.]])
+    """
     sizes = [matrices[0].shape[0], *(m.shape[1] for m in matrices)]
     made = _chain(list(matrices), sizes)
     return made if out is None else write_out(out, made)

@@ -23,7 +23,12 @@ def is_tensor(obj: object) -> bool:
 
 
 def is_storage(obj: object) -> bool:
-    """Whether something is a storage (``torch.is_storage``)."""
+    """Whether something is a storage (``torch.is_storage``).
+
+    >>> import kuai as torch
+    >>> torch.is_storage(torch.ones(1).untyped_storage()), torch.is_storage(1)
+    (True, False)
+    """
     from .storages import StorageBase
 
     return isinstance(obj, StorageBase)
@@ -63,7 +68,12 @@ def is_nonzero(input: Tensor) -> bool:
 
 
 def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have one shape (``torch.is_same_size``)."""
+    """Whether two tensors have one shape (``torch.is_same_size``).
+
+    >>> import kuai as torch
+    >>> torch.is_same_size(torch.ones(2), torch.zeros(2))
+    True
+    """
     return input.shape == other.shape
 
 
@@ -73,7 +83,12 @@ def is_inference(input: Tensor) -> bool:
 
 
 def get_device(input: Tensor) -> int:
-    """The accelerator's index, -1 on the CPU (``torch.get_device``)."""
+    """The accelerator's index, -1 on the CPU (``torch.get_device``).
+
+    >>> import kuai as torch
+    >>> torch.get_device(torch.ones(1))
+    -1
+    """
     return input.get_device()
 
 
@@ -115,7 +130,13 @@ def result_type(tensor: object, other: object) -> dtype:
 
 def range(start: float = 0, end: float | None = None, step: float = 1, *, out: Tensor | None = None, dtype: object = None,
           layout: object = None, device: object = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """Numbers from start to end, with the end (``torch.range``, deprecated there: use arange)."""
+    """Numbers from start to end, with the end (``torch.range``, deprecated there: use arange).
+
+    >>> import kuai as torch
+    >>> import warnings; warnings.simplefilter("ignore")
+    >>> torch.range(1, 3)
+    tensor([1., 2., 3.])
+    """
     import warnings
 
     warnings.warn(
@@ -138,7 +159,12 @@ def range(start: float = 0, end: float | None = None, step: float = 1, *, out: T
 
 def empty_strided(size: tuple, stride: tuple, *, dtype: object = None, layout: object = None, device: object = None,
                   requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
-    """A tensor of a shape with given strides over memory of its own (``torch.empty_strided``)."""
+    """A tensor of a shape with given strides over memory of its own (``torch.empty_strided``).
+
+    >>> import kuai as torch
+    >>> torch.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
     needed = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride))
     made = empty(needed, dtype=dtype, device=device).as_strided(size, stride)
     return made.requires_grad_() if requires_grad else made
@@ -146,7 +172,12 @@ def empty_strided(size: tuple, stride: tuple, *, dtype: object = None, layout: o
 
 def empty_permuted(size: tuple, physical_layout: tuple, *, dtype: object = None, layout: object = None, device: object = None,
                    requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
-    """A tensor whose dimensions lie in memory in another order (``torch.empty_permuted``)."""
+    """A tensor whose dimensions lie in memory in another order (``torch.empty_permuted``).
+
+    >>> import kuai as torch
+    >>> torch.empty_permuted((2, 3), (1, 0)).stride()
+    (1, 2)
+    """
     if sorted(physical_layout) != list(builtins.range(len(size))):
         raise RuntimeError(f"Number of dimensions in size and physical_layout do not match: {size} and {physical_layout}")
     laid = empty([size[d] for d in physical_layout], dtype=dtype, device=device)

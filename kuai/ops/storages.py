@@ -528,7 +528,12 @@ def storage(self: Tensor) -> TypedStorage:
 
 
 def storage_type(self: Tensor) -> type:
-    """The old class of this tensor's elements (``torch.Tensor.storage_type``)."""
+    """The old class of this tensor's elements (``torch.Tensor.storage_type``).
+
+    >>> import kuai as torch
+    >>> torch.ones(1).storage_type()
+    <class 'torch.FloatStorage'>
+    """
     return LEGACY[CLASS_OF[self.dtype.name]] if self.dtype.name in CLASS_OF else TypedStorage
 
 

@@ -49,31 +49,59 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Seed all devices with a number that can't be foreseen, and return it (``torch.seed``)."""
+    """Seed all devices with a number that can't be foreseen, and return it (``torch.seed``).
+
+    >>> import kuai as torch
+    >>> 0 <= torch.seed() < 2**64
+    True
+    """
     found = default_generator.seed()
     accelerator_stream.manual_seed(found)
     return found
 
 
 def initial_seed() -> int:
-    """The seed of the CPU's stream (``torch.initial_seed``)."""
+    """The seed of the CPU's stream (``torch.initial_seed``).
+
+    >>> import kuai as torch
+    >>> generator = torch.manual_seed(3)
+    >>> torch.initial_seed()
+    3
+    """
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> Tensor:
-    """The state of the CPU's stream, in PyTorch's layout (``torch.get_rng_state``)."""
+    """The state of the CPU's stream, in PyTorch's layout (``torch.get_rng_state``).
+
+    >>> import kuai as torch
+    >>> torch.get_rng_state().shape
+    torch.Size([5056])
+    """
     return default_generator.get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
-    """Continue the CPU's stream from a state (``torch.set_rng_state``)."""
+    """Continue the CPU's stream from a state (``torch.set_rng_state``).
+
+    >>> import kuai as torch
+    >>> state = torch.get_rng_state()
+    >>> x = torch.rand(2)
+    >>> torch.set_rng_state(state)
+    >>> torch.equal(torch.rand(2), x)
+    True
+    """
     default_generator.set_state(new_state)
 
 
 @contextmanager
 def fork_rng(devices: object = None, enabled: bool = True, _caller: str = "fork_rng", _devices_kw: str = "devices",
              device_type: str = "cuda") -> Iterator[None]:  # fmt: skip
-    """What is drawn inside leaves the streams outside where they were (``torch.random.fork_rng``)."""
+    """What is drawn inside leaves the streams outside where they were (``torch.random.fork_rng``).
+
+    >>> import kuai as torch
+    >>> with torch.random.fork_rng(): x = torch.rand(2)
+    """
     if not enabled:
         yield
         return

@@ -139,7 +139,13 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, er
 
 
 def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
-    """The old name of `clip_grad_norm_`."""
+    """The old name of `clip_grad_norm_`.
+
+    >>> import kuai as torch
+    >>> import warnings; warnings.simplefilter("ignore")
+    >>> w = torch.ones(2, requires_grad=True); (w * 3).sum().backward()
+    >>> norm = torch.nn.utils.clip_grad_norm(w, 1.0)
+    """
     warnings.warn(
         "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`.",
         FutureWarning,

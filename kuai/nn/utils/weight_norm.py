@@ -71,7 +71,14 @@ def _find(module: Any, name: str) -> int | None:
 
 
 def remove_weight_norm(module: Any, name: str = "weight") -> Any:
-    """Make the weight a plain parameter again (``torch.nn.utils.remove_weight_norm``)."""
+    """Make the weight a plain parameter again (``torch.nn.utils.remove_weight_norm``).
+
+    >>> import kuai as torch
+    >>> import warnings; warnings.simplefilter("ignore")
+    >>> layer = torch.nn.utils.remove_weight_norm(torch.nn.utils.weight_norm(torch.nn.Linear(2, 1)))
+    >>> sorted(layer.state_dict())
+    ['bias', 'weight']
+    """
     number = _find(module, name)
     if number is None:
         raise ValueError(f"weight_norm of '{name}' not found in {module}")

@@ -33,7 +33,13 @@ class Dataset(Generic[T_co]):
 
 
 class IterableDataset(Dataset[T_co]):
-    """A dataset whose samples come one after the other (``torch.utils.data.IterableDataset``); it has an ``__iter__``."""
+    """A dataset whose samples come one after the other (``torch.utils.data.IterableDataset``); it has an ``__iter__``.
+
+    >>> import kuai as torch
+    >>> class Squares(torch.utils.data.IterableDataset): __iter__ = lambda self: (i * i for i in range(3))
+    >>> list(Squares())
+    [0, 1, 4]
+    """
 
     def __iter__(self) -> Iterator:
         raise NotImplementedError(f"{type(self).__name__} needs an __iter__() that yields samples")
@@ -64,7 +70,12 @@ class TensorDataset(Dataset):
 
 
 class StackDataset(Dataset):
-    """Several datasets side by side, as tuples or, by keyword, as dictionaries (``torch.utils.data.StackDataset``)."""
+    """Several datasets side by side, as tuples or, by keyword, as dictionaries (``torch.utils.data.StackDataset``).
+
+    >>> import kuai as torch
+    >>> torch.utils.data.StackDataset([1, 2], [3, 4])[1]
+    (2, 4)
+    """
 
     def __init__(self, *args: Dataset, **kwargs: Dataset):
         if bool(args) == bool(kwargs):
@@ -98,7 +109,12 @@ class StackDataset(Dataset):
 
 
 class ConcatDataset(Dataset[T_co]):
-    """Datasets one behind the other (``torch.utils.data.ConcatDataset``)."""
+    """Datasets one behind the other (``torch.utils.data.ConcatDataset``).
+
+    >>> import kuai as torch
+    >>> len(torch.utils.data.ConcatDataset([[1, 2], [3]])), torch.utils.data.ConcatDataset([[1, 2], [3]])[2]
+    (3, 3)
+    """
 
     def __init__(self, datasets: Iterable[Dataset]):
         self.datasets = list(datasets)
@@ -126,7 +142,12 @@ class ConcatDataset(Dataset[T_co]):
 
 
 class ChainDataset(IterableDataset):
-    """Iterable datasets one after the other (``torch.utils.data.ChainDataset``)."""
+    """Iterable datasets one after the other (``torch.utils.data.ChainDataset``).
+
+    >>> import kuai as torch
+    >>> [x for x in torch.utils.data.ChainDataset([])]
+    []
+    """
 
     def __init__(self, datasets: Iterable[Dataset]):
         self.datasets = datasets
@@ -146,7 +167,12 @@ class ChainDataset(IterableDataset):
 
 
 class Subset(Dataset[T_co]):
-    """A part of a dataset, by indices (``torch.utils.data.Subset``)."""
+    """A part of a dataset, by indices (``torch.utils.data.Subset``).
+
+    >>> import kuai as torch
+    >>> list(torch.utils.data.Subset([5, 6, 7], [2, 0]))
+    [7, 5]
+    """
 
     def __init__(self, dataset: Dataset, indices: Sequence[int]):
         self.dataset, self.indices = dataset, indices

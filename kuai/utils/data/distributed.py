@@ -14,6 +14,10 @@ class DistributedSampler(Sampler[int]):
     """The indices that one of ``num_replicas`` processes reads (``torch.utils.data.DistributedSampler``).
 
     All processes get equally many: indices are repeated, or with ``drop_last`` left out, to make the length even.
+
+    >>> import kuai as torch
+    >>> list(torch.utils.data.DistributedSampler([5, 6, 7, 8], num_replicas=2, rank=1, shuffle=False))
+    [1, 3]
     """
 
     def __init__(self, dataset: Sized, num_replicas: int | None = None, rank: int | None = None, shuffle: bool = True,

@@ -27,14 +27,25 @@ def _positive(name: str, value: object) -> None:
 
 
 class Sampler(Generic[T_co]):
-    """An order of indices, or of lists of them (``torch.utils.data.Sampler``); subclasses define ``__iter__``."""
+    """An order of indices, or of lists of them (``torch.utils.data.Sampler``); subclasses define ``__iter__``.
+
+    >>> import kuai as torch
+    >>> class Backwards(torch.utils.data.Sampler): __iter__ = lambda self: iter([2, 1, 0])
+    >>> list(Backwards())
+    [2, 1, 0]
+    """
 
     def __iter__(self) -> Iterator:
         raise NotImplementedError(f"{type(self).__name__} needs an __iter__() that yields indices")
 
 
 class SequentialSampler(Sampler[int]):
-    """Indices from first to last (``torch.utils.data.SequentialSampler``)."""
+    """Indices from first to last (``torch.utils.data.SequentialSampler``).
+
+    >>> import kuai as torch
+    >>> list(torch.utils.data.SequentialSampler([5, 6, 7]))
+    [0, 1, 2]
+    """
 
     def __init__(self, data_source: Sized):
         self.data_source = data_source
@@ -82,7 +93,12 @@ class RandomSampler(Sampler[int]):
 
 
 class SubsetRandomSampler(Sampler[int]):
-    """Given indices in random order (``torch.utils.data.SubsetRandomSampler``)."""
+    """Given indices in random order (``torch.utils.data.SubsetRandomSampler``).
+
+    >>> import kuai as torch
+    >>> sorted(torch.utils.data.SubsetRandomSampler([3, 1]))
+    [1, 3]
+    """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
         self.indices, self.generator = indices, generator
@@ -96,7 +112,12 @@ class SubsetRandomSampler(Sampler[int]):
 
 
 class WeightedRandomSampler(Sampler[int]):
-    """Indices drawn with given weights (``torch.utils.data.WeightedRandomSampler``)."""
+    """Indices drawn with given weights (``torch.utils.data.WeightedRandomSampler``).
+
+    >>> import kuai as torch
+    >>> list(torch.utils.data.WeightedRandomSampler([0.0, 1.0], 3))
+    [1, 1, 1]
+    """
 
     def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True,
                  generator: Generator | None = None):  # fmt: skip
