@@ -269,6 +269,18 @@ def data_ptr(self: Tensor) -> int:
     return start + self.storage_offset() * self.dtype.itemsize
 
 
+def is_inference(self: Tensor) -> bool:
+    """Whether the tensor was made in inference mode (``torch.Tensor.is_inference``).
+
+    >>> import kuai as torch
+    >>> torch.ones(1).is_inference()
+    False
+    """
+    value = self._read()
+    pending = value.data is None and value.trace is current.trace  # marked at the end of inference mode
+    return getattr(value, "inference", False) or (pending and current.inference)
+
+
 def unchanged(self: Tensor, *args: object, **kwargs: object) -> Tensor:
     """The tensor itself: memory here is not pinned.
 
@@ -373,7 +385,7 @@ OWN = {
     "data_ptr": data_ptr, "pin_memory": unchanged, "share_memory_": share_memory_, "backward": backward,
     "register_hook": register_hook, "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
     "retain_grad": retain_grad, "is_pinned": lambda self, device=None: False, "is_shared": is_shared,
-    "is_inference": lambda self: getattr(self._read(), "inference", False), "resolve_conj": unchanged, "resolve_neg": unchanged,
+    "is_inference": is_inference, "resolve_conj": unchanged, "resolve_neg": unchanged,
     "is_conj": lambda self: False, "is_neg": lambda self: False, "is_same_size": lambda self, other: self.shape == other.shape,
 }  # fmt: skip
 

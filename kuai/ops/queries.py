@@ -78,8 +78,13 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 
 
 def is_inference(input: Tensor) -> bool:
-    """Whether the tensor was made in inference mode (``torch.is_inference``)."""
-    return getattr(input._read(), "inference", False)
+    """Whether the tensor was made in inference mode (``torch.is_inference``).
+
+    >>> import kuai as torch
+    >>> torch.is_inference(torch.ones(1))
+    False
+    """
+    return input.is_inference()  # type: ignore[attr-defined]
 
 
 def get_device(input: Tensor) -> int:
