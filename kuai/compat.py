@@ -13,6 +13,7 @@ from types import ModuleType
 
 import kuai
 from kuai.exports import ELSEWHERE
+from kuai.wont import reason
 from kuai.torch_names import module_of
 
 # PyTorch's version, as programs compare it.
@@ -35,9 +36,20 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds ``torch.x.y`` as ``kuai.x.y``."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None):
-        if not name.startswith("torch.") or _module(name) is None:
+        if not name.startswith("torch."):
+            return None
+        if _module(name) is None:
+            self._refuse(name)
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    @staticmethod
+    def _refuse(name: str) -> None:
+        """ModuleNotFoundError that says why, to an import statement; who only asks (importlib.util.find_spec) gets no module."""
+        why = reason(name.removeprefix("torch."))
+        importing = sys._getframe(3).f_code.co_name == "_find_and_load_unlocked"
+        if why is not None and importing:
+            raise ModuleNotFoundError(f"No module named {name!r} in kuai: {why}", name=name)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         return _module(spec.name)

@@ -145,6 +145,11 @@ def missing(name: str) -> str:
 
     import kuai
 
+    from .wont import reason
+
+    why = reason(name)
+    if why is not None:
+        return f"module 'kuai' has no attribute {name!r}: {why}"
     known = [n for n in (*vars(kuai), *MODULES, *FUNCTIONS) if not n.startswith("_")]
     near = get_close_matches(name, known, 1)
     hint = f"; the nearest name that is there is {near[0]!r}" if near else ""

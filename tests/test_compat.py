@@ -146,3 +146,21 @@ def test_classes_are_found_by_their_names(tmp_path):
     assert (code, err) == (0, "")
     names = "torch.nn.modules.linear.Linear torch.optim.adagrad.Adagrad torch.distributions.normal.Normal torch.autograd.grad_mode.no_grad"
     assert out.split() == " ".join(f"<class '{n}'>" for n in names.split()).split()
+
+
+def test_modules_that_are_not_there_say_why(tmp_path):
+    written(tmp_path, {"absent.py": """
+        import importlib.util
+        for name in ("export", "utils.tensorboard", "distributed.fsdp", "nothing_at_all"):
+            try: importlib.import_module("torch." + name)
+            except ModuleNotFoundError as e: print(e)
+        import torch
+        try: torch.export
+        except AttributeError as e: print(e)
+        print(importlib.util.find_spec("torch.export"))
+    """})  # fmt: skip
+    code, out, err = run(tmp_path, "absent.py")
+    assert code == 0, err
+    export, board, shards, nothing, attribute, probed = out.splitlines()
+    assert "not exported" in export and "tensorboardX" in board and "one process" in shards and "not exported" in attribute
+    assert nothing == "No module named 'torch.nothing_at_all'" and probed == "None"

@@ -1,0 +1,41 @@
+"""What PyTorch has and kuai has not: why, and the way out. Errors for missing names and modules say it."""
+
+from __future__ import annotations
+
+_FLOAT = "numbers are not quantized here; use the model in float32 or bfloat16"
+_PROCESS = "there is one process here; torch.distributed has its own functions for a world of one"
+_INNER = "it is inside PyTorch's own compiler; hot programs are compiled here without being asked"
+REASONS = {
+    "quantization": _FLOAT, "nn.intrinsic": _FLOAT, "nn.qat": _FLOAT, "nn.quantizable": _FLOAT, "ao.ns": _FLOAT, "ao.pruning": _FLOAT,
+    "export": "programs are not exported; save the state_dict, which PyTorch reads too",
+    "package": "programs are not packed with their code; save the state_dict and import the code",
+    "nested": "there are no nested tensors; pad with nn.utils.rnn.pad_sequence and give a mask",
+    "monitor": "events are not collected; use torch.profiler",
+    "mtia": "JAX has no such devices; use the CPU or CUDA",
+    "utils.tensorboard": "no events are written for TensorBoard by kuai; use the package tensorboardX, which needs no torch",
+    "utils.cpp_extension": "nothing is compiled against PyTorch's C++; write the operation in Python, or as an autograd.Function on NumPy",
+    "utils.mobile_optimizer": "there is no mobile runtime; save the state_dict, which PyTorch reads too",
+    "utils.bottleneck": "use torch.profiler",
+    "jit.mobile": "there is no mobile runtime; save the state_dict, which PyTorch reads too",
+    "sparse.semi_structured": "there are no kernels for half-sparse matrices; keep them dense",
+    "testing._internal": "it is PyTorch's own test suite; torch.testing has what programs use",
+    "distributed.rpc": _PROCESS, "distributed.fsdp": _PROCESS, "distributed.tensor": _PROCESS, "distributed.optim": _PROCESS,
+    "distributed.checkpoint": _PROCESS + ", and torch.save and torch.load for checkpoints",
+    "distributed.elastic": _PROCESS, "distributed.pipelining": _PROCESS, "distributed.nn": _PROCESS, "distributed.algorithms": _PROCESS,
+    "distributed.launch": _PROCESS, "distributed.run": _PROCESS, "distributed.autograd": _PROCESS, "distributed.device_mesh": _PROCESS,
+    "_inductor": _INNER, "_functorch": _INNER, "_prims": _INNER, "_refs": _INNER, "_subclasses": _INNER, "_export": _INNER,
+    "_higher_order_ops": _INNER, "_decomp": _INNER, "_guards": _INNER, "_logging": "say KUAI_LOG=compile to see what is compiled",
+    "fx.experimental": _INNER, "fx.passes": _INNER,
+}  # fmt: skip
+
+
+def reason(name: str) -> str | None:
+    """Why a module of PyTorch's is not there, or one that it is in; None if nothing is known of it.
+
+    >>> from kuai import wont
+    >>> wont.reason("export.unflatten")
+    'programs are not exported; save the state_dict, which PyTorch reads too'
+    """
+    parts = name.split(".")
+    prefixes = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+    return next((REASONS[p] for p in prefixes if p in REASONS), None)
