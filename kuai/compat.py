@@ -13,8 +13,8 @@ from types import ModuleType
 
 import kuai
 from kuai.exports import ELSEWHERE
-from kuai.wont import reason
 from kuai.torch_names import module_of
+from kuai.wont import reason
 
 # PyTorch's version, as programs compare it.
 VERSION = "2.13.0+kuai"
