@@ -171,6 +171,8 @@ def normalize_dim(dim: int, rank: int, name: str = "") -> int:
 
 def reduced_shape(shape: Sequence[int], dims: Sequence[int], keepdim: bool) -> tuple[int, ...]:
     """A shape without the given dimensions, or with ones in their place."""
+    if not isinstance(keepdim, bool):
+        raise TypeError(f"argument 'keepdim' must be bool, not {type(keepdim).__name__}")
     if keepdim:
         return tuple(1 if i in dims else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in dims)
