@@ -147,7 +147,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("engine", ["numpy"], indirect=True)
-@settings(max_examples=1500, **SETTINGS)
+@settings(max_examples=800, **SETTINGS)
 @given(seeds)
 def test_by_numpy(engine: None, seed: int) -> None:
     check(seed, 14)

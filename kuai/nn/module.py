@@ -125,7 +125,6 @@ class Module(Hooked, Saved):
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(f"cannot assign '{typename(value)}' as buffer '{name}' (torch.Tensor or None expected)")
         if getattr(value, "_is_buffer", False):
-            self._forget(name, self._buffers)
             self.register_buffer(name, value, value.persistent)  # type: ignore[union-attr]
         else:
             self._buffers[name] = registered("buffer", self, name, value)
@@ -305,10 +304,9 @@ class Module(Hooked, Saved):
             raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
         path, _, name = target.rpartition(".")
         owner = self.get_submodule(path)
-        there = getattr(owner, name, None)
         if strict and not hasattr(owner, name):
             raise AttributeError(f"{owner._get_name()} has no attribute `{name}`")
-        if there is not None and not isinstance(there, Module):
+        if not isinstance(getattr(owner, name, module), Module):
             raise AttributeError(f"`{name}` is not an nn.Module")
         setattr(owner, name, module)
 

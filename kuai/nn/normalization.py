@@ -68,7 +68,8 @@ class _NormBase(Module):
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
         version = local_metadata.get("version", None)
         if (version is None or version < 2) and self.track_running_stats:  # files of then have no count of batches
-            state_dict.setdefault(prefix + "num_batches_tracked", tensor(0))
+            counted = self.num_batches_tracked
+            state_dict.setdefault(prefix + "num_batches_tracked", tensor(0) if counted is None or counted.is_meta else counted)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
 

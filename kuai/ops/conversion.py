@@ -139,7 +139,7 @@ def type_(self: Tensor, dtype: object = None, non_blocking: bool = False) -> obj
     ('torch.FloatTensor', tensor([1]))
     """
     if dtype is None:
-        prefix = "torch." if self.device.type in ("cpu", "meta") else f"torch.{self.device.type}."
+        prefix = "torch." if self.device.type == "cpu" else f"torch.{self.device.type}."
         prefix += "sparse." if self._storage is not None and self._storage.record is not None else ""
         return f"{prefix}{rules._cname(self.dtype)}Tensor"
     if isinstance(dtype, str):

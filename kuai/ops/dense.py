@@ -108,7 +108,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
     >>> torch.nn.functional.linear(torch.ones(1, 3), torch.ones(2, 3), torch.tensor([0., 1.]))
     tensor([[3., 4.]])
     """
-    if len(weight.shape) == 1:
+    try:
+        rank = len(weight.shape)
+    except AttributeError:
+        raise TypeError(f"linear(): argument 'weight' (position 2) must be Tensor, not {type(weight).__name__}") from None
+    if rank == 1:
         y = input @ weight if bias is None else input @ weight + bias
     else:
         y = _record_linear(None, input, weight, bias)
