@@ -1,6 +1,7 @@
 """Sparse tensors in coordinates: made, printed, computed with and differentiated as PyTorch does."""
 
 import copy
+import io
 import pickle
 import warnings
 
@@ -421,3 +422,36 @@ def test_a_matrix_product_is_one_instruction():
     y = x @ d
     kuai.synchronize()
     assert stats()["instructions"] - before <= 5 and y.shape == (50, 3)
+
+
+SAVED = """
+d = torch.tensor([[0.0, 1, 0, 2], [3, 0, 0, 4]])
+kept = {
+    "coo": d.to_sparse(), "uncoalesced": torch.sparse_coo_tensor([[1, 0, 1], [2, 2, 2]], [1.0, 2.0, 3.0], (2, 3)),
+    "hybrid": d.to_sparse(1), "csr": d.to_sparse_csr(), "csc": d.to_sparse_csc(), "bsr": d.to_sparse_bsr((1, 2)),
+    "bsc": d.to_sparse_bsc((2, 2)), "half": d.bfloat16().to_sparse(), "none": torch.sparse_coo_tensor((2, 3)),
+    "parameter": torch.nn.Parameter(d.to_sparse()),
+}
+"""
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_files_go_both_ways(zipped):
+    for writer, reader in ((torch, kuai), (kuai, torch)):
+        scope = {"torch": writer}
+        exec(SAVED, scope)  # noqa: S102 (the test's own text)
+        file = io.BytesIO()
+        writer.save(scope["kept"], file, _use_new_zipfile_serialization=zipped)
+        file.seek(0)
+        with warnings.catch_warnings(action="ignore"):
+            read = reader.load(file)
+        assert twins.plain(repr(read)) == twins.plain(repr(scope["kept"]))
+
+
+def test_a_file_whose_indices_are_out_of_bounds_is_refused():
+    wrong = torch.sparse_coo_tensor([[5]], [1.0], (3,), check_invariants=False)
+    file = io.BytesIO()
+    torch.save(wrong, file)
+    file.seek(0)
+    with pytest.raises(Exception, match="damaged checkpoint: a sparse tensor"):
+        kuai.load(file)
