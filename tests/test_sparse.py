@@ -13,11 +13,13 @@ from tests import both, oracle, twins
 torch = oracle.torch
 
 HEAD = """
+torch.sparse_coo_tensor([[0]], [1.0], (1,))  # PyTorch warns at the first one
 T, C = torch.tensor, torch.sparse_coo_tensor
 i, v = T([[1, 0, 1], [2, 2, 2]]), T([3., 4., 5.])
 s, d = C(i, v, (2, 3)), torch.arange(6.).reshape(2, 3)
 c = s.coalesce()
 h = C(T([[0, 1]]), T([[1., 2.], [3., 4.]]), (2, 2))
+s @ s.t()  # and at the first product of two
 """
 
 

@@ -2,9 +2,11 @@
 
 import pytest
 
+import kuai
 from tests import twins
 
 HEAD = """
+torch.sparse_coo_tensor([[0]], [1.0], (1,))  # PyTorch warns at the first one
 W = torch.arange(12.).reshape(4, 3) / 10 + 0.1
 
 def table(kind=nn.Embedding, **options):
@@ -124,3 +126,40 @@ for step in range(8):
     print(round(loss.item(), 4))
 print(words.weight[:2])
 """)
+
+
+def test_a_step_writes_into_the_tables_own_memory():
+    """So that it costs what the rows cost, however long the table is; and what others hold of it stays as it was."""
+    torch = kuai
+    torch.synchronize()
+    torch.set_engine("numpy")
+    table = torch.nn.Embedding(100, 4, sparse=True)
+    optimizer = torch.optim.SparseAdam(table.parameters(), lr=0.1)
+
+    def step(rows):
+        optimizer.zero_grad()
+        table(torch.tensor(rows)).sum().backward()
+        optimizer.step()
+        return [t._array() for t in (table.weight, *list(optimizer.state.values())[0].values()) if isinstance(t, torch.Tensor)]
+
+    step([1, 2])
+    before, after = [[id(a) for a in step(rows)] for rows in ([1, 2], [2, 3, 3])]
+    assert before == after
+    held = table.weight.detach().clone()
+    kept = held.tolist()
+    step([1])
+    assert held.tolist() == kept != table.weight.tolist()
+    torch.set_engine("auto")
+
+
+def test_a_failure_after_such_a_step_loses_nothing():
+    torch = kuai
+    torch.synchronize()
+    torch.set_engine("numpy")
+    x = torch.zeros(4) + 1
+    torch.synchronize()
+    x.add_(torch.sparse_coo_tensor([[1]], [5.0], (4,)))
+    with pytest.raises(IndexError):
+        torch.ones(3)[torch.ones(1).exp().mul(7).long()].tolist()
+    assert x.tolist() == [1.0, 6.0, 1.0, 1.0]
+    torch.set_engine("auto")

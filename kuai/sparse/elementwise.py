@@ -193,5 +193,5 @@ def _rounded(mode: str) -> Callable:
     return divide
 
 
-form("div_floor")(_rounded("floor"))
+form("div_floor", "floor_divide")(_rounded("floor"))
 form("div_trunc")(_rounded("trunc"))

@@ -53,7 +53,7 @@ def spmm(xp, values, rows, columns, y, *, count):
     if (rows[1:] < rows[:-1]).any():
         order = np.argsort(rows, kind="stable")
         values, rows, columns = values[order], rows[order], columns[order]
-    step = max(1, CHUNK // max(1, y.shape[1]))
+    step = max(1, (CHUNK >> 4) // max(1, y.shape[1]))  # terms that stay in the cache
     for i in range(0, rows.size, step):
         part = slice(i, i + step)
         _add_runs(out, rows[part], values[part, None] * y[columns[part]])
