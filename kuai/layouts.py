@@ -1,4 +1,4 @@
-"""How a tensor's elements lie in memory (``torch.layout``). Tensors here are strided; the other names are for comparing."""
+"""How a tensor's elements lie in memory (``torch.layout``). Sparse ones are made by `sparse`."""
 
 from __future__ import annotations
 

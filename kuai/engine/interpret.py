@@ -114,19 +114,31 @@ def _row(plan: Plan, state: State, frees: tuple) -> tuple:
     many = 0 if state.aval is not None else len(state.outs)
     call = callable_for(state)
     if state.op.overwrites and compute_dtypes(state)[0] is state.outs[0].dtype:  # else it is converted, and so its own
-        call = _on_its_own(call, state.args[0] in frees)
+        held = _SOLE + (state.args[0] in plan.donated)  # a value that dies after the run has its input too
+        call = _on_its_own(call, state.args[0] in frees, held)
     return call, tuple(places), state.slot, many, frees
 
 
-def _on_its_own(call: Callable, dies: bool) -> Callable:
+def _on_its_own(call: Callable, dies: bool, held: int) -> Callable:
     """An instruction whose first array is written to: a copy, unless it dies here and nobody else holds its memory."""
 
     def run(x: object, *rest: object) -> object:
-        if x is not None and not (dies and type(x) is np.ndarray and sys.getrefcount(x) == _SOLE and _is_whole(x)):
+        if x is not None and not (dies and type(x) is np.ndarray and sys.getrefcount(x) == held and _is_whole(x)):
             x = np.array(x, order="C")
         return call(x, *rest)
 
     return run
+
+
+def _salvage(plan: Plan, values: list[Value], env: list) -> None:
+    """After a run that failed: keep what it has computed, and let go of what it has written to."""
+    for slot in plan.outputs:
+        if env[slot] is not None:
+            values[slot].data = own(env[slot])
+    written = {s.args[0] for s in plan.steps if s.op.overwrites}
+    for slot in plan.donated:
+        if slot in written and env[slot] is None:
+            values[slot].data = None
 
 
 def _is_whole(array: np.ndarray) -> bool:
@@ -141,12 +153,19 @@ def run(plan: Plan, values: list[Value], numbers: list) -> None:
     env: list = [None] * end.slots + numbers[: end.numbers] + [None]
     for slot in plan.inputs:
         data = values[slot].data
+        if data is None:
+            raise RuntimeError("a value whose memory a program that failed has written to")
         env[slot] = data if isinstance(data, np.ndarray) else np.asarray(data)
-    with np.errstate(all="ignore"):
-        if watch.spans is None:
-            _loop(plan.interpret, env)
-        else:
-            watch.loop(plan, plan.interpret, env)
+    data = None
+    try:
+        with np.errstate(all="ignore"):
+            if watch.spans is None:
+                _loop(plan.interpret, env)
+            else:
+                watch.loop(plan, plan.interpret, env)
+    except BaseException:
+        _salvage(plan, values, env)
+        raise
     for slot in plan.outputs:
         values[slot].data = own(env[slot])
 

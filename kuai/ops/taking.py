@@ -190,7 +190,7 @@ def add_at(xp, x, value, index, *, dim, count, shape):
         n = merged[dim]
         index = np.where(checked(index, n, dim, True) < 0, index + n, index)
         add_rows(out.reshape(-1, *merged[dim + 1 :]), _rows(index, prod(merged[:dim]), n), value)
-    return out.reshape(shape)
+    return out.reshape(shape) if x is None else x
 
 
 def _rows(index: np.ndarray, repeats: int, n: int) -> np.ndarray:
