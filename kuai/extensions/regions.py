@@ -159,17 +159,25 @@ def _winners(x: np.ndarray, images: np.ndarray, rows: tuple, columns: tuple) -> 
 
 
 def ps_roi_pool(input: Tensor, rois: Tensor, spatial_scale: float, pooled_height: int, pooled_width: int) -> tuple[Tensor, Tensor]:
-    """Means in the bins of regions, each bin with channels of its own: (K, C', PH, PW), and the channels, int32."""
+    """Means in the bins of regions, each bin with channels of its own: (K, C', PH, PW), and the channels, int32.
+
+    As in torchvision, no bin reaches the last row or column.
+    """
+    out = ps_means(input, rois, spatial_scale, pooled_height, pooled_width, 1)
+    return out, _mapping(out)
+
+
+def ps_means(input: Tensor, rois: Tensor, spatial_scale: float, pooled_height: int, pooled_width: int, margin: int) -> Tensor:
+    """The means of `ps_roi_pool`, without the last rows and columns as many as the margin."""
     _checked(input, rois, "ps_roi_pool")
     parts = _sensitive(input, pooled_height, pooled_width, "ps_roi_pool")
     boxes, (height, width) = rois._array(), input.shape[2:]
     left, top, right, bottom = (_rounded(boxes[:, i] * np.float32(spatial_scale)) for i in range(1, 5))
-    y = _cover(*_bins(top, np.maximum(bottom - top, 1), pooled_height, height), height, input)
-    x = _cover(*_bins(left, np.maximum(right - left, 1), pooled_width, width), width, input)
+    y = _cover(*_bins(top, np.maximum(bottom - top, 1), pooled_height, height - margin), height, input)
+    x = _cover(*_bins(left, np.maximum(right - left, 1), pooled_width, width - margin), width, input)
     total = einsum("kchwyx,khy,kwx->kchw", parts.index_select(0, rois[:, 0].long()), y, x)
     area = (y.sum(2)[:, :, None] * x.sum(2)[:, None, :]).clamp(min=1)
-    out = total / area[:, None]
-    return out, _mapping(out)
+    return total / area[:, None]
 
 
 def _cover(first: np.ndarray, last: np.ndarray, length: int, like: Tensor) -> Tensor:

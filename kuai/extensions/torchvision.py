@@ -15,7 +15,7 @@ from ..ops.creation import arange, zeros
 from ..tensor import Tensor
 from .boxes import nms
 from .deformable import deform_conv2d
-from .regions import ps_roi_align, ps_roi_pool, roi_align, roi_pool
+from .regions import ps_means, ps_roi_align, ps_roi_pool, roi_align, roi_pool
 
 _library = Library("torchvision", "DEF")
 _ROIS = "float spatial_scale, SymInt pooled_height, SymInt pooled_width"
@@ -24,7 +24,7 @@ _DEFORMABLE = ("Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor 
                "SymInt pad_w, SymInt dilation_h, SymInt dilation_w, SymInt groups, SymInt offset_groups, bool use_mask")  # fmt: skip
 
 
-def _define(schema: str, kernel: Callable, key: str = "CompositeExplicitAutograd") -> None:
+def _define(schema: str, kernel: Callable, key: str = "CompositeImplicitAutograd") -> None:
     _library.define(schema)
     _library.impl(schema.partition("(")[0], kernel, key)
 
@@ -65,7 +65,7 @@ def _ps_roi_align_backward(grad, rois, channel_mapping, spatial_scale, pooled_he
 def _ps_roi_pool_backward(grad, rois, channel_mapping, spatial_scale, pooled_height, pooled_width,
                           batch_size, channels, height, width):  # fmt: skip
     def pool(x: Tensor) -> Tensor:
-        return ps_roi_pool(x, rois, spatial_scale, pooled_height, pooled_width)[0]
+        return ps_means(x, rois, spatial_scale, pooled_height, pooled_width, 0)  # its derivative has the last row and column
 
     return _pulled(pool, grad, (batch_size, channels, height, width))
 
