@@ -55,6 +55,12 @@ def test_the_books_own_module():
     compare("d2l_tour.py")
 
 
+@pytest.mark.skipif(not all(map(find_spec, ("torchvision", "timm", "PIL", "yaml"))),
+                    reason="needs torchvision and timm: pip install --no-deps torchvision==0.28.0 timm==1.0.31 pillow pyyaml")
+def test_models_of_torchvision_and_timm():
+    compare("vision.py", tolerance=1e-4)
+
+
 def test_digits(tmp_path):
     compare("mnist.py", "--save-model", str(tmp_path / "digits.pt"))
 
