@@ -83,7 +83,7 @@ FUNCTIONS = {
     **dict.fromkeys(("pdist", "celu_", "rrelu_", "selu_", "threshold_"), "nn.functional"),
     **dict.fromkeys(
         "binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss hinge_embedding_loss kl_div margin_ranking_loss "
-        "poisson_nll_loss triplet_margin_loss embedding dropout_ feature_dropout_ alpha_dropout_ "
+        "poisson_nll_loss triplet_margin_loss embedding embedding_renorm_ dropout_ feature_dropout_ alpha_dropout_ "
         "feature_alpha_dropout_".split(),
         "nn.functions.numbered",
     ),

@@ -62,6 +62,7 @@ torch.result_type(tensor=x, other=1) | torch.result_type(scalar1=1, scalar2=2.0)
 torch.isin(elements=i, test_element=1) | torch.ormqr(x.t(), input2=v / 9, input3=torch.eye(4)) | x.unsqueeze(axis=1) | torch.is_distributed(x)
 torch.linalg.matrix_norm(input=x) | torch.linalg.lstsq(input=torch.eye(3), b=x).solution | torch.linalg.vector_norm(x=v) | torch.is_vulkan_available()
 torch.native_dropout(x, 0.0, True) | torch.native_dropout(x, 1.0, None) | torch.norm_except_dim(x, 2, 1) | torch.norm_except_dim(x[None], 1, 1)
+torch.embedding_renorm_(x.clone(), i[1:], 2.0, 2.0)
 """
 
 

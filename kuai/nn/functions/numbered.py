@@ -9,6 +9,7 @@ from ...ops import dropout as masks
 from ...ops.conversion import assign
 from ...tensor import Tensor
 from . import ctc, losses, margins
+from .embedding import cut_rows
 from .embedding import embedding as _embedding
 
 _NAMES = ("none", "mean", "sum")
@@ -149,3 +150,15 @@ def feature_alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     tensor([[1., 1.]])
     """
     return assign(input, masks.feature_alpha_dropout(input, p, train), "feature_alpha_dropout_")
+
+
+def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    """Cut those rows that are asked for and longer than a norm, in place (``torch.embedding_renorm_``).
+
+    >>> import kuai as torch
+    >>> torch.embedding_renorm_(torch.tensor([[3., 4.], [3., 4.]]), torch.tensor([1]), 1.0, 2.0)
+    tensor([[3.0000, 4.0000],
+            [0.6000, 0.8000]])
+    """
+    cut_rows(input, indices, max_norm, norm_type)
+    return input
