@@ -92,5 +92,10 @@ def load(repo_or_dir: str, model: str, *args: object, **kwargs: object) -> objec
 
 
 def list(github: str, *args: object, **kwargs: object) -> object:
-    """Not there: it would run downloaded code."""
+    """Not there: it would run downloaded code.
+
+    >>> import kuai as torch
+    >>> callable(torch.hub.list)
+    True
+    """
     raise _refused("list")

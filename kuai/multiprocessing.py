@@ -104,12 +104,22 @@ def spawn(fn: Callable, args: tuple = (), nprocs: int = 1, join: bool = True, da
 
 
 def get_all_sharing_strategies() -> set[str]:
-    """How tensors reach another process: by a file descriptor of their memory."""
+    """How tensors reach another process: by a file descriptor of their memory.
+
+    >>> import kuai as torch
+    >>> sorted(torch.multiprocessing.get_all_sharing_strategies())
+    ['file_descriptor']
+    """
     return {"file_descriptor"}
 
 
 def get_sharing_strategy() -> str:
-    """The only one there is (``torch.multiprocessing.get_sharing_strategy``)."""
+    """The only one there is (``torch.multiprocessing.get_sharing_strategy``).
+
+    >>> import kuai as torch
+    >>> torch.multiprocessing.get_sharing_strategy()
+    'file_descriptor'
+    """
     return "file_descriptor"
 
 

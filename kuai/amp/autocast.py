@@ -174,7 +174,11 @@ def set_autocast_dtype(device_type: str, dtype: dtype) -> None:
 
 
 def custom_fwd(fwd: Callable | None = None, *, device_type: str = "cuda", cast_inputs: dtype | None = None) -> Callable:
-    """For ``forward`` of an autograd.Function: with ``cast_inputs``, run outside autocast on inputs so converted."""
+    """For ``forward`` of an autograd.Function: with ``cast_inputs``, run outside autocast on inputs so converted.
+
+    >>> import kuai as torch
+    >>> forward = torch.amp.custom_fwd(lambda ctx, x: x, device_type="cpu")
+    """
     if fwd is None:
         return lambda f: custom_fwd(f, device_type=device_type, cast_inputs=cast_inputs)
 
@@ -190,7 +194,11 @@ def custom_fwd(fwd: Callable | None = None, *, device_type: str = "cuda", cast_i
 
 
 def custom_bwd(bwd: Callable | None = None, *, device_type: str = "cuda") -> Callable:
-    """For ``backward`` of an autograd.Function: run it in the autocast state of its forward."""
+    """For ``backward`` of an autograd.Function: run it in the autocast state of its forward.
+
+    >>> import kuai as torch
+    >>> backward = torch.amp.custom_bwd(lambda ctx, g: g, device_type="cpu")
+    """
     if bwd is None:
         return lambda f: custom_bwd(f, device_type=device_type)
 

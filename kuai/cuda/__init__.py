@@ -67,31 +67,54 @@ def _jax_device(given: object) -> object:
 
 
 def current_device() -> int:
-    """The index of the GPU in use (``torch.cuda.current_device``)."""
+    """The index of the GPU in use (``torch.cuda.current_device``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.current_device() if torch.cuda.is_available() else 0
+    0
+    """
     _jax_device(None)
     return _current
 
 
 def set_device(device: object) -> None:
-    """Choose the GPU in use (``torch.cuda.set_device``)."""
+    """Choose the GPU in use (``torch.cuda.set_device``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.set_device(0) if torch.cuda.is_available() else None
+    """
     global _current
     _jax_device(device)
     _current = _index(device)
 
 
 def get_device_name(device: object = None) -> str:
-    """A GPU's name (``torch.cuda.get_device_name``)."""
+    """A GPU's name (``torch.cuda.get_device_name``).
+
+    >>> import kuai as torch
+    >>> isinstance(torch.cuda.get_device_name(), str) if torch.cuda.is_available() else True
+    True
+    """
     return _jax_device(device).device_kind  # type: ignore[attr-defined]
 
 
 def get_device_capability(device: object = None) -> tuple[int, int]:
-    """A GPU's compute capability (``torch.cuda.get_device_capability``)."""
+    """A GPU's compute capability (``torch.cuda.get_device_capability``).
+
+    >>> import kuai as torch
+    >>> len(torch.cuda.get_device_capability()) if torch.cuda.is_available() else 2
+    2
+    """
     major, _, minor = str(_jax_device(device).compute_capability).partition(".")  # type: ignore[attr-defined]
     return int(major), int(minor or 0)
 
 
 def get_device_properties(device: object = None) -> SimpleNamespace:
-    """A GPU's name, memory in bytes and capability (``torch.cuda.get_device_properties``)."""
+    """A GPU's name, memory in bytes and capability (``torch.cuda.get_device_properties``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.get_device_properties().name if torch.cuda.is_available() else None
+    """
     major, minor = get_device_capability(device)
     total = _statistics(device).get("bytes_limit", 0)
     return SimpleNamespace(name=get_device_name(device), total_memory=total, major=major, minor=minor)
@@ -143,7 +166,11 @@ def empty_cache() -> None:
 
 
 def synchronize(device: object = None) -> None:
-    """Run what is recorded and wait for the GPU (``torch.cuda.synchronize``)."""
+    """Run what is recorded and wait for the GPU (``torch.cuda.synchronize``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.synchronize() if torch.cuda.is_available() else None
+    """
     _synchronize()
 
 
@@ -180,7 +207,11 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
 
 
 def init() -> None:
-    """Accepted: nothing has to be started (``torch.cuda.init``)."""
+    """Accepted: nothing has to be started (``torch.cuda.init``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.init() if torch.cuda.is_available() else None
+    """
     _jax_device(None)
 
 
@@ -201,14 +232,23 @@ class device:
 
 
 def mem_get_info(device: object = None) -> tuple[int, int]:
-    """Free and total bytes that XLA may use on a GPU (``torch.cuda.mem_get_info``)."""
+    """Free and total bytes that XLA may use on a GPU (``torch.cuda.mem_get_info``).
+
+    >>> import kuai as torch
+    >>> len(torch.cuda.mem_get_info()) if torch.cuda.is_available() else 2
+    2
+    """
     found = _statistics(device)
     total = found.get("bytes_limit", 0)
     return total - found.get("bytes_in_use", 0), total
 
 
 def ipc_collect() -> None:
-    """Accepted: no memory is shared between processes (``torch.cuda.ipc_collect``)."""
+    """Accepted: no memory is shared between processes (``torch.cuda.ipc_collect``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.ipc_collect() if torch.cuda.is_available() else None
+    """
 
 
 class device_of(device):

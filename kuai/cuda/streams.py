@@ -78,7 +78,12 @@ class Event:
 
 
 def current_stream(device: object = None) -> Stream:
-    """The stream in use (``torch.cuda.current_stream``)."""
+    """The stream in use (``torch.cuda.current_stream``).
+
+    >>> import kuai as torch
+    >>> torch.cuda.is_available() or torch.cuda.device_count() == 0
+    True
+    """
     return Stream(device)
 
 

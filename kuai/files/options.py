@@ -88,7 +88,11 @@ def mapped(path: str | os.PathLike) -> np.ndarray:
 
 
 def get_default_load_endianness() -> LoadEndianness | None:
-    """The order of bytes taken for files that do not say theirs (``torch.serialization.get_default_load_endianness``)."""
+    """The order of bytes taken for files that do not say theirs (``torch.serialization.get_default_load_endianness``).
+
+    >>> import kuai as torch
+    >>> torch.serialization.get_default_load_endianness()
+    """
     return config.load.endianness
 
 
@@ -100,7 +104,12 @@ def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
 
 
 def get_crc32_options() -> bool:
-    """Whether `save` writes checksums (``torch.serialization.get_crc32_options``)."""
+    """Whether `save` writes checksums (``torch.serialization.get_crc32_options``).
+
+    >>> import kuai as torch
+    >>> torch.serialization.get_crc32_options()
+    True
+    """
     return config.save.compute_crc32
 
 
@@ -110,7 +119,12 @@ def set_crc32_options(compute_crc32: bool) -> None:
 
 
 def get_default_mmap_options() -> int | None:
-    """How ``load(mmap=True)`` maps (``torch.serialization.get_default_mmap_options``)."""
+    """How ``load(mmap=True)`` maps (``torch.serialization.get_default_mmap_options``).
+
+    >>> import kuai as torch
+    >>> isinstance(torch.serialization.get_default_mmap_options(), int)
+    True
+    """
     return config.load.mmap_flags
 
 

@@ -38,7 +38,12 @@ def add_safe_globals(safe_globals: Iterable[Entry]) -> None:
 
 
 def get_safe_globals() -> list[Entry]:
-    """What `add_safe_globals` was given (``torch.serialization.get_safe_globals``)."""
+    """What `add_safe_globals` was given (``torch.serialization.get_safe_globals``).
+
+    >>> import kuai as torch
+    >>> torch.serialization.get_safe_globals()
+    []
+    """
     return [value if _default_name(value) == name else (value, name) for name, value in _trusted.items()]
 
 
@@ -47,7 +52,11 @@ def _default_name(value: object) -> str:
 
 
 def clear_safe_globals() -> None:
-    """Trust nothing but the fixed table again (``torch.serialization.clear_safe_globals``)."""
+    """Trust nothing but the fixed table again (``torch.serialization.clear_safe_globals``).
+
+    >>> import kuai as torch
+    >>> torch.serialization.clear_safe_globals()
+    """
     _trusted.clear()
 
 

@@ -23,12 +23,22 @@ def is_tracing() -> bool:
 
 
 def script(obj: Callable, *args: object, **kwargs: object) -> Callable:
-    """The function, class or module itself, which is compiled when it is hot (``torch.jit.script``)."""
+    """The function, class or module itself, which is compiled when it is hot (``torch.jit.script``).
+
+    >>> import kuai as torch
+    >>> torch.jit.script(torch.relu)(torch.tensor(-1.)).item() + 0.0
+    0.0
+    """
     return obj
 
 
 def script_if_tracing(fn: Callable) -> Callable:
-    """The function itself (``torch.jit.script_if_tracing``)."""
+    """The function itself (``torch.jit.script_if_tracing``).
+
+    >>> import kuai as torch
+    >>> torch.jit.script_if_tracing(abs)(-1)
+    1
+    """
     return fn
 
 
@@ -36,17 +46,32 @@ _script_if_tracing = script_if_tracing
 
 
 def ignore(fn: object = None, *, drop: bool = False, drop_on_export: bool = False) -> object:
-    """The function itself (``torch.jit.ignore``)."""
+    """The function itself (``torch.jit.ignore``).
+
+    >>> import kuai as torch
+    >>> torch.jit.ignore(abs)(-1)
+    1
+    """
     return fn if callable(fn) else lambda f: f
 
 
 def unused(fn: Callable) -> Callable:
-    """The function itself (``torch.jit.unused``)."""
+    """The function itself (``torch.jit.unused``).
+
+    >>> import kuai as torch
+    >>> torch.jit.unused(abs)(-1)
+    1
+    """
     return fn
 
 
 def export(fn: Callable) -> Callable:
-    """The function itself (``torch.jit.export``)."""
+    """The function itself (``torch.jit.export``).
+
+    >>> import kuai as torch
+    >>> torch.jit.export(abs)(-1)
+    1
+    """
     return fn
 
 
@@ -64,7 +89,12 @@ _overload_method = _overload
 
 
 def annotate(the_type: object, value: object) -> object:
-    """The value itself (``torch.jit.annotate``)."""
+    """The value itself (``torch.jit.annotate``).
+
+    >>> import kuai as torch
+    >>> torch.jit.annotate(int, 3)
+    3
+    """
     return value
 
 

@@ -74,7 +74,13 @@ class Module(Hooked, Saved):
             super().__init__(*args, **kwargs)
 
     def forward(self, *input: Any, **kwargs: Any) -> Any:
-        """What the module computes; every module defines it."""
+        """What the module computes; every module defines it.
+
+        >>> import kuai as torch
+        >>> class Double(torch.nn.Module): forward = lambda self, x: x * 2
+        >>> Double()(3)
+        6
+        """
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -483,7 +489,12 @@ class Module(Hooked, Saved):
         return self._apply(lambda t: t.cpu())
 
     def cuda(self, device: object = None) -> Module:
-        """Move to an NVIDIA GPU."""
+        """Move to an NVIDIA GPU.
+
+        >>> import kuai as torch
+        >>> layer = torch.nn.Linear(1, 1)
+        >>> moved = layer.cuda() if torch.cuda.is_available() else layer
+        """
         return self._apply(lambda t: t.cuda(device))
 
     def type(self, dst_type: object) -> Module:

@@ -126,7 +126,15 @@ class Hooked:
         return add(self._backward_hooks, hook, prepend)
 
     def register_backward_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(module, grad_input, grad_output)`` on the node of the output (use register_full_backward_hook)."""
+        """Call ``hook(module, grad_input, grad_output)`` on the node of the output (use register_full_backward_hook).
+
+        >>> import kuai as torch
+        >>> import warnings; warnings.simplefilter("ignore")
+        >>> layer = torch.nn.Linear(1, 1)
+        >>> handle = layer.register_backward_hook(lambda m, gin, gout: print(gout))
+        >>> layer(torch.ones(1)).sum().backward()
+        (tensor([1.]),)
+        """
         self._use_backward_hooks(full=False)
         return add(self._backward_hooks, hook)
 

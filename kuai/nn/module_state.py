@@ -129,7 +129,14 @@ class Saved:
         )
 
     def set_extra_state(self, state: Any) -> None:
-        """Take back what get_extra_state gave."""
+        """Take back what get_extra_state gave.
+
+        >>> import kuai as torch
+        >>> class Counted(torch.nn.Module): get_extra_state, set_extra_state = lambda self: 3, lambda self, state: print(state)
+        >>> Counted().load_state_dict(Counted().state_dict())
+        3
+        <All keys matched successfully>
+        """
         raise RuntimeError(
             "Reached a code path in Module.set_extra_state() that should never be called: define set_extra_state in "
             f"{type(self).__name__}"
@@ -165,7 +172,15 @@ class Saved:
 
     def register_load_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)``
-        before loading."""
+        before loading.
+
+        >>> import kuai as torch
+        >>> layer = torch.nn.Linear(1, 1)
+        >>> handle = layer.register_load_state_dict_pre_hook(lambda m, state, *rest: print(sorted(state)))
+        >>> layer.load_state_dict(layer.state_dict())
+        ['bias', 'weight']
+        <All keys matched successfully>
+        """
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(self, hook: Callable, with_module: bool = False) -> RemovableHandle:

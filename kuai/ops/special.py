@@ -297,7 +297,12 @@ METHODS = (*INPLACE, "logaddexp", "logaddexp2")
 
 
 def _polygamma_method(self: Tensor, n: int) -> Tensor:
-    """The n-th derivative of `digamma` (``torch.Tensor.polygamma``)."""
+    """The n-th derivative of `digamma` (``torch.Tensor.polygamma``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1.]).polygamma(1)
+    tensor([1.6449])
+    """
     return polygamma(n, self)
 
 

@@ -24,7 +24,13 @@ def _parameters(weight: Any, bias: Any, new_weight: Any, new_bias: Any) -> tuple
 
 def fuse_conv_bn_weights(conv_w: Any, conv_b: Any, bn_rm: Any, bn_rv: Any, bn_eps: float, bn_w: Any, bn_b: Any,
                          transpose: bool = False) -> tuple[Parameter, Parameter]:  # fmt: skip
-    """The weight and bias of a convolution with the norm after it folded in (``torch.nn.utils.fuse_conv_bn_weights``)."""
+    """The weight and bias of a convolution with the norm after it folded in (``torch.nn.utils.fuse_conv_bn_weights``).
+
+    >>> import kuai as torch
+    >>> w, b = torch.nn.utils.fuse_conv_bn_weights(torch.ones(1, 1, 1), None, torch.zeros(1), torch.ones(1), 0.0, torch.ones(1), torch.zeros(1))
+    >>> w.shape, b.shape
+    (torch.Size([1, 1, 1]), torch.Size([1]))
+    """
     scale, bias = _scale_and_shift(conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
     shape = [1] * conv_w.ndim
     shape[1 if transpose else 0] = -1
@@ -33,7 +39,13 @@ def fuse_conv_bn_weights(conv_w: Any, conv_b: Any, bn_rm: Any, bn_rv: Any, bn_ep
 
 def fuse_linear_bn_weights(linear_w: Any, linear_b: Any, bn_rm: Any, bn_rv: Any, bn_eps: float, bn_w: Any,
                            bn_b: Any) -> tuple[Parameter, Parameter]:  # fmt: skip
-    """The weight and bias of a linear layer with the norm after it folded in."""
+    """The weight and bias of a linear layer with the norm after it folded in.
+
+    >>> import kuai as torch
+    >>> w, b = torch.nn.utils.fuse_linear_bn_weights(torch.ones(1, 1), torch.zeros(1), torch.zeros(1), torch.ones(1), 0.0, torch.ones(1), torch.zeros(1))
+    >>> w.shape, b.shape
+    (torch.Size([1, 1]), torch.Size([1]))
+    """
     scale, bias = _scale_and_shift(linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
     return _parameters(linear_w, linear_b, linear_w * scale.unsqueeze(-1), bias)
 
