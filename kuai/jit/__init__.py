@@ -26,8 +26,11 @@ def script(obj: Callable, *args: object, **kwargs: object) -> Callable:
     """The function, class or module itself, which is compiled when it is hot (``torch.jit.script``).
 
     >>> import kuai as torch
-    >>> torch.jit.script(torch.relu)(torch.tensor(-1.)).item() + 0.0
-    0.0
+    >>> @torch.jit.script
+    ... def double(x):
+    ...     return x * 2
+    >>> double(torch.tensor(3))
+    tensor(6)
     """
     return obj
 
@@ -49,8 +52,8 @@ def ignore(fn: object = None, *, drop: bool = False, drop_on_export: bool = Fals
     """The function itself (``torch.jit.ignore``).
 
     >>> import kuai as torch
-    >>> torch.jit.ignore(abs)(-1)
-    1
+    >>> torch.jit.ignore(lambda x: -x)(1)
+    -1
     """
     return fn if callable(fn) else lambda f: f
 
@@ -59,8 +62,8 @@ def unused(fn: Callable) -> Callable:
     """The function itself (``torch.jit.unused``).
 
     >>> import kuai as torch
-    >>> torch.jit.unused(abs)(-1)
-    1
+    >>> torch.jit.unused(lambda x: -x)(1)
+    -1
     """
     return fn
 
@@ -69,8 +72,8 @@ def export(fn: Callable) -> Callable:
     """The function itself (``torch.jit.export``).
 
     >>> import kuai as torch
-    >>> torch.jit.export(abs)(-1)
-    1
+    >>> torch.jit.export(lambda x: -x)(1)
+    -1
     """
     return fn
 

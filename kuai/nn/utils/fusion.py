@@ -27,7 +27,8 @@ def fuse_conv_bn_weights(conv_w: Any, conv_b: Any, bn_rm: Any, bn_rv: Any, bn_ep
     """The weight and bias of a convolution with the norm after it folded in (``torch.nn.utils.fuse_conv_bn_weights``).
 
     >>> import kuai as torch
-    >>> w, b = torch.nn.utils.fuse_conv_bn_weights(torch.ones(1, 1, 1), None, torch.zeros(1), torch.ones(1), 0.0, torch.ones(1), torch.zeros(1))
+    >>> one = torch.ones(1)
+    >>> w, b = torch.nn.utils.fuse_conv_bn_weights(torch.ones(1, 1, 1), None, one, one, 0.0, one, one)
     >>> w.shape, b.shape
     (torch.Size([1, 1, 1]), torch.Size([1]))
     """
@@ -42,7 +43,8 @@ def fuse_linear_bn_weights(linear_w: Any, linear_b: Any, bn_rm: Any, bn_rv: Any,
     """The weight and bias of a linear layer with the norm after it folded in.
 
     >>> import kuai as torch
-    >>> w, b = torch.nn.utils.fuse_linear_bn_weights(torch.ones(1, 1), torch.zeros(1), torch.zeros(1), torch.ones(1), 0.0, torch.ones(1), torch.zeros(1))
+    >>> one = torch.ones(1)
+    >>> w, b = torch.nn.utils.fuse_linear_bn_weights(torch.ones(1, 1), one, one, one, 0.0, one, one)
     >>> w.shape, b.shape
     (torch.Size([1, 1]), torch.Size([1]))
     """
