@@ -63,6 +63,8 @@ from .dtypes import (
 from .engine import Size as Size
 from .engine import explain as explain
 from .engine import synchronize as synchronize
+from .errors import AcceleratorError as AcceleratorError
+from .errors import OutOfMemoryError as OutOfMemoryError
 from .layouts import layout, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided
 from .ops import storages as _storages
 from .ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, sigmoid, tanh, threshold

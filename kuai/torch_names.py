@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # kuai's file: PyTorch's, for all the classes in it.
 FILES = {
+    "errors": "",
     "files.registry": "serialization",
     "multiprocessing": "multiprocessing.spawn",
     "nn.activations": "nn.modules.activation",
@@ -58,5 +59,5 @@ def module_of(cls: type) -> str | None:
     'torch.nn.modules.batchnorm'
     """
     place = cls.__module__.removeprefix("kuai.")
-    found = _APART.get(f"{place.partition('.')[0]}.{cls.__name__}") or FILES.get(place)
-    return found and f"torch.{found}"
+    found = _APART.get(f"{place.partition('.')[0]}.{cls.__name__}", FILES.get(place))
+    return f"torch.{found}".rstrip(".") if found is not None else None

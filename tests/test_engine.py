@@ -528,3 +528,13 @@ def test_set_engine_refuses_unknown_names():
 def test_synchronize_without_work():
     flush()
     torch.synchronize()
+
+
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("xla", marks=has_jax)])
+def test_memory_that_is_not_there_is_said(engine):
+    torch.set_engine(engine)
+    kept = torch.ones(3) + 1
+    with pytest.raises(RuntimeError, match="has not the memory for a program of .* smaller batches") as caught:
+        (torch.ones(10**6, 1) + torch.ones(1, 10**8)).sum().item()
+    assert isinstance(caught.value, MemoryError)
+    assert kept.tolist() == [2, 2, 2]

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 from ..devices import device as _device
 from ..engine import synchronize as _synchronize
+from ..errors import AcceleratorError as AcceleratorError
+from ..errors import OutOfMemoryError as OutOfMemoryError
 from ..random.seeding import accelerator_stream
 
 _current = 0

@@ -11,6 +11,7 @@ from math import ceil
 
 from .. import config
 from ..devices import device
+from ..errors import HostMemoryError, OutOfMemoryError
 from . import interpret, watch
 from .plan import Plan, make_plans, registry
 from .program import State
@@ -35,8 +36,21 @@ def execute(trace: Trace, alive: tuple, thread) -> None:
     counts["flushes"] += 1
     counts["instructions"] += trace.state.depth
     for plan in plans:
-        _run(plan, trace, thread.token in plan.hot or _becomes_hot(plan, thread))
+        try:
+            _run(plan, trace, thread.token in plan.hot or _becomes_hot(plan, thread))
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            raise _exhausted(plan) from error
     trace.values = []
+
+
+def _exhausted(plan: Plan) -> RuntimeError:
+    kind = HostMemoryError if plan.device is CPU else OutOfMemoryError
+    return kind(
+        f"device '{plan.device}' has not the memory for a program of {len(plan.steps)} instructions, the largest of which gives "
+        f"{max(a.nbytes for s in plan.steps for a in s.outs):,} bytes: take smaller batches, or delete tensors that are not needed"
+    )
 
 
 def _becomes_hot(plan: Plan, thread) -> bool:
