@@ -70,3 +70,8 @@ def test_coordinates_are_int64():
 
 def test_multinomial_gives_int64():
     alike(lambda t: t.multinomial(t.ones(3), 2, out=t.empty(2)))
+
+
+def test_tensordot_keeps_the_dtype_where_it_broadcasts():
+    for dtype in INTEGERS:
+        alike(lambda t: t.tensordot(full(t, (2, 3), dtype), full(t, (1, 4), dtype), dims=([1], [0])))  # noqa: B023

@@ -344,8 +344,8 @@ def tensordot(a: Tensor, b: Tensor, dims: object = 2, out: Tensor | None = None)
                 f"{b.shape[j]} in dim {j}"
             )
         if a.shape[i] != b.shape[j]:
-            a = a.sum(i, keepdim=True) if a.shape[i] != 1 else a
-            b = b.sum(j, keepdim=True) if b.shape[j] != 1 else b
+            a = a.sum(i, keepdim=True, dtype=a.dtype) if a.shape[i] != 1 else a
+            b = b.sum(j, keepdim=True, dtype=b.dtype) if b.shape[j] != 1 else b
     free_a = [i for i in range(a.ndim) if i not in over_a]
     free_b = [i for i in range(b.ndim) if i not in over_b]
     inner_size = int(np.prod([a.shape[i] for i in over_a], dtype=np.int64))

@@ -30,7 +30,7 @@ UNINITIALISED = ("empty", "empty_like", "new_empty", "empty_strided", "new_empty
 # Decompositions are unique up to signs and phases: what is compared is what PyTorch's table makes of them for gradients.
 UP_TO_PHASE = ("svd", "linalg.svd", "linalg.eig", "linalg.eigh", "svd_lowrank", "pca_lowrank")
 OVERLAP = ("unsupported operation", "single memory location")  # PyTorch's refusals to write to memory that overlaps
-UP_TO_TIES = ("sort", "argsort", "topk", "kthvalue", "mode", "median", "nanmedian")  # which of equal elements is open
+UP_TO_TIES = ("sort", "msort", "argsort", "topk", "kthvalue", "mode", "median", "nanmedian")  # which of equal elements is open
 
 
 def name_of(entry) -> str:  # type: ignore[no-untyped-def]
