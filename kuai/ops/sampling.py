@@ -37,7 +37,7 @@ def _reflected(x: Tensor, n: int, aligned: bool) -> Tensor:
         return x * 0
     x = (x - low).abs()
     flips = (x.detach() / span).floor()
-    rest = x - flips * span
+    rest = x.fmod(span)  # which is exact, in half types too
     return where(flips % 2 == 0, rest + low, span - rest + low)
 
 
