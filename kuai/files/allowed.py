@@ -18,7 +18,7 @@ from .. import dtypes
 from ..devices import device
 from ..dtypes import dtype
 from ..layouts import layout, sparse_coo, strided
-from . import registry, tensors
+from . import modules, registry, tensors
 from .errors import FileError, RefusedError
 from .locations import parse_device, placed
 from .storages import DTYPE_OF, Storage, StorageType
@@ -346,16 +346,25 @@ def lookup(module: str, name: str) -> object | None:
 
 
 class Host(Keys):
-    """Gives a checkpoint's names the meaning that kuai gives them. ``storage`` opens what a persistent id names."""
+    """Gives a checkpoint's names the meaning that kuai gives them. ``storage`` opens what a persistent id names.
 
-    def __init__(self, storage: Callable[[tuple], Storage], map_location: object = None):
-        self.storage, self.map_location = storage, map_location
+    With ``whole``, modules are made of the classes that the program has.
+    """
+
+    def __init__(self, storage: Callable[[tuple], Storage], map_location: object = None, whole: bool = False):
+        self.storage, self.map_location, self.whole = storage, map_location, whole
+
+    def _makes(self, cls: object) -> bool:
+        """Whether objects of a class are made here, without its constructor."""
+        return isinstance(cls, type) and (registry.is_trusted(cls) or (self.whole and modules.is_class(cls)))
 
     def find_global(self, module: str, name: str) -> object:
         module, name = full_name(module, name)
         found = registry.trusted(module, name)
         if found is None:
             found = lookup(module, name)
+        if found is None and self.whole:
+            found = modules.find(module, name)
         if found is None and module == "torch" and name in _ABSENT:
             raise NotImplementedError(f"load: the file holds tensors of torch.{name}, which kuai has not; save {_ABSENT[name]}")
         if found is None:
@@ -375,8 +384,8 @@ class Host(Keys):
         raise RefusedError(f"the file calls {function!r:.120}, which is no function of a checkpoint")
 
     def new(self, cls: object, args: tuple) -> object:
-        if isinstance(cls, type) and registry.is_trusted(cls):
-            return cls.__new__(cls, *args)
+        if self._makes(cls):
+            return cls.__new__(cls, *args)  # type: ignore[attr-defined]
         if cls is tensors.class_of("torch.nn.parameter.Parameter"):
             return _parameter(self, *args)
         return self.call(cls, args)
@@ -389,7 +398,7 @@ class Host(Keys):
             _build_numpy_array(instance, state)
         elif isinstance(instance, np.dtype):
             _build_numpy_dtype(instance, state)
-        elif registry.is_trusted(type(instance)):
+        elif self._makes(type(instance)):
             _build_trusted(instance, state)
         else:
             raise RefusedError(f"pickle opcode BUILD on {type(instance).__name__}: its state is not for a file to set")
@@ -419,7 +428,7 @@ def refusal(full: str) -> str:
     return (
         f"Unsupported global: the file names {full}, which is no part of a checkpoint, and nothing in a file is executed. "
         f"If you trust {full}, import it and call torch.serialization.add_safe_globals([...]) with it. "
-        "If the file holds a whole model, load it with the program that made it and save its state_dict()."
+        "If the file holds a whole model, load it with weights_only=False where its classes are imported, or save its state_dict()."
     )
 
 

@@ -215,7 +215,7 @@ def _default_order() -> bytes:
     return b"big" if config.load.endianness is LoadEndianness.BIG else b"little"
 
 
-def _load_zip(file: BinaryIO, map_location: object, path: Path | None, encoding: str) -> Any:
+def _load_zip(file: BinaryIO, map_location: object, path: Path | None, encoding: str, whole: bool) -> Any:
     archive = ZipReader(file)
     on_disk = mapped(path) if path is not None else None
     if "constants.pkl" in archive.entries:
@@ -224,7 +224,7 @@ def _load_zip(file: BinaryIO, map_location: object, path: Path | None, encoding:
         )
         storages = ZipStorages(archive, map_location, on_disk, script.prefix(archive))
         return script.load(archive, storages, map_location)
-    host = Host(ZipStorages(archive, map_location, on_disk), map_location)
+    host = Host(ZipStorages(archive, map_location, on_disk), map_location, whole)
     data = archive.read("data.pkl")
     with progress("load", 0 if on_disk is not None else archive.size) as archive.advance:
         return Unpickler(io.BytesIO(data), host, len(data), encoding).load()
@@ -258,8 +258,8 @@ def load(
     Reads PyTorch's zip format, its older one, the tensors of TorchScript archives, ``.safetensors`` by suffix, and sharded
     checkpoints by their ``.index.json``. ``map_location`` is None, a device, a string, a dict of location tags or a function of a
     storage and its tag. With ``mmap`` storages are mapped from the file, and read when they are used (those of ``.safetensors``
-    are, unless ``mmap`` is False). ``weights_only=False`` is
-    accepted and means no more than True: what a file names beside `serialization.add_safe_globals` is refused, and named.
+    are, unless ``mmap`` is False). With ``weights_only=False`` the file may hold whole modules, of kuai's classes and of those that
+    the program has imported; what else it names beside `serialization.add_safe_globals` is refused, and named.
 
     RuntimeError (also a pickle.UnpicklingError) for damaged and refused files.
 
@@ -277,14 +277,14 @@ def load(
         _check_readable(f)
         if mmap:
             raise ValueError("f must be a file path in order to use the mmap argument")
-        return _load_file(f, map_location, None, encoding)
+        return _load_file(f, map_location, None, encoding, weights_only is False)
     name = os.fsdecode(f)
     if name.endswith(".index.json"):
         return safe.load_shards(f, lambda shard: load(shard, map_location, weights_only=True, mmap=mmap))
     if name.endswith(".safetensors"):
         return safe.load_file(f, map_location, mmap)
     with open(f, "rb") as file:
-        return _load_file(file, map_location, f if _maps(mmap) else None, encoding)
+        return _load_file(file, map_location, f if _maps(mmap) else None, encoding, weights_only is False)
 
 
 def _maps(mmap: bool | None) -> bool:
@@ -301,12 +301,12 @@ def _check_readable(f: object) -> None:
             )
 
 
-def _load_file(file: BinaryIO, map_location: object, mapped: Path | None, encoding: str) -> Any:
+def _load_file(file: BinaryIO, map_location: object, mapped: Path | None, encoding: str, whole: bool) -> Any:
     start = file.tell()
     head = file.read(4)
     file.seek(start)
     if head == MAGIC:
-        return _load_zip(file, map_location, mapped, encoding)
+        return _load_zip(file, map_location, mapped, encoding, whole)
     if mapped is not None:
         raise RuntimeError(
             "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`; "

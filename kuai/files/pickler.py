@@ -13,12 +13,11 @@ import numpy as np
 from ..devices import device
 from ..dtypes import dtype
 from ..layouts import layout
-from . import registry, tensors
+from . import modules, registry, tensors
 from .storages import CLASS_OF
 
 _BATCH = 1000
 _WAYS_OUT = {
-    "module": "save its state_dict() and load that into a new one with load_state_dict()",
     "numpy": "convert it to a tensor, or to a list with .tolist()",
     "frozenset": "save it as a set", "slice": "save (start, stop, step)", "range": "save it as a list",
     "defaultdict": "save dict(...) of it", "deque": "save list(...) of it", "Namespace": "save vars(...) of it",
@@ -60,8 +59,10 @@ class Pickler:
             self._write_numpy_scalar(value)
         elif isinstance(value, np.dtype):
             self._write_numpy_dtype(value)
-        elif registry.is_trusted(kind) or registry.is_trusted(value):
+        elif registry.is_trusted(kind) or registry.is_trusted(value) or tensors.is_module(value):
             self._write_trusted(value)
+        elif (named := modules.named(value)) is not None:
+            self.name(*named)
         else:
             raise TypeError(self._refusal(value))
 
@@ -274,7 +275,7 @@ class Pickler:
     # ---- the user's values -------------------------------------------------------------------------------------------------
 
     def _write_trusted(self, value: Any) -> None:
-        """As pickle does, for classes that were added as safe."""
+        """As pickle does, for modules and for classes that were added as safe."""
         if registry.is_trusted(value):
             self.name(*registry.name_of(value))  # type: ignore[misc]
             return
@@ -300,9 +301,8 @@ class Pickler:
 
     def _refusal(self, value: object) -> str:
         kind = type(value)
-        names = ["module" if tensors.is_module(value) else kind.__name__]
         plain = "save what it holds as tensors, numbers, strings, lists and dicts"
-        way = next((_WAYS_OUT[n] for n in names if n in _WAYS_OUT), plain)
+        way = _WAYS_OUT.get(kind.__name__, plain)
         full = f"{kind.__module__}.{kind.__qualname__}"
         return (
             f"save: {self._place()} is a {full}, and a checkpoint holds no objects that loading would have to execute; {way}, "

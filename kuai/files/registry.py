@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from types import TracebackType
 
+from ..torch_names import module_of
 from .errors import RefusedError
 
 _BLOCKED = ("sys", "os", "posix", "nt")
@@ -14,7 +15,7 @@ Entry = object  # a class or function, or (class or function, "module.name" as f
 
 def _named(entry: Entry) -> tuple[str, object]:
     if not isinstance(entry, tuple):
-        return f"{entry.__module__}.{entry.__qualname__}", entry  # type: ignore[attr-defined]
+        return _default_name(entry), entry
     if len(entry) != 2:
         raise ValueError(f"Expected tuple of length 2 (global, str of callable full path), but got tuple of length: {len(entry)}")
     if type(entry[1]) is not str:
@@ -48,7 +49,9 @@ def get_safe_globals() -> list[Entry]:
 
 
 def _default_name(value: object) -> str:
-    return f"{getattr(value, '__module__', None)}.{getattr(value, '__qualname__', None)}"
+    """The name that files give to an object: for kuai's classes PyTorch's."""
+    place = module_of(value) if isinstance(value, type) else None
+    return f"{place or getattr(value, '__module__', None)}.{getattr(value, '__qualname__', None)}"
 
 
 def clear_safe_globals() -> None:

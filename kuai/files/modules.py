@@ -1,0 +1,51 @@
+"""Whole modules in files: their classes by name, and what they hold as data. No constructor runs, and no file imports anything."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import FunctionType
+from typing import Any
+
+from ..torch_names import module_of
+
+
+def named(value: object) -> tuple[str, str] | None:
+    """The name under which a module's class, or a function that layers keep, goes into a file; None for anything else."""
+    if isinstance(value, type) and is_class(value):
+        place = module_of(value) or value.__module__
+        return f"torch{place[4:]}" if place.partition(".")[0] == "kuai" else place, value.__qualname__
+    if isinstance(value, FunctionType) and getattr(_functional(), value.__name__, None) is value:
+        return "torch.nn.functional", value.__name__
+    return None
+
+
+def find(module: str, name: str) -> object | None:
+    """What a file names: a class of modules that the program has imported or that is kuai's, or a function of layers."""
+    if (module, name) in _FUNCTIONS or module == "torch.nn.functional":
+        found = getattr(_functional(), name, None)
+        return found if isinstance(found, FunctionType) else None
+    if module.partition(".")[0] == "torch":
+        import_module("kuai.nn.modules")
+        module = f"kuai{module[5:]}"
+    found = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found if isinstance(found, type) and is_class(found) else None
+
+
+def is_class(value: type) -> bool:
+    """Whether a class is one of modules."""
+    from ..nn.module import Module
+
+    return issubclass(value, Module)
+
+
+# What PyTorch calls functions that it has written in C++ and its layers keep.
+_FUNCTIONS = frozenset([("torch._C._nn", "gelu"), ("torch", "relu"), ("torch", "tanh"), ("torch", "sigmoid")])
+
+
+def _functional() -> Any:
+    from ..nn import functional
+
+    return functional

@@ -1,0 +1,117 @@
+"""Whole modules in files: data and the names of classes. The classes are the program's own; a file brings none."""
+
+import io
+import sys
+from functools import partial
+
+import pytest
+
+import kuai
+from kuai import nn
+from kuai.files.errors import RefusedError
+from tests.test_files_attacks import archive
+
+torch = pytest.importorskip("torch")
+
+
+class Net(nn.Module):
+    """A module of the program."""
+
+    made = 0
+
+    def __init__(self):
+        super().__init__()
+        Net.made += 1
+        self.layer, self.size, self.activation = nn.Linear(2, 3), (2, 3), nn.functional.relu
+        self.tied = self.layer
+        self.register_buffer("seen", kuai.ones(1), persistent=False)
+
+    def forward(self, x):
+        return self.activation(self.layer(x)) * self.seen
+
+
+def saved(save, value):
+    out = io.BytesIO()
+    save(value, out)
+    out.seek(0)
+    return out
+
+
+def test_a_module_comes_back_without_its_constructor():
+    net = Net()
+    net.layer.weight.requires_grad_(False)
+    made = Net.made
+    again = kuai.load(saved(kuai.save, {"net": net, "epoch": 3}), weights_only=False)["net"]
+    assert Net.made == made and type(again) is Net and again.tied is again.layer and again.size == (2, 3)
+    assert repr(again) == repr(net) and again._non_persistent_buffers_set == {"seen"}
+    assert not again.layer.weight.requires_grad and again.layer.bias.requires_grad
+    x = kuai.ones(4, 2)
+    assert kuai.equal(again(x), net(x))
+
+
+def test_modules_are_data_by_default():
+    file = saved(kuai.save, nn.Linear(1, 1))
+    with pytest.raises(RefusedError, match=r"torch\.nn\.modules\.linear\.Linear.*weights_only=False"):
+        kuai.load(file)
+    file.seek(0)
+    with kuai.serialization.safe_globals([nn.Linear]):
+        assert isinstance(kuai.load(file), nn.Linear)
+
+
+LAYERS = {
+    "linear": (lambda nn: nn.Linear(3, 2), (4, 3)), "conv": (lambda nn: nn.Conv2d(2, 4, 3, padding="same", groups=2), (1, 2, 5, 5)),
+    "norm": (lambda nn: nn.BatchNorm1d(3), (4, 3)), "layer norm": (lambda nn: nn.LayerNorm(3), (4, 3)),
+    "transposed": (lambda nn: nn.ConvTranspose1d(2, 3, 2, stride=2), (1, 2, 4)), "pool": (lambda nn: nn.MaxPool2d(2), (1, 1, 4, 4)),
+    "lstm": (lambda nn: nn.LSTM(3, 2, 2, bidirectional=True), (4, 1, 3)), "gru cell": (lambda nn: nn.GRUCell(3, 2), (4, 3)),
+    "containers": (lambda nn: nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(3, 2), nn.ELU(), nn.Softmax(-1)), (4, 3)),
+    "encoder": (lambda nn: nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, activation="gelu"), 1), (3, 1, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize(("make", "shape"), LAYERS.values(), ids=LAYERS)
+def test_pytorchs_modules_are_read(make, shape):
+    theirs = make(torch.nn).eval()
+    ours = kuai.load(saved(torch.save, theirs), weights_only=False)
+    x = torch.randn(shape)
+    expected, found = theirs(x), ours(kuai.tensor(x.tolist()))
+    expected, found = (v[0] if isinstance(v, tuple) else v for v in (expected, found))
+    assert torch.allclose(torch.tensor(found.tolist()), expected, atol=1e-5)
+    again = kuai.load(saved(kuai.save, ours), weights_only=False)
+    assert repr(again) == repr(ours) and list(again.state_dict()) == list(theirs.state_dict())
+
+
+class Thing:
+    """No module."""
+
+
+@pytest.mark.parametrize("value", [Thing(), print, partial(print, 1)])
+def test_a_module_may_not_hold_just_anything(value):
+    net = nn.Linear(1, 1)
+    net.extra = value
+    with pytest.raises(TypeError, match=r"obj\['extra'\] is a "):
+        kuai.save(net, io.BytesIO())
+
+
+def naming(module, name, ending=b")\x81."):
+    """A checkpoint whose pickle names a class and makes an object of it."""
+    return archive(f"\x80\x02c{module}\n{name}\n".encode("latin1") + ending)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("os", "system"), ("builtins", "eval"), ("this", "Module"), (__name__, "Thing"), (__name__, "naming"), (__name__, "kuai.nn"),
+     ("torch.nn.functional", "warnings"), ("torch.nn", "absent"), ("kuai.cli", "main")],
+)  # fmt: skip
+def test_what_is_no_module_is_refused_all_the_same(module, name):
+    assert "this" not in sys.modules
+    with pytest.raises(RefusedError):
+        kuai.load(naming(module, name), weights_only=False)
+    assert "this" not in sys.modules
+
+
+def test_functions_are_kept_but_not_called():
+    call = b"X\x01\x00\x00\x00x\x85R."
+    with pytest.raises(RefusedError, match="calls"):
+        kuai.load(naming("torch.nn.functional", "relu", call), weights_only=False)
+    assert kuai.load(naming("torch.nn.functional", "relu", b"."), weights_only=False) is nn.functional.relu
