@@ -28,6 +28,7 @@ _APART = {
     **{f"nn.{lazy}InstanceNorm{n}d": "nn.modules.instancenorm" for lazy in ("", "Lazy") for n in (1, 2, 3)},
     **dict.fromkeys(("nn.Flatten", "nn.Unflatten"), "nn.modules.flatten"),
     **dict.fromkeys(("nn.PixelShuffle", "nn.PixelUnshuffle"), "nn.modules.pixelshuffle"),
+    "nn.LinearCrossEntropyOptions": "nn.modules.linear_cross_entropy_options",
     "nn.ChannelShuffle": "nn.modules.channelshuffle",
     **{f"optim.{n}": f"optim.{n.lower()}" for n in "ASGD Adadelta Adagrad AdamW Adamax NAdam RAdam RMSprop Rprop".split()},
     **dict.fromkeys(("optim.Adafactor", "optim.Muon"), "optim"),

@@ -383,9 +383,9 @@ class Host(Keys):
                 return _MAKERS[function](self, *args)
         raise RefusedError(f"the file calls {function!r:.120}, which is no function of a checkpoint")
 
-    def new(self, cls: object, args: tuple) -> object:
+    def new(self, cls: Any, args: tuple) -> object:
         if self._makes(cls):
-            return cls.__new__(cls, *args)  # type: ignore[attr-defined]
+            return cls.__new__(cls, *args)
         if cls is tensors.class_of("torch.nn.parameter.Parameter"):
             return _parameter(self, *args)
         return self.call(cls, args)

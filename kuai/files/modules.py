@@ -13,10 +13,11 @@ from ..torch_names import module_of
 def named(value: object) -> tuple[str, str] | None:
     """The name under which a module's class, or a function that layers keep, goes into a file; None for anything else."""
     if isinstance(value, type) and is_class(value):
-        place = module_of(value) or value.__module__
+        place: str = module_of(value) or value.__module__
         return f"torch{place[4:]}" if place.partition(".")[0] == "kuai" else place, value.__qualname__
-    if isinstance(value, FunctionType) and getattr(_functional(), value.__name__, None) is value:
-        return "torch.nn.functional", value.__name__
+    if isinstance(value, FunctionType):
+        name = value.__name__
+        return ("torch.nn.functional", name) if getattr(_functional(), name, None) is value else None
     return None
 
 

@@ -23,6 +23,7 @@ FILES = {
     "instancenorm": ("normalization",),
     "lazy": ("lazy",),
     "linear": ("linear",),
+    "linear_cross_entropy_options": ("functions.linear_loss",),
     "loss": ("losses",),
     "module": ("module", "module_hooks"),
     "normalization": ("normalization",),
