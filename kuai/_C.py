@@ -6,16 +6,24 @@ from enum import IntEnum
 from types import TracebackType
 
 from .ops.operators import excluded, key_name
+from .subclasses import Quiet
+from .subclasses import disabled as _disabled_torch_function_impl  # noqa: F401 (what programs set as their __torch_function__)
 
 
-class DisableTorchFunctionSubclass:
-    """A block in which ``__torch_function__`` of subclasses is not asked; no operation here asks it."""
+class DisableTorchFunctionSubclass(Quiet):
+    """A block in which subclasses' ``__torch_function__`` is not asked, but modes are.
 
-    def __enter__(self) -> None:
-        pass
+    >>> from kuai._C import DisableTorchFunctionSubclass
+    >>> with DisableTorchFunctionSubclass():
+    ...     pass
+    """
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        pass
+    def __init__(self) -> None:
+        super().__init__("subclasses")
+
+
+class DisableTorchFunction(Quiet):
+    """A block in which neither subclasses nor modes are asked."""
 
 
 DispatchKey = IntEnum(

@@ -107,6 +107,24 @@ def test_modes():
         assert seen == ["relu", "relu"]
 
 
+@pytest.mark.parametrize("block", ["DisableTorchFunctionSubclass", "DisableTorchFunction"])
+def test_blocks_in_which_nobody_is_asked(block):
+    found = []
+    for library in (kuai, torch):
+        seen = []
+        x = library.ones(2).as_subclass(subclass(library, seen))
+
+        class Names(library.overrides.TorchFunctionMode):
+            def __torch_function__(self, func, types, args=(), kwargs=None):
+                seen.append(func.__name__)
+                return func(*args, **(kwargs or {}))
+
+        with Names(), getattr(library._C, block)():
+            y = library.relu(x)
+        found.append((seen, type(y).__name__))
+    assert found[0] == found[1]
+
+
 def test_parameters_are_not_asked():
     for library in (kuai, torch):
         p = library.nn.Parameter(library.ones(2))
