@@ -97,7 +97,7 @@ def test_every_layout():
         x, x.layout, x.is_sparse, x.is_sparse_csr, x._nnz(), x.sparse_dim(), x.dense_dim(), x.values(), len(x)
         x.to_dense(), x.clone(), x.detach(), x.double(), x.to(torch.int32), -x, x * 2, x.abs(), x.relu(), x.sin(), x + x
         x.t(), x.transpose(0, 1), x.sum(), x.clone().mul_(2), x.clone().copy_(x * 2), d.sparse_mask(x)
-        torch.zeros_like(x)
+        torch.zeros_like(x), torch.zeros_like(x, layout=torch.sparse_coo)
     """, ("csr", "csc", "bsr", "bsc")))  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def test_by_rows_and_by_columns():
         (x @ x.to_dense().t().to_sparse(layout=x.layout)).to_dense()
     """, ("csr", "csc")))  # fmt: skip
     twins.check(each("""
-        x * d, x * x, x.sum(1, keepdim=True), x.crow_indices(), x.col_indices()
+        x * d, x * x, x.sum(1, keepdim=True), x.sum((0, 1), keepdim=True), x.crow_indices(), x.col_indices()
         [torch.sparse.mm(x, b, how) for how in ("sum", "mean", "amax", "amin")]
         torch.sparse.sampled_addmm(x, torch.ones(2, 3), torch.ones(3, 4), beta=2.0, alpha=0.5)
         F.linear(b.t(), x)

@@ -178,8 +178,8 @@ def _like(input: Tensor, value: object, dtype: object, device: object, requires_
         raise TypeError(f"*_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     d = input.dtype if dtype is None else dtypes.as_dtype(dtype)
     where = input.device if device is None else available(placement(device))
-    if layout is None and value == 0 and input._storage is not None and input._storage.record is not None:
-        return require_grad(input._storage.emptied().to(where, d), requires_grad)
+    if layout is not strided and value == 0 and input._storage is not None and input._storage.record is not None:
+        return require_grad(input._storage.emptied(layout).to(where, d), requires_grad)
     return _fill(input.shape, value, d, where, requires_grad, None, layout or _layout_of(input))
 
 

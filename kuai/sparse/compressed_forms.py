@@ -7,12 +7,15 @@ from collections.abc import Callable
 from .. import dtypes
 from ..engine.program import Op
 from ..layouts import sparse_csr
+from ..ops.along import axes
 from ..ops.conversion import to_dtype
+from ..ops.reduction import accumulated
 from ..tensor import Tensor
 from .checks import layout_name
 from .compressed import Compressed
 from .compressing import from_coo, to_coo
 from .forms import BY_VALUE, FORMS, unsupported
+from .reductions import summed
 from .storage import any_sparse, build, is_sparse, pattern_of, values_of
 
 KEEPING = BY_VALUE | {"neg", "clone", "to"}  # ops of one operand that leave values where they are
@@ -117,8 +120,9 @@ def _sum(x: Tensor, *, dim: object, keepdim: bool, dtype: dtypes.dtype | None) -
             raise RuntimeError(f"sum: of compressed layouts only CSR is summed over dimensions, got {layout_name(x)}")
         if not keepdim:
             raise RuntimeError("reduction operations on CSR tensors with keepdim=False is unsupported")
-    made = FORMS["sum"](to_coo(x), dim=dim, keepdim=keepdim, dtype=dtype)
-    return from_coo(made, sparse_csr) if is_sparse(made) else made
+        made = summed(to_coo(x), axes(dim, x.ndim), True, dtype or accumulated(x.dtype), "SumBackward1")  # type: ignore[arg-type]
+        return from_coo(made, sparse_csr)
+    return FORMS["sum"](to_coo(x), dim=None, keepdim=keepdim, dtype=dtype)
 
 
 def _turned(x: Tensor) -> Tensor:

@@ -64,11 +64,14 @@ class SparseStorage(Storage):
         """The tensor x, which has this memory, on another device."""
         return build(self.pattern.moved(where), to_device(values_of(x), where), "ToCopyBackward0")
 
-    def emptied(self) -> Tensor:
-        """A tensor of no values in the same form."""
+    def emptied(self, wanted: object = None) -> Tensor:
+        """A tensor of no values in the same form, or in a wanted layout."""
         pattern = self.pattern.emptied()
         batch = len(getattr(pattern, "batch", ()))
-        return build(pattern, self.values.detach()[(slice(None),) * batch + (slice(0),)])
+        made = build(pattern, self.values.detach()[(slice(None),) * batch + (slice(0),)])
+        if wanted is None or wanted is self.layout:
+            return made
+        return made.to_sparse(layout=wanted, blocksize=getattr(pattern, "block", None) or None)
 
     def rebind(self, held: Tensor, new: Tensor, tracked: bool) -> Tensor:
         """Make a new content that of the tensor ``held`` and of all who share its memory."""
