@@ -29,6 +29,7 @@ EDITS = ("add_", "mul_", "sub_", "copy_", "fill_", "zero_", "clamp_", "masked_fi
 REFUSALS = ("modified by an inplace operation", "This view is the output of a function that returns multiple views",
             "was created in no_grad mode", "unsupported operation: some elements", "INTERNAL ASSERT",
             "unsupported operation: more than one element", "returned an invalid gradient", "number of ones in mask", "ZeroDivisionError",
+            "index out of range in self",
             "Expected isFloatingType(grad.scalar_type())")  # fmt: skip
 
 
@@ -366,7 +367,7 @@ class Author:
 
 def of_leaf(t: torch.Tensor) -> bool:
     """Whether PyTorch refuses to write to it, be it before or after it looks at the index."""
-    return any(b is not None and b.is_leaf and b.requires_grad for b in (t, t._base))
+    return any(b is not None and b.is_leaf and b.requires_grad for b in (t._base, t if t._base is None else None))
 
 
 def overlaps(t: torch.Tensor) -> bool:
