@@ -15,6 +15,12 @@ def _assert(condition: object, message: str) -> None:
         raise AssertionError(message)
 
 
+def _assert_async(input: object, assert_msg: str = "Expected Tensor with single nonzero value, but got zero") -> None:
+    """RuntimeError unless a tensor of one element is nonzero (``torch._assert_async``); at once, as on PyTorch's CPU."""
+    if not input:
+        raise RuntimeError(assert_msg)
+
+
 def _check_with(error: type[Exception], cond: object, message: Callable[[], object] | None) -> None:
     """Raise an error of a class unless the condition holds (``torch._check_with``)."""
     if not cond:

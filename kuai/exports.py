@@ -74,7 +74,7 @@ FUNCTIONS = {
     "segment_reduce": "ops.segments",
     **dict.fromkeys(("_scaled_mm", "_scaled_mm_v2"), "ops.scaled"),
     **dict.fromkeys(
-        "_assert _check _check_with _check_value _check_index _check_type _check_not_implemented".split(),
+        "_assert _assert_async _check _check_with _check_value _check_index _check_type _check_not_implemented".split(),
         "checks",
     ),
     **dict.fromkeys(("is_distributed", "is_vulkan_available"), "ops.queries"),
@@ -130,6 +130,8 @@ def attribute(name: str) -> object:
         found = import_module("kuai.absent").device(name)
     elif name in INPLACE:
         found = getattr(kuai.Tensor, name)
+    elif name.startswith("_foreach_"):
+        found = getattr(import_module("kuai.ops.foreach"), name)
     elif name.startswith("__"):
         raise AttributeError(f"module 'kuai' has no attribute {name!r}")
     else:

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import wraps
+from typing import Any
 
 from ..autograd.graph import AccumulateGrad
 from ..autograd.hooks import Hooks, RemovableHandle
-from ..autograd.modes import enable_grad
+from ..autograd.modes import enable_grad, set_grad_enabled
 from ..engine.trace import flush
 from ..tensor import Tensor
 from .missing import warn_of_missing_gradients
@@ -344,3 +345,27 @@ def _placed(value: object, p: Tensor, group: dict, key: object = None) -> object
     return value
 
 
+# ---- what optimizers of others import from here ----------------------------------------------------------------------
+
+ParamsT = _params_t = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+
+
+def _use_grad_for_differentiable(step: Callable) -> Callable:
+    """Run a step on the graph if the optimizer's default ``differentiable`` says so, and outside otherwise."""
+
+    @wraps(step)
+    def run(self: Optimizer, *args: object, **kwargs: object) -> object:
+        with set_grad_enabled(self.defaults["differentiable"]):
+            return step(self, *args, **kwargs)
+
+    return run
+
+
+def _default_to_fused_or_foreach(params: Iterable[Tensor], differentiable: bool, use_fused: bool = False) -> tuple[bool, bool]:
+    """Neither: a step over one tensor after the other is one program anyway."""
+    return False, False
+
+
+def _get_capturable_supported_devices(supports_xla: bool = True) -> list[str]:
+    """The types of devices for which PyTorch's optimizers allow ``capturable``."""
+    return ["cuda", "xpu", "hpu", "privateuseone", *(["xla"] if supports_xla else [])]
