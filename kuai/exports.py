@@ -17,7 +17,7 @@ MODULES = frozenset(
 ELSEWHERE = {
     "storage": "ops.storages",
     "amp.autocast_mode": "amp.autocast",
-    "nn.quantized": "ao.nn.quantized",
+    "ao.nn.quantized": "nn.quantized",
     "nn.parallel.replicate": "nn.parallel.apply",
     "nn.parallel.parallel_apply": "nn.parallel.apply",
     "nn.parallel.scatter_gather": "nn.parallel.scattering",

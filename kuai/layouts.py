@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 
 class layout:
     """A layout; there is one object for each.
@@ -29,3 +32,9 @@ sparse_csr = layout("sparse_csr")
 sparse_csc = layout("sparse_csc")
 sparse_bsr = layout("sparse_bsr")
 sparse_bsc = layout("sparse_bsc")
+
+
+def of_sparse(place: str) -> Any:
+    """Something of the package `sparse`, by its place there: imported when the first sparse tensor is met."""
+    module, _, name = place.rpartition(".")
+    return getattr(import_module(f"{__package__}.sparse.{module}"), name)

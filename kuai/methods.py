@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from importlib import import_module
 from types import ModuleType
 
 from . import examples, protocol, subclasses
@@ -13,7 +12,7 @@ from .autograd.graph import AccumulateGrad
 from .autograd.hooks import RemovableHandle
 from .dispatch import view_step
 from .engine.trace import current
-from .layouts import sparse_coo, sparse_csr, strided
+from .layouts import of_sparse, sparse_coo, sparse_csr, strided
 from .ops import conversion, creation
 from .ops.conversion import _check_leaf, assign
 from .tensor import Tensor, install
@@ -405,7 +404,7 @@ def _of_sparse(module: str, name: str) -> Callable:
     """A method that is in a module of `sparse`."""
 
     def method(self: Tensor, *args: object, **kwargs: object) -> object:
-        return getattr(import_module(f"{__package__}.sparse.{module}"), name)(self, *args, **kwargs)
+        return of_sparse(f"{module}.{name}")(self, *args, **kwargs)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"``torch.Tensor.{name}``; see `kuai.sparse.{module}`."

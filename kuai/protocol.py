@@ -11,7 +11,7 @@ from . import dtypes
 from .devices import placement
 from .engine.program import Aval
 from .engine.trace import concrete, materialize
-from .layouts import strided
+from .layouts import of_sparse, strided
 from .ops.creation import require_grad
 from .tensor import Storage, Tensor, from_array, host_view, wrap
 
@@ -134,10 +134,7 @@ def text(self: Tensor, *, tensor_contents: str | None = None) -> str:
     from .printing import tensor_str
 
     if self.layout is not strided:
-        from .sparse.text import sparse_str
-
-        return sparse_str(self)
-
+        return of_sparse("text.sparse_str")(self)
     node = self.grad_fn
     return tensor_str(
         None if self.device.type == "meta" else self._array(),

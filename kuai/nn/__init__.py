@@ -177,12 +177,8 @@ def __getattr__(name: str) -> object:
     """Parallel and quantized modules, which few programs need, are imported when they are asked for."""
     from importlib import import_module
 
-    if name == "quantized":
-        from ..ao.nn import quantized
-
-        return quantized
-    if name == "attention":
-        return import_module("kuai.nn.attention")
+    if name in ("attention", "quantized"):
+        return import_module(f"kuai.nn.{name}")
     if name in ("parallel", "DataParallel"):
         found = import_module("kuai.nn.parallel")
         return found if name == "parallel" else found.DataParallel

@@ -16,7 +16,7 @@ from ..dtypes import dtype
 from ..engine.interpret import own
 from ..engine.program import Aval, Op
 from ..engine.trace import concrete
-from ..layouts import strided
+from ..layouts import of_sparse, strided
 from ..tensor import Storage, Tensor, from_array, wrap
 from . import rules
 from .define import op
@@ -77,9 +77,7 @@ def _sparse(shape: tuple, value: object, d: dtype, where: device, layout: object
     """A sparse tensor of no values; RuntimeError if it is to be filled with something."""
     if value != 0:
         raise RuntimeError(f"full(...) is not implemented for sparse layout, got {layout}; use to_sparse() of a dense tensor")
-    from ..sparse.coo import empty
-
-    return empty(shape, d, where, layout=layout)
+    return of_sparse("coo.empty")(shape, d, where, layout=layout)
 
 
 def asked_dtype(d: object, out: Tensor | None, otherwise: object = None) -> dtype:

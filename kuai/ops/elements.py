@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from .. import dtypes
+from ..layouts import of_sparse
 from ..tensor import Tensor
 from .conversion import _caster, assign
 from .creation import from_array, legacy_of
@@ -146,9 +147,7 @@ def new(self: Tensor, *args: object, device: object = None) -> Tensor:
     """
     where = self.device if device is None else device
     if self._storage is not None and self._storage.record is not None:
-        from ..sparse.typed import legacy
-
-        return legacy(self.dtype, args, where)
+        return of_sparse("typed.legacy")(self.dtype, args, where)
     return legacy_of(self.dtype, args, where)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import int64
 from ..engine.program import Aval, Op
+from ..layouts import of_sparse
 from ..tensor import Tensor
 from . import rules, taking
 from .define import op, write_out
@@ -95,9 +96,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
             [4, 3]])
     """
     if sparse_grad and input.requires_grad and out is None:
-        from ..sparse import lookup
-
-        return lookup.gather(input, dim, index)
+        return of_sparse("lookup.gather")(input, dim, index)
     _need_index("gather", index)
     dim = rules.normalize_dim(dim, input.ndim)
     if index._aval.size:

@@ -1,3 +1,3 @@
 """Layers of models that can be quantized (``torch.ao.nn``)."""
 
-from . import quantized as quantized
+from ...nn import quantized as quantized

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...autograd.modes import no_grad
+from ...layouts import of_sparse
 from ...ops import embedding as ops
 from ...ops.conversion import assign
 from ...ops.extent import elements, within
@@ -29,9 +30,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
     if max_norm is not None:
         cut_rows(weight, input, max_norm, norm_type)
     if sparse and weight.requires_grad:
-        from ...sparse.lookup import rows
-
-        return rows(weight, input, padding_idx, scale_grad_by_freq)
+        return of_sparse("lookup.rows")(weight, input, padding_idx, scale_grad_by_freq)
     return ops._embedding(weight, input, padding=padding_idx, by_frequency=scale_grad_by_freq)
 
 

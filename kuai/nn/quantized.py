@@ -1,19 +1,20 @@
-"""Arithmetic as a module (``torch.ao.nn.quantized.FloatFunctional``)."""
+"""Arithmetic as a module (``torch.ao.nn.quantized``, ``torch.nn.quantized``)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...nn import Identity, Module
-from ...ops.activation import relu
-from ...ops.joining import cat
-from ...tensor import Tensor
+from ..ops.activation import relu
+from ..ops.joining import cat
+from ..tensor import Tensor
+from .linear import Identity
+from .module import Module
 
 
 class FloatFunctional(Module):
     """Additions and products as a module, so that a quantized model can watch their results; call its methods, not itself.
 
-    >>> from kuai.ao.nn.quantized import FloatFunctional
+    >>> from kuai.nn.quantized import FloatFunctional
     >>> import kuai as torch
     >>> FloatFunctional().add_relu(torch.tensor(-2.), torch.tensor(1.))
     tensor(0.)
