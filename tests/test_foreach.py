@@ -47,3 +47,12 @@ def test_lists_that_do_not_fit(call):
     for t in (kuai, torch):
         with pytest.raises(RuntimeError):
             eval(f"t._foreach_add({call})", {"t": t, "xs": [t.ones(2), t.ones(3)]})
+
+
+def test_lists_are_grouped_by_dtype():
+    for t in (kuai, torch):
+        xs, ys = [t.ones(1), t.ones(1, dtype=t.float64), t.zeros(1)], [t.ones(1), None, t.ones(1)]
+        found = t.optim.Optimizer._group_tensors_by_device_and_dtype([xs, ys], with_indices=True)
+        lists, places = found[xs[0].device, t.float32]
+        assert list(places) == [0, 2] and lists[0][1] is xs[2] and lists[1][0] is ys[0]
+        assert found[xs[0].device, t.float64][0][1] == [None]

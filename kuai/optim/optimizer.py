@@ -130,6 +130,17 @@ class Optimizer:
         """Update the parameters once; a subclass says how."""
         raise NotImplementedError(f"{type(self).__name__} has no step()")
 
+    @staticmethod
+    def _group_tensors_by_device_and_dtype(tensorlistlist: list[list], with_indices: bool = False) -> dict:
+        """Parallel lists split by the device and dtype of the first list's tensors, with their places if asked for."""
+        found: dict = {}
+        for i, row in enumerate(zip(*tensorlistlist)):
+            lists, places = found.setdefault((row[0].device, row[0].dtype), ([[] for _ in row], []))
+            places.append(i)
+            for into, entry in zip(lists, row):
+                into.append(entry)
+        return found if with_indices else {key: (lists, []) for key, (lists, _) in found.items()}
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set them to zero (``torch.optim.Optimizer.zero_grad``)."""
         for group in self.param_groups:
