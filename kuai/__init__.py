@@ -242,8 +242,8 @@ from .ops.elementwise import (
     tan,
     true_divide,
 )
-from .ops.factorizations import geqrf, orgqr, ormqr
 from .ops.geometry import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
+from .ops.householder import geqrf, orgqr, ormqr
 from .ops.indexing import (
     argwhere,
     index_add,

@@ -13,10 +13,10 @@ from .ops.factorizations import eig as eig
 from .ops.factorizations import eigh as eigh
 from .ops.factorizations import eigvals as eigvals
 from .ops.factorizations import eigvalsh as eigvalsh
-from .ops.factorizations import householder_product as householder_product
 from .ops.factorizations import qr as qr
 from .ops.factorizations import svd as svd
 from .ops.factorizations import svdvals as svdvals
+from .ops.householder import householder_product as householder_product
 from .ops.ldl import ldl_factor as ldl_factor
 from .ops.ldl import ldl_factor_ex as ldl_factor_ex
 from .ops.ldl import ldl_solve as ldl_solve

@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import kuai
+from kuai.engine import stats
 from tests import oracle
 
 DTYPES = ("float32", "float64", "complex64", "complex128")
@@ -293,3 +294,55 @@ def test_matrix_exp_of_half_types_is_rounded_from_float32(dtype):
     a = torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).to(getattr(torch, dtype))
     given = kuai.linalg.matrix_exp(oracle.to_kuai(a))  # PyTorch accepts them too, but overflows
     oracle.assert_same(given, torch.linalg.matrix_exp(a.float()).to(a.dtype))
+
+
+def reflections(m, k, dtype):
+    """Vectors and factors with one factor zero, as two tensors that take gradients, and kuai's."""
+    generator = torch.Generator().manual_seed(0)
+    a, tau = (torch.randn(*s, dtype=getattr(torch, dtype), generator=generator) / 3 for s in ((2, m, k), (2, k)))
+    tau[:, 1] = 0
+    ours = [oracle.to_kuai(x).requires_grad_() for x in (a, tau)]
+    return [a.requires_grad_(), tau.requires_grad_()], ours
+
+
+@pytest.mark.parametrize("engine", ["numpy", "xla"])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_householder_product(engine, dtype):
+    if engine == "xla":
+        pytest.importorskip("jax")
+    kuai.set_engine(engine)
+    try:
+        theirs, ours = reflections(6, 4, dtype)
+        made, expected = kuai.linalg.householder_product(*ours), torch.linalg.householder_product(*theirs)
+        oracle.assert_same(made, expected)
+        made.abs().pow(3).sum().backward()
+        expected.abs().pow(3).sum().backward()
+        for x, y in zip(ours, theirs):
+            oracle.assert_same(x.grad, y.grad, loose=10)
+    finally:
+        kuai.set_engine("auto")
+
+
+def test_householder_product_is_differentiated_twice():
+    _, ours = reflections(3, 2, "complex128")
+    assert kuai.autograd.gradgradcheck(kuai.linalg.householder_product, ours)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float16"])
+def test_householder_product_refuses_as_pytorch(dtype):
+    for library in (torch, kuai):
+        d = getattr(library, dtype)
+        with pytest.raises(NotImplementedError):
+            library.linalg.householder_product(library.zeros(3, 2, dtype=d), library.zeros(2, dtype=d))
+
+
+def test_householder_product_takes_as_many_steps_for_many_columns():
+    counts = []
+    for k in (3, 30):
+        _, ours = reflections(32, k, "float64")
+        kuai.synchronize()
+        before = stats()["instructions"]
+        kuai.linalg.householder_product(*ours).sum().backward()
+        kuai.synchronize()
+        counts.append(stats()["instructions"] - before)
+    assert counts[0] == counts[1] > 0

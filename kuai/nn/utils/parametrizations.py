@@ -116,7 +116,7 @@ class _Orthogonal(Module):
                 "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
                 "use_trivialization=False."
             )
-        from ...ops.factorizations import geqrf
+        from ...ops.householder import geqrf
 
         a, tau = geqrf(q)
         diagonal = a.diagonal(dim1=-2, dim2=-1)
