@@ -782,17 +782,21 @@ def test_what_is_registered_elsewhere_in_the_network_is_not_said():
     list(nn.Sequential(Lost([layer]), layer).parameters())
 
 
+def test_what_has_no_state_and_does_the_same_in_training_is_not_said():
+    list(Lost([nn.ReLU(), nn.Sequential(nn.Flatten())]).parameters())
+
+
 def test_a_list_that_is_filled_later_is_said():
     net = Lost([])
-    net.layers.append(nn.ReLU())
-    with pytest.warns(UserWarning, match=r"holds ReLU at \[0\]"):
+    net.layers.append(nn.Dropout(0.0))
+    with pytest.warns(UserWarning, match=r"holds Dropout at \[0\]"):
         net(kuai.ones(1))
     assert "_hooked" not in vars(net)
 
 
 def test_the_warning_points_at_the_assignment():
     net = nn.Module()
-    net.layers = [nn.ReLU()]
+    net.layers = [nn.Linear(1, 1)]
     with pytest.warns(UserWarning) as seen:
         net.state_dict()
     assert seen[0].filename == __file__ and "net.layers = [" in Path(__file__).read_text().splitlines()[seen[0].lineno - 1]

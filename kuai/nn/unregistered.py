@@ -69,13 +69,20 @@ def _check_one(owner: Any, places: dict[str, tuple[str, int]], known: set[int]) 
 def _first_own(values: list | tuple | dict, known: Container[int] = ()) -> tuple | None:
     """The first module or parameter of a container that is not known by its id, with its place."""
     items: Iterable[tuple] = values.items() if isinstance(values, dict) else enumerate(values)
-    return next(((key, v) for key, v in islice(items, _LOOKED_AT) if _is_own(v) and id(v) not in known), None)
+    return next(((key, v) for key, v in islice(items, _LOOKED_AT) if id(v) not in known and _is_missed(v)), None)
 
 
-def _is_own(value: object) -> bool:
+def _is_missed(value: object) -> bool:
+    """Whether it matters that a value is not found: a parameter, or a module with a state or that acts otherwise in training."""
     from .module import Module
 
-    return isinstance(value, (Module, Parameter))
+    if isinstance(value, Module):
+        return any(m._parameters or m._buffers or _asks_for_training(m) for m in value.modules())
+    return isinstance(value, Parameter)
+
+
+def _asks_for_training(module: Module) -> bool:
+    return "training" in getattr(getattr(type(module).forward, "__code__", None), "co_names", ())
 
 
 def _warn(owner: Module, name: str, kind: str, lost: tuple, place: tuple[str, int]) -> None:
