@@ -67,7 +67,7 @@ from .errors import AcceleratorError as AcceleratorError
 from .errors import OutOfMemoryError as OutOfMemoryError
 from .layouts import layout, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided
 from .ops import storages as _storages
-from .ops.activation import celu, hardshrink, prelu, relu, rrelu, selu, sigmoid, tanh, threshold
+from .ops.activation import sigmoid, tanh
 from .ops.adaptive_pooling import adaptive_avg_pool1d
 from .ops.comparison import (
     allclose,
@@ -353,6 +353,7 @@ from .ops.random import (
     randn_like,
     randperm,
 )
+from .ops.rectifiers import celu, hardshrink, prelu, relu, rrelu, selu, threshold
 from .ops.reduction import (
     all,
     any,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kuai
-from kuai.ops import activation
+from kuai.nn import functional
 from tests import oracle
 
 torch = oracle.torch
@@ -45,7 +45,7 @@ def scope_of(library):
     T, nan = library.tensor, float("nan")
     x = T([[0.5, -1.25, 2.0, -3.0], [0.0, -0.0, 3.0, 6.5], [-0.5, 1.0, -7.0, 0.25], [20.5, -20.5, 6.0, -1.0]])
     return {
-        "torch": library, "F": activation if library is kuai else torch.nn.functional, "x": x,
+        "torch": library, "F": functional if library is kuai else torch.nn.functional, "x": x,
         "n": T([nan, float("inf"), -float("inf"), 1.0]), "h": T([0.1, -0.5, 9.0]).to(library.float16),
         "i": T([[3, 0], [-1, 5]]), "b": x > 0.6, "c": T([1 + 2j, 0.5j]), "w": T([0.25, -0.5, 0.1, 1.5]),
     }  # fmt: skip
@@ -113,13 +113,13 @@ def test_training_rrelu_draws_pytorchs_slopes():
         torch.manual_seed(3)
         kuai.manual_seed(3)
         theirs = torch.nn.functional.rrelu(torch.from_numpy(x), training=True)
-        oracle.assert_same(activation.rrelu(kuai.from_numpy(x), training=True), theirs)
+        oracle.assert_same(functional.rrelu(kuai.from_numpy(x), training=True), theirs)
 
 
 def test_one_instruction_forward_and_one_backward():
     from kuai.engine.trace import current
 
-    for f in (activation.relu, activation.gelu, activation.silu, activation.elu, kuai.sigmoid, activation.softplus):
+    for f in (functional.relu, functional.gelu, functional.silu, functional.elu, kuai.sigmoid, functional.softplus):
         x = kuai.ones(3, requires_grad=True)
         kuai.synchronize()
         out = f(x)

@@ -5,30 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..ops.activation import (
-    celu,
-    elu,
     gelu,
     glu,
-    hardshrink,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
-    leaky_relu,
     logsigmoid,
     mish,
-    prelu,
-    relu,
-    relu6,
-    rrelu,
-    selu,
     sigmoid,
     silu,
     softplus,
-    softshrink,
     softsign,
     tanh,
     tanhshrink,
-    threshold,
 )
 from ..ops.adaptive_pooling import (
     adaptive_avg_pool1d,
@@ -83,6 +69,22 @@ from ..ops.pooling import (
     max_pool2d_with_indices,
     max_pool3d,
     max_pool3d_with_indices,
+)
+from ..ops.rectifiers import (
+    celu,
+    elu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+    rrelu,
+    selu,
+    softshrink,
+    threshold,
 )
 from ..ops.reduction import cosine_similarity, pairwise_distance, pdist
 from ..ops.resampling import interpolate, upsample, upsample_bilinear, upsample_nearest

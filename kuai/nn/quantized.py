@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ops.activation import relu
 from ..ops.joining import cat
+from ..ops.rectifiers import relu
 from ..tensor import Tensor
 from .linear import Identity
 from .module import Module
