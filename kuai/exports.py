@@ -77,7 +77,7 @@ FUNCTIONS = {
         "_assert _assert_async _check _check_with _check_value _check_index _check_type _check_not_implemented".split(),
         "checks",
     ),
-    **dict.fromkeys(("is_distributed", "is_vulkan_available"), "ops.queries"),
+    **dict.fromkeys(("is_distributed", "is_vulkan_available", "_shape_as_tensor"), "ops.queries"),
     **dict.fromkeys(("native_dropout", "native_channel_shuffle", "norm_except_dim"), "ops.native"),
     **dict.fromkeys(("fill", "nonzero_static", "unravel_index"), "ops.elements"),
     **dict.fromkeys(("pdist", "celu_", "rrelu_", "selu_", "threshold_"), "nn.functional"),

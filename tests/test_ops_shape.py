@@ -31,7 +31,7 @@ x.permute(2, 0, 1) | x.permute((0, -1, 1)) | x.permute(dims=(1, 0, 2)) | z.permu
 x.movedim(0, -1) | x.movedim((0, 1), (1, 0)) | x.moveaxis(2, 0) | x.unsqueeze(0) | x.unsqueeze(-1) | z.unsqueeze(0)
 x.unsqueeze(2) | x.unsqueeze(1).squeeze() | x.unsqueeze(1).squeeze(1) | x.squeeze(0) | x[:, :1, None].squeeze((1, 2))
 z.squeeze() | z.squeeze(0) | m.expand(2, 3, 4) | m.expand(2, -1, 4) | v.expand(3, 5) | z.expand(2, 3)
-x[:1].expand(3, -1, -1) | m.expand_as(x) | z.expand(()) | m.broadcast_to((2, 3, 4)) | torch.broadcast_to(v, (2, 5))
+x[:1].expand(3, -1, -1) | m.expand_as(x) | z.expand(()) | m.broadcast_to((2, 3, 4)) | m.broadcast_to(2, 3, 4) | torch.broadcast_to(v, (2, 5))
 torch.broadcast_tensors(m, v[:4]) | x.select(1, 2) | x.select(-1, -1) | x.narrow(1, 1, 2) | x.narrow(2, -2, 2)
 x.narrow(0, torch.tensor(1), 1) | x.narrow(0, 1, 0) | m.diagonal() | x.diagonal(1, 1, 2) | x.diagonal(-1, 0, 2)
 m.diagonal(5) | x.unfold(2, 2, 1) | x.unfold(1, 3, 2) | v.unfold(0, 2, 3) | z.unfold(0, 1, 1) | x.unfold(-1, 0, 1)

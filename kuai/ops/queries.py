@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import builtins
 
+import numpy as np
+
 from .. import dtypes
+from ..devices import cpu
 from ..dtypes import dtype
-from ..tensor import Tensor
+from ..tensor import Tensor, from_array
 from . import rules
 from .along import also_named
 from .creation import arange, empty
@@ -52,6 +55,16 @@ def is_complex(input: Tensor) -> bool:
 def is_signed(input: Tensor) -> bool:
     """Whether the dtype has a sign (``torch.is_signed``)."""
     return input.dtype.is_signed
+
+
+def _shape_as_tensor(self: Tensor) -> Tensor:
+    """The shape as a tensor of int64 (``torch._shape_as_tensor``).
+
+    >>> import kuai as torch
+    >>> torch._shape_as_tensor(torch.ones(2, 3))
+    tensor([2, 3])
+    """
+    return from_array(np.array(self.shape, np.int64), cpu)
 
 
 def is_nonzero(input: Tensor) -> bool:

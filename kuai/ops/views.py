@@ -352,7 +352,7 @@ def expand_as(self: Tensor, other: Tensor) -> Tensor:
     return _expand((tuple(other.shape),), self)
 
 
-def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+def broadcast_to(input: Tensor, *sizes_: object, size: Sequence[int] | None = None) -> Tensor:
     """`expand` under NumPy's name (``torch.broadcast_to``).
 
     >>> import kuai as torch
@@ -360,7 +360,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     tensor([[1, 2],
             [1, 2]])
     """
-    return _expand((sizes((size,)),), input)
+    return _expand((sizes(sizes_ if size is None else (size,)),), input)
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------
