@@ -126,6 +126,7 @@ from .ops.complex_numbers import (
     view_as_complex,
     view_as_real,
 )
+from .ops.complex_numbers import complex_ as complex
 from .ops.conversion import clone, detach
 from .ops.convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .ops.copies import (
@@ -154,28 +155,7 @@ from .ops.copies import (
     view_as_real_copy,
     view_copy,
 )
-from .ops.creation import (
-    arange,
-    as_tensor,
-    asarray,
-    empty,
-    empty_like,
-    eye,
-    from_dlpack,
-    from_numpy,
-    frombuffer,
-    full,
-    full_like,
-    linspace,
-    logspace,
-    ones,
-    ones_like,
-    scalar_tensor,
-    tensor,
-    zeros,
-    zeros_like,
-)
-from .ops.creation import complex_ as complex
+from .ops.creation import as_tensor, asarray, empty, from_dlpack, from_numpy, frombuffer, full, ones, scalar_tensor, tensor, zeros
 from .ops.cumulative import (
     cummax,
     cummin,
@@ -283,6 +263,7 @@ from .ops.joining import (
     vsplit,
     vstack,
 )
+from .ops.likes import empty_like, full_like, ones_like, zeros_like
 from .ops.linalg import (
     cholesky,
     cross,
@@ -353,6 +334,7 @@ from .ops.random import (
     randn_like,
     randperm,
 )
+from .ops.ranges import arange, eye, linspace, logspace
 from .ops.rectifiers import celu, hardshrink, prelu, relu, rrelu, selu, threshold
 from .ops.reduction import (
     all,

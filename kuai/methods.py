@@ -13,7 +13,7 @@ from .autograd.hooks import RemovableHandle
 from .dispatch import view_step
 from .engine.trace import current
 from .layouts import of_sparse, sparse_coo, sparse_csr, strided
-from .ops import conversion, creation
+from .ops import conversion, creation, likes
 from .ops.conversion import _check_leaf, assign
 from .tensor import Tensor, install
 
@@ -423,7 +423,7 @@ def install_sparse() -> None:
 def install_methods(families: list[ModuleType], functions: dict[str, Callable]) -> None:
     """Complete the class Tensor."""
     install(view_step, creation.legacy)
-    for module in (conversion, creation, *families):
+    for module in (conversion, likes, *families):
         collect(module)
     for name, fn in (OWN | protocol.PROTOCOL).items():
         setattr(Tensor, name, fn)

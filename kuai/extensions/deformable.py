@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ops.creation import arange
+from ..ops.ranges import arange
 from ..tensor import Tensor
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..autograd.modes import no_grad
 from ..ops.comparison import where
-from ..ops.creation import arange, tensor
+from ..ops.creation import tensor
 from ..ops.matrix import einsum
+from ..ops.ranges import arange
 from ..tensor import Tensor
 
 

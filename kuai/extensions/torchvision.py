@@ -11,7 +11,8 @@ from ..autograd.api import grad as gradients
 from ..autograd.modes import enable_grad
 from ..library import Library
 from ..ops.comparison import where
-from ..ops.creation import arange, zeros
+from ..ops.creation import zeros
+from ..ops.ranges import arange
 from ..tensor import Tensor
 from .boxes import nms
 from .deformable import deform_conv2d

@@ -11,8 +11,9 @@ from ..autograd import api
 from ..autograd.graph import AccumulateGrad, reachable
 from ..autograd.modes import enable_grad
 from ..ops.conversion import clone
-from ..ops.creation import eye, zeros_like
 from ..ops.joining import stack
+from ..ops.likes import zeros_like
+from ..ops.ranges import eye
 from ..tensor import Tensor
 from .tree import leaves, rebuild, tree_map
 

@@ -13,8 +13,8 @@ import numpy as np
 from ..autograd.modes import no_grad
 from ..devices import placement
 from ..ops.comparison import where
-from ..ops.creation import eye as identity_matrix
 from ..ops.random import randperm
+from ..ops.ranges import eye as identity_matrix
 from ..random import Generator
 from ..tensor import from_array
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..autograd.modes import no_grad
 from ..dtypes import as_dtype
 from ..ops.conversion import _target
-from ..ops.creation import empty_like
+from ..ops.likes import empty_like
 from ..tensor import Tensor
 from . import unregistered
 from .module_errors import add_path, typename

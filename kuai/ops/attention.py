@@ -15,8 +15,9 @@ from ..random import streams
 from ..tensor import Tensor
 from . import rules
 from .comparison import where
-from .creation import ones, zeros_like
+from .creation import ones
 from .define import op
+from .likes import zeros_like
 from .random import draw
 
 # ---- the text: what both executions compute --------------------------------------------------------------------------

@@ -13,12 +13,38 @@ from ..tensor import Tensor
 from . import rules
 from .comparison import where
 from .conversion import copy_
-from .creation import complex_
 from .define import op, unary, write_out
 from .geometry import Geometry, strides_of
 from .numerics.parts import join
 from .pointwise import conj as _conjugate
 from .pointwise import signs, tensors_only, zero
+
+
+def _complex_rule(op: Op, avals: Sequence) -> tuple:
+    shape, where = rules._joint(op, avals)
+    return Aval(shape, avals[0].dtype.to_complex(), where), avals[0].dtype
+
+
+@op(shape=_complex_rule, vjp=(lambda g: g.real, lambda g: g.imag), name="complex")
+def _complex(xp, real, imag):
+    return join(xp, real, imag)
+
+
+def complex_(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """A complex tensor from its parts (``torch.complex``).
+
+    >>> import kuai as torch
+    >>> torch.complex(torch.tensor([1.]), torch.tensor([2.]))
+    tensor([1.+2.j])
+    """
+    if real.dtype is not imag.dtype or real.dtype not in (dtypes.float32, dtypes.float64, dtypes.float16):
+        raise RuntimeError(
+            f"complex: expected both inputs to be Half, Float or Double and equal, got {real.dtype} and {imag.dtype}"
+        )
+    made = _complex(real, imag)
+    if out is not None and out.dtype is not made.dtype:
+        raise RuntimeError(f"complex: expected out to be of {made.dtype}, got {out.dtype}")
+    return made if out is None else out._set_out(made)
 
 
 @op(shape=rules.same, vjp=(lambda g: _conjugate(g),), name="conj_view", grad_name="ConjBackward0", exact=True,

@@ -247,14 +247,14 @@ def fill_(self: Tensor, value: object) -> Tensor:
     >>> torch.zeros(2).fill_(3)
     tensor([3., 3.])
     """
-    from .creation import _full, _needed_number
+    from .creation import full_op, needed_number
 
     if isinstance(value, Tensor):
         if value.ndim:
             raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
         return copy_(self, value)
-    rules.need_fit(_needed_number("fill_", value), self.dtype, "fill_")
-    return assign(self, _full(value, shape=self.shape, dtype=self.dtype, device=self.device), "fill_")
+    rules.need_fit(needed_number("fill_", value), self.dtype, "fill_")
+    return assign(self, full_op(value, shape=self.shape, dtype=self.dtype, device=self.device), "fill_")
 
 
 def zero_(self: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
-"""Making tensors: from data, and filled by a rule."""
+"""Making tensors: from data, and filled with one number."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Sequence
 
@@ -11,16 +10,13 @@ import numpy as np
 from .. import dtypes
 from ..autograd.graph import AccumulateGrad
 from ..devices import device, placement
-from ..dispatch import recorder
 from ..dtypes import dtype
-from ..engine.interpret import own
 from ..engine.program import Aval, Op
 from ..engine.trace import concrete
 from ..layouts import of_sparse, strided
 from ..tensor import Storage, Tensor, from_array, wrap
 from . import rules
 from .define import op
-from .numerics.parts import join
 
 
 def require_grad(t: Tensor, wanted: bool = True) -> Tensor:
@@ -54,21 +50,21 @@ def _filled_rule(op: Op, avals: Sequence, *, shape: tuple, dtype: dtype, device:
 
 
 @op(shape=_filled_rule, vjp=None, name="full")
-def _full(xp, value, *, shape, dtype, device):
+def full_op(xp, value, *, shape, dtype, device):
     return xp.full(shape, value, dtype=dtype.numpy)
 
 
-def _fill(shape: tuple, value: object, d: dtype, where: device, requires_grad: bool = False, out: Tensor | None = None,
+def fill(shape: tuple, value: object, d: dtype, where: device, requires_grad: bool = False, out: Tensor | None = None,
           layout: object = None) -> Tensor:  # fmt: skip
     if layout is not None and layout is not strided:
         return require_grad(_sparse(shape, value, d, where, layout), requires_grad)
-    made = _full(value, shape=shape, dtype=d, device=where)
+    made = full_op(value, shape=shape, dtype=d, device=where)
     if out is not None:
         return out._set_out(made)
     return require_grad(made) if requires_grad else made
 
 
-def _layout_of(x: Tensor) -> object:
+def layout_of(x: Tensor) -> object:
     """A tensor's layout, None if it is strided."""
     return None if x._storage is None else x._storage.layout
 
@@ -114,7 +110,7 @@ def zeros(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _fill(asked(args, size, "zeros"), 0, *_options(dtype, device, out), requires_grad, out, layout)
+    return fill(asked(args, size, "zeros"), 0, *_options(dtype, device, out), requires_grad, out, layout)
 
 
 def asked(args: tuple, size: object, name: str) -> tuple[int, ...]:
@@ -130,7 +126,7 @@ def ones(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_m
     >>> torch.ones(2, dtype=torch.int64)
     tensor([1, 1])
     """
-    return _fill(asked(args, size, "ones"), 1, *_options(dtype, device, out), requires_grad, out, layout)
+    return fill(asked(args, size, "ones"), 1, *_options(dtype, device, out), requires_grad, out, layout)
 
 
 def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
@@ -141,7 +137,7 @@ def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, requ
     >>> torch.empty(2, 3).shape
     torch.Size([2, 3])
     """
-    return _fill(asked(args, size, "empty"), 0, *_options(dtype, device, out), requires_grad, out, layout)
+    return fill(asked(args, size, "empty"), 0, *_options(dtype, device, out), requires_grad, out, layout)
 
 
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
@@ -154,14 +150,14 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     """
     if isinstance(fill_value, Tensor):
         dtype = dtype or fill_value.dtype
-    fill_value = _needed_number("full", fill_value)
+    fill_value = needed_number("full", fill_value)
     d = asked_dtype(dtype, out, dtypes.default_for(type(fill_value)))
     rules.need_fit(fill_value, d, "full")
     where = available(placement(device))
-    return _fill(shape_of((size,), "full"), fill_value, d, where, requires_grad, out, layout)
+    return fill(shape_of((size,), "full"), fill_value, d, where, requires_grad, out, layout)
 
 
-def _needed_number(name: str, value: object) -> object:
+def needed_number(name: str, value: object) -> object:
     """A number to fill with, also that of a tensor of no dimensions or of NumPy."""
     value = value.item() if isinstance(value, (Tensor, np.generic)) else value
     if not isinstance(value, (int, float, complex)):
@@ -169,60 +165,6 @@ def _needed_number(name: str, value: object) -> object:
     if type(value) is int and not -(1 << 63) <= value < 1 << 64:
         raise OverflowError(f"{name}(): {value} is too big a number, needs one of 64 bits")
     return value
-
-
-def _like(input: Tensor, value: object, dtype: object, device: object, requires_grad: bool, layout: object) -> Tensor:
-    if not isinstance(input, Tensor):
-        raise TypeError(f"*_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    d = input.dtype if dtype is None else dtypes.as_dtype(dtype)
-    where = input.device if device is None else available(placement(device))
-    if layout is not strided and value == 0 and input._storage is not None and input._storage.record is not None:
-        return require_grad(input._storage.emptied(layout).to(where, d), requires_grad)
-    return _fill(input.shape, value, d, where, requires_grad, None, layout or _layout_of(input))
-
-
-def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False) -> Tensor:
-    """Zeros in another tensor's shape, dtype and device (``torch.zeros_like``).
-
-    >>> import kuai as torch
-    >>> torch.zeros_like(torch.tensor([1, 2]))
-    tensor([0, 0])
-    """
-    return _like(input, 0, dtype, device, requires_grad, layout)
-
-
-def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False) -> Tensor:
-    """Ones in another tensor's shape, dtype and device (``torch.ones_like``).
-
-    >>> import kuai as torch
-    >>> torch.ones_like(torch.tensor([0.5, 2]))
-    tensor([1., 1.])
-    """
-    return _like(input, 1, dtype, device, requires_grad, layout)
-
-
-def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False) -> Tensor:
-    """A tensor in another's shape, dtype and device, its content not specified (``torch.empty_like``).
-
-    >>> import kuai as torch
-    >>> torch.empty_like(torch.ones(3)).shape
-    torch.Size([3])
-    """
-    return _like(input, 0, dtype, device, requires_grad, layout)
-
-
-def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None,
-              pin_memory=False) -> Tensor:  # fmt: skip
-    """One number in another tensor's shape, dtype and device (``torch.full_like``).
-
-    >>> import kuai as torch
-    >>> torch.full_like(torch.ones(2), 3)
-    tensor([3., 3.])
-    """
-    value = _needed_number("full_like", fill_value)
-    if isinstance(input, Tensor):
-        rules.need_fit(value, input.dtype if dtype is None else dtypes.as_dtype(dtype), "full_like")
-    return _like(input, value, dtype, device, requires_grad, layout)
 
 
 # ---- from data -------------------------------------------------------------------------------------------------------
@@ -440,220 +382,6 @@ def scalar_tensor(s, *, dtype=None, device=None, layout=None, pin_memory=False, 
     return full((), s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
-# ---- by a rule -------------------------------------------------------------------------------------------------------
-
-
-def _place(array: np.ndarray, d: dtype, where: object, requires_grad: bool, out: Tensor | None) -> Tensor:
-    """Values known when the call is made become a constant of the tensor, not an op: they are inputs of the program."""
-    made = from_array(own(array.astype(d.numpy, copy=False)), placement("cpu"))
-    spot = available(placement(where))
-    made = made if spot.type == "cpu" else made.to(spot)
-    if out is not None:
-        return out._set_out(made)
-    return require_grad(made) if requires_grad else made
-
-
-def _number(x: object) -> object:
-    return x.item() if isinstance(x, (Tensor, np.generic)) else x
-
-
-def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
-           requires_grad=False) -> Tensor:  # fmt: skip
-    """Numbers from start up to but not including end (``torch.arange``).
-
-    >>> import kuai as torch
-    >>> torch.arange(4), torch.arange(1, 2, 0.5)
-    (tensor([0, 1, 2, 3]), tensor([1.0000, 1.5000]))
-    """
-    start, end, step = _number(start), _number(end), _number(step)
-    if start is None and end is None:
-        raise TypeError('arange() missing 1 required positional argument: "end"')
-    if start is None or end is None:
-        start, end = 0, start if end is None else end
-    if not all(math.isfinite(v) for v in (start, end, step)):
-        raise RuntimeError(f"unsupported range: {start} -> {end}")
-    integral = all(isinstance(v, int) for v in (start, end, step))
-    d = asked_dtype(dtype, out, dtypes.int64 if integral else None)
-    return _place(_progression(start, end, step, d), d, device, requires_grad, out)
-
-
-def _progression(start: float, end: float, step: float, d: dtype) -> np.ndarray:
-    """arange's numbers: int64 is counted in integers to begin with; of narrower integers only the start and the step are cut."""
-    if d is dtypes.bool_:
-        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
-    given = step
-    if d is dtypes.int64:
-        start, end, step = int(start), int(end), int(step)
-    if step == 0:
-        raise RuntimeError("step must be nonzero") if not given else ValueError(f"step must be nonzero, but {given} is 0 in {d}")
-    if (end - start) * step < 0:
-        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: arange({start}, {end}, {step})")
-    whole = all(isinstance(v, int) for v in (start, end, step))
-    n = max(0, -((start - end) // step) if whole else math.ceil((end - start) / step))
-    if d.category == 1:
-        start, step, whole = int(start), int(step), True
-    base = np.arange(n, dtype=np.int64 if whole else np.float64)
-    return start + base * step if (start, step) != (0, 1) else base
-
-
-def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """``steps`` numbers evenly from start to end, both included (``torch.linspace``).
-
-    >>> import kuai as torch
-    >>> torch.linspace(0, 1, 5)
-    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
-    """
-    start, end = _number(start), _number(end)
-    found = dtypes.get_default_dtype()
-    d = asked_dtype(dtype, out, found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found)
-    return _place(_even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
-
-
-def _steps(steps: object, name: str) -> int:
-    n = _number(steps)
-    if not isinstance(n, int):
-        raise TypeError(f"{name}(): argument 'steps' must be int, not {type(n).__name__}")
-    if n < 0:
-        raise RuntimeError(f"{name}: number of steps must be non-negative, got {n}")
-    return n
-
-
-def _even(start: object, end: object, n: int, d: dtype) -> np.ndarray:
-    """PyTorch's symmetric formula, in the dtype itself: from the start in the first half, from the end in the second."""
-    work = np.dtype(np.float32) if d.is_floating_point and d.itemsize < 4 else d.numpy
-    if d.category == 1:
-        start, end, work = int(start), int(end), np.dtype(np.float64)
-    if n <= 1:
-        return np.full(n, start, d.numpy)
-    first, last = work.type(start), work.type(end)
-    step = work.type((last - first) / work.type(n - 1))
-    i = np.arange(n)
-    low = first + step * i.astype(work)
-    high = last - step * (n - 1 - i).astype(work)
-    return np.where(i < n // 2, low, high)
-
-
-def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
-             requires_grad=False) -> Tensor:  # fmt: skip
-    """``steps`` numbers from base**start to base**end, evenly on a log scale (``torch.logspace``).
-
-    >>> import kuai as torch
-    >>> torch.logspace(0, 2, 3)
-    tensor([  1.,  10., 100.])
-    """
-    d = asked_dtype(dtype, out)
-    start, end, n = _number(start), _number(end), _steps(steps, "logspace")
-    if d.category == 1 and n > 1:
-        start, end = int(start), int(end)
-    exponents = np.linspace(start, end, n, dtype=np.float64)
-    return _place(np.power(float(base), exponents), d, device, requires_grad, out)
-
-
-def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """Ones on the diagonal (``torch.eye``).
-
-    >>> import kuai as torch
-    >>> torch.eye(2)
-    tensor([[1., 0.],
-            [0., 1.]])
-    """
-    if n < 0 or (m is not None and m < 0):
-        raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
-    d = asked_dtype(dtype, out)
-    return _place(np.eye(n, m, dtype=d.numpy), d, device, requires_grad, out)
-
-
-def complex_(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """A complex tensor from its parts (``torch.complex``).
-
-    >>> import kuai as torch
-    >>> torch.complex(torch.tensor([1.]), torch.tensor([2.]))
-    tensor([1.+2.j])
-    """
-    if real.dtype is not imag.dtype or real.dtype not in (dtypes.float32, dtypes.float64, dtypes.float16):
-        raise RuntimeError(
-            f"complex: expected both inputs to be Half, Float or Double and equal, got {real.dtype} and {imag.dtype}"
-        )
-    made = _complex(real, imag)
-    if out is not None and out.dtype is not made.dtype:
-        raise RuntimeError(f"complex: expected out to be of {made.dtype}, got {out.dtype}")
-    return made if out is None else out._set_out(made)
-
-
-def _complex_rule(op: Op, avals: Sequence) -> tuple:
-
-    shape, where = rules._joint(op, avals)
-    return Aval(shape, avals[0].dtype.to_complex(), where), avals[0].dtype
-
-
-@op(shape=_complex_rule, vjp=(lambda g: g.real, lambda g: g.imag), name="complex")
-def _complex(xp, real, imag):
-    return join(xp, real, imag)
-
-
-# ---- from a tensor's own dtype and device ----------------------------------------------------------------------------
-
-
-def _new(self: Tensor, size: tuple, value: object, dtype: object, device: object, requires_grad: bool, layout: object,
-         name: str) -> Tensor:  # fmt: skip
-    d = self.dtype if dtype is None else dtypes.as_dtype(dtype)
-    where = self.device if device is None else available(placement(device))
-    return _fill(shape_of(size, name), value, d, where, requires_grad, None, layout or _layout_of(self))
-
-
-def new_zeros(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """Zeros with this tensor's dtype and device (``torch.Tensor.new_zeros``).
-
-    >>> import kuai as torch
-    >>> torch.tensor([1, 2]).new_zeros(2, 2)
-    tensor([[0, 0],
-            [0, 0]])
-    """
-    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, layout, "new_zeros")
-
-
-def new_ones(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """Ones with this tensor's dtype and device (``torch.Tensor.new_ones``).
-
-    >>> import kuai as torch
-    >>> torch.tensor([1, 2]).new_ones(3)
-    tensor([1, 1, 1])
-    """
-    return _new(self, args if size is None else (size,), 1, dtype, device, requires_grad, layout, "new_ones")
-
-
-def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """A tensor with this one's dtype and device (``torch.Tensor.new_empty``).
-
-    >>> import kuai as torch
-    >>> torch.tensor([1., 2.]).new_empty(2, 3).shape
-    torch.Size([2, 3])
-    """
-    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, layout, "new_empty")
-
-
-def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
-    """One number, with this tensor's dtype and device (``torch.Tensor.new_full``).
-
-    >>> import kuai as torch
-    >>> torch.tensor([1., 2.]).new_full((2,), 7)
-    tensor([7., 7.])
-    """
-    value = _needed_number("new_full", fill_value)
-    rules.need_fit(value, self.dtype if dtype is None else dtypes.as_dtype(dtype), "new_full")
-    return _new(self, (size,), value, dtype, device, requires_grad, layout, "new_full")
-
-
-def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
-    """A copy of the data with this tensor's dtype and device (``torch.Tensor.new_tensor``).
-
-    >>> import kuai as torch
-    >>> torch.tensor([1., 2.]).new_tensor([3, 4])
-    tensor([3., 4.])
-    """
-    return tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
-
-
 def legacy(cls: type, *args: object, device: object = None, **kwargs: object) -> Tensor:
     """``torch.Tensor(2, 3)`` and ``torch.Tensor([1, 2])``: the old constructor, of the default dtype."""
     return legacy_of(dtypes.get_default_dtype(), args, device)
@@ -662,26 +390,12 @@ def legacy(cls: type, *args: object, device: object = None, **kwargs: object) ->
 def legacy_of(d: dtype, args: Iterable, where: object = None) -> Tensor:
     args = tuple(args)
     if not args:
-        return _fill((0,), 0, d, placement(where))
+        return fill((0,), 0, d, placement(where))
     (first, *_) = args
     if len(args) == 1 and isinstance(first, Tensor):
         return first._alias() if first.dtype is d else first.to(d)
     if len(args) == 1 and hasattr(first, "_elements"):  # a storage, shared
         return first._elements(d)._alias()
     if isinstance(first, int) or (len(args) == 1 and type(first).__name__ == "Size"):
-        return _fill(shape_of(args, "Tensor"), 0, d, placement(where))
+        return fill(shape_of(args, "Tensor"), 0, d, placement(where))
     return tensor(first, dtype=d, device=where)
-
-
-_record_full = recorder(_full.op)
-
-
-def _unit(self: Tensor) -> Tensor:
-    """Ones in the form of a tensor: what a backward begins with."""
-    aval = self._value.aval
-    return _record_full((aval.shape, aval.dtype, aval.device), 1)
-
-
-METHODS = ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor")
-INPLACE = ()
-METHODS_EXTRA = {"_unit": _unit}

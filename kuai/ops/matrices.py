@@ -119,6 +119,6 @@ def diagonal(x: Tensor) -> Tensor:
 
 def identity(like: Tensor, n: int) -> Tensor:
     """An identity matrix of a tensor's dtype, on its device."""
-    from .creation import eye
+    from .ranges import eye
 
     return eye(n, dtype=like.dtype, device=like.device)

@@ -8,8 +8,8 @@ from .. import dtypes
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .creation import zeros_like
 from .define import op
+from .likes import zeros_like
 
 Rule = Callable[..., tuple]
 BOOL, INTEGER, FLOAT, COMPLEX = range(4)

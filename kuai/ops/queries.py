@@ -12,7 +12,8 @@ from ..dtypes import dtype
 from ..tensor import Tensor, from_array
 from . import rules
 from .along import also_named
-from .creation import arange, empty
+from .creation import empty
+from .ranges import arange
 
 
 def is_tensor(obj: object) -> bool:

@@ -13,10 +13,10 @@ from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
 from .comparison import isfinite, where
-from .creation import ones_like
 from .define import binary, op, unary, write_out
 from .elementwise import mul, neg, pow, true_divide
 from .extent import elements, within
+from .likes import ones_like
 from .numerics.parts import join
 from .pointwise import (
     BOOL,

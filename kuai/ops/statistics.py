@@ -14,8 +14,10 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules
 from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, take, write_exact, write_outs
-from .creation import complex_, full, linspace
+from .complex_numbers import complex_
+from .creation import full
 from .define import op, write_out
+from .ranges import linspace
 
 # ---- variance --------------------------------------------------------------------------------------------------------
 

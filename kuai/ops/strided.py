@@ -16,9 +16,9 @@ from ..dtypes import int64
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .creation import zeros_like
 from .define import op
 from .geometry import Geometry, strides_of
+from .likes import zeros_like
 from .rules import normalize_dim
 
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from ... import dtypes
 from ...ops.attention import merge_heads, scaled_dot_product_attention, split_heads
-from ...ops.creation import zeros, zeros_like
+from ...ops.creation import zeros
 from ...ops.dense import linear
 from ...ops.joining import cat
+from ...ops.likes import zeros_like
 from ...ops.padding import pad
 from ...tensor import Tensor
 from .dropout import dropout

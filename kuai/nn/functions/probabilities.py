@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from ...ops import softmax as ops
-from ...ops.creation import empty_like, zeros_like
+from ...ops.likes import empty_like, zeros_like
 from ...tensor import Tensor
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from ...autograd.modes import no_grad
 from ...dtypes import finfo
-from ...ops.creation import eye, zeros_like
 from ...ops.joining import cat
+from ...ops.likes import zeros_like
 from ...ops.random import randn
+from ...ops.ranges import eye
 from ...tensor import Tensor
 from ..module import Module
 from .parametrize import register_parametrization

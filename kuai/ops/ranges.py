@@ -1,0 +1,134 @@
+"""Tensors filled by a rule: numbers in even steps, and the identity matrix."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import dtypes
+from ..devices import placement
+from ..dtypes import dtype
+from ..engine.interpret import own
+from ..tensor import Tensor, from_array
+from .creation import asked_dtype, available, require_grad
+
+
+def _place(array: np.ndarray, d: dtype, where: object, requires_grad: bool, out: Tensor | None) -> Tensor:
+    """Values known when the call is made become a constant of the tensor, not an op: they are inputs of the program."""
+    made = from_array(own(array.astype(d.numpy, copy=False)), placement("cpu"))
+    spot = available(placement(where))
+    made = made if spot.type == "cpu" else made.to(spot)
+    if out is not None:
+        return out._set_out(made)
+    return require_grad(made) if requires_grad else made
+
+
+def _number(x: object) -> object:
+    return x.item() if isinstance(x, (Tensor, np.generic)) else x
+
+
+def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+           requires_grad=False) -> Tensor:  # fmt: skip
+    """Numbers from start up to but not including end (``torch.arange``).
+
+    >>> import kuai as torch
+    >>> torch.arange(4), torch.arange(1, 2, 0.5)
+    (tensor([0, 1, 2, 3]), tensor([1.0000, 1.5000]))
+    """
+    start, end, step = _number(start), _number(end), _number(step)
+    if start is None and end is None:
+        raise TypeError('arange() missing 1 required positional argument: "end"')
+    if start is None or end is None:
+        start, end = 0, start if end is None else end
+    if not all(math.isfinite(v) for v in (start, end, step)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    integral = all(isinstance(v, int) for v in (start, end, step))
+    d = asked_dtype(dtype, out, dtypes.int64 if integral else None)
+    return _place(_progression(start, end, step, d), d, device, requires_grad, out)
+
+
+def _progression(start: float, end: float, step: float, d: dtype) -> np.ndarray:
+    """arange's numbers: int64 is counted in integers to begin with; of narrower integers only the start and the step are cut."""
+    if d is dtypes.bool_:
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
+    given = step
+    if d is dtypes.int64:
+        start, end, step = int(start), int(end), int(step)
+    if step == 0:
+        raise RuntimeError("step must be nonzero") if not given else ValueError(f"step must be nonzero, but {given} is 0 in {d}")
+    if (end - start) * step < 0:
+        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: arange({start}, {end}, {step})")
+    whole = all(isinstance(v, int) for v in (start, end, step))
+    n = max(0, -((start - end) // step) if whole else math.ceil((end - start) / step))
+    if d.category == 1:
+        start, step, whole = int(start), int(step), True
+    base = np.arange(n, dtype=np.int64 if whole else np.float64)
+    return start + base * step if (start, step) != (0, 1) else base
+
+
+def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """``steps`` numbers evenly from start to end, both included (``torch.linspace``).
+
+    >>> import kuai as torch
+    >>> torch.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    start, end = _number(start), _number(end)
+    found = dtypes.get_default_dtype()
+    d = asked_dtype(dtype, out, found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found)
+    return _place(_even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
+
+
+def _steps(steps: object, name: str) -> int:
+    n = _number(steps)
+    if not isinstance(n, int):
+        raise TypeError(f"{name}(): argument 'steps' must be int, not {type(n).__name__}")
+    if n < 0:
+        raise RuntimeError(f"{name}: number of steps must be non-negative, got {n}")
+    return n
+
+
+def _even(start: object, end: object, n: int, d: dtype) -> np.ndarray:
+    """PyTorch's symmetric formula, in the dtype itself: from the start in the first half, from the end in the second."""
+    work = np.dtype(np.float32) if d.is_floating_point and d.itemsize < 4 else d.numpy
+    if d.category == 1:
+        start, end, work = int(start), int(end), np.dtype(np.float64)
+    if n <= 1:
+        return np.full(n, start, d.numpy)
+    first, last = work.type(start), work.type(end)
+    step = work.type((last - first) / work.type(n - 1))
+    i = np.arange(n)
+    low = first + step * i.astype(work)
+    high = last - step * (n - 1 - i).astype(work)
+    return np.where(i < n // 2, low, high)
+
+
+def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+             requires_grad=False) -> Tensor:  # fmt: skip
+    """``steps`` numbers from base**start to base**end, evenly on a log scale (``torch.logspace``).
+
+    >>> import kuai as torch
+    >>> torch.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    d = asked_dtype(dtype, out)
+    start, end, n = _number(start), _number(end), _steps(steps, "logspace")
+    if d.category == 1 and n > 1:
+        start, end = int(start), int(end)
+    exponents = np.linspace(start, end, n, dtype=np.float64)
+    return _place(np.power(float(base), exponents), d, device, requires_grad, out)
+
+
+def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+    """Ones on the diagonal (``torch.eye``).
+
+    >>> import kuai as torch
+    >>> torch.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    if n < 0 or (m is not None and m < 0):
+        raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
+    d = asked_dtype(dtype, out)
+    return _place(np.eye(n, m, dtype=d.numpy), d, device, requires_grad, out)
