@@ -68,3 +68,14 @@ def test_digits(tmp_path):
 def test_gpt():
     # PyTorch runs it eagerly: its compiler would take most of the test's time.
     compare("gpt.py", loose={"half": 5e-3}, only_kuai=["--compile"])
+
+
+PACKAGES = "einops vit_pytorch torchdiffeq torch_optimizer lion_pytorch ema_pytorch pytorch_metric_learning".split()
+
+
+def test_packages():
+    """Packages that import torch, as published, each in a small use of it."""
+    there = [name for name in PACKAGES if find_spec(name)]
+    if not there:
+        pytest.skip("needs packages that are written for PyTorch: pip install --no-deps " + " ".join(PACKAGES).replace("_", "-"))
+    compare("packages.py", *there, tolerance=1e-3)
