@@ -7,12 +7,9 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
-from ..autograd.modes import no_grad
-from ..dtypes import as_dtype
-from ..ops.conversion import _target
-from ..ops.likes import empty_like
 from ..tensor import Tensor
 from . import unregistered
+from .module_conversion import Converted
 from .module_errors import add_path, typename
 from .module_hooks import Hooked, call_with_hooks, registered
 from .module_hooks import register_module_backward_hook as register_module_backward_hook
@@ -36,7 +33,7 @@ def _addindent(text: str, spaces: int) -> str:
     return text.replace("\n", "\n" + " " * spaces)
 
 
-class Module(Hooked, Saved):
+class Module(Hooked, Saved, Converted):
     """A block of a network (``torch.nn.Module``): what is set as an attribute is registered, and forward is yours to write.
 
     >>> import kuai as torch
@@ -436,119 +433,7 @@ class Module(Hooked, Saved):
         fn(self)
         return self
 
-    # ---- dtype, device, mode -----------------------------------------------------------------------------------------
-
-    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Module:
-        """Replace what the parameters, their gradients and the buffers hold. The parameters stay the same objects."""
-        unregistered.check(self)
-        if recurse:
-            for module in self.children():
-                module._apply(fn)
-        with no_grad():
-            for param in self._parameters.values():
-                if param is not None:
-                    _replace_data(param, fn)
-                    if param._grad is not None:
-                        _replace_data(param._grad, fn)
-            for name, buffer in self._buffers.items():
-                if buffer is not None:
-                    self._buffers[name] = fn(buffer)
-        return self
-
-    def to(self, *args: Any, device: object = None, dtype: object = None, non_blocking: bool = False, tensor: Any = None,
-           memory_format: object = None) -> Module:  # fmt: skip
-        """Move to a device, or to a floating-point dtype, in place: ``to(device)``, ``to(dtype)``, ``to(tensor)``.
-
-        >>> import kuai as torch
-        >>> m = torch.nn.Module(); m.weight = torch.nn.Parameter(torch.ones(1))
-        >>> m.to(torch.float64).weight.dtype
-        torch.float64
-        """
-        device, dtype, _ = _target(args, device, dtype, False, tensor)
-        wanted = None if dtype is None else as_dtype(dtype)
-        if wanted is not None and wanted.category < 2:
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={wanted}")
-        return self._apply(lambda t: t.to(device=device, dtype=wanted if t.dtype.category > 1 else None))
-
-    def to_empty(self, *, device: object, recurse: bool = True) -> Module:
-        """Move to a device without the values: their content there is not specified.
-
-        >>> import kuai as torch
-        >>> torch.nn.Linear(1, 1, device="meta").to_empty(device="cpu").weight.device
-        device(type='cpu')
-        """
-        return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
-
-    def cpu(self) -> Module:
-        """Move to the host's memory.
-
-        >>> import kuai as torch
-        >>> torch.nn.Linear(1, 1).cpu().weight.device
-        device(type='cpu')
-        """
-        return self._apply(lambda t: t.cpu())
-
-    def cuda(self, device: object = None) -> Module:
-        """Move to an NVIDIA GPU.
-
-        >>> import kuai as torch
-        >>> layer = torch.nn.Linear(1, 1)
-        >>> moved = layer.cuda() if torch.cuda.is_available() else layer
-        """
-        return self._apply(lambda t: t.cuda(device))
-
-    def type(self, dst_type: object) -> Module:
-        """Convert all parameters and buffers to a dtype.
-
-        >>> import kuai as torch
-        >>> torch.nn.Linear(1, 1).type(torch.float64).bias.dtype
-        torch.float64
-        """
-        return self._apply(lambda t: t.type(dst_type))
-
-    def float(self) -> Module:
-        """Convert what is floating-point to float32.
-
-        >>> import kuai as torch
-        >>> torch.nn.Linear(1, 1).double().float().weight.dtype
-        torch.float32
-        """
-        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
-
-    def double(self) -> Module:
-        """Convert what is floating-point to float64.
-
-        >>> import kuai as torch
-        >>> torch.nn.Linear(1, 1).double().weight.dtype
-        torch.float64
-        """
-        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
-
-    def half(self) -> Module:
-        """Convert what is floating-point to float16.
-
-        >>> import kuai as torch
-        >>> torch.nn.Linear(1, 1).half().weight.dtype
-        torch.float16
-        """
-        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
-
-    def bfloat16(self) -> Module:
-        """Convert what is floating-point to bfloat16.
-
-        >>> import kuai as torch
-        >>> torch.nn.Linear(1, 1).bfloat16().weight.dtype
-        torch.bfloat16
-        """
-        return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
-
-    def share_memory(self) -> Module:
-        """Let other processes see the parameters.
-
-        >>> import kuai as torch
-        >>> layer = torch.nn.Linear(2, 1).share_memory()
-        """
-        return self._apply(lambda t: t.share_memory_())
+    # ---- mode --------------------------------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Module:
         """Set training mode, here and in all modules inside.
@@ -631,9 +516,3 @@ class Module(Hooked, Saved):
         if not children and len(lines) < 2:
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
-
-
-def _replace_data(tensor: Any, fn: Callable[[Any], Any]) -> None:
-    new = fn(tensor)
-    if new is not tensor:
-        tensor.data = new
