@@ -25,6 +25,7 @@ class _State(threading.local):
 
 state = _State()
 active: dict[Callable, Callable] = {}  # by a function, what asks before it
+_methods: dict[Callable, Callable] = {}  # and by a method of Tensor
 
 
 class Quiet:
@@ -170,6 +171,7 @@ def activate() -> None:
     for name, module in list(sys.modules.items()):
         if name == "kuai" or name.split(".")[0] == "kuai" and name.split(".")[1] in (*USERS, "linalg", "fft", "special"):
             _replace(module)
+    _replace_taken()
 
 
 def _functions(module: ModuleType) -> list[FunctionType]:
@@ -180,15 +182,43 @@ def _functions(module: ModuleType) -> list[FunctionType]:
 
 def _replace(module: ModuleType) -> None:
     for name, value in list(vars(module).items()):
-        if isinstance(value, FunctionType) and value in active and not name.startswith("_"):
+        if type(value) is FunctionType and value in active and not name.startswith("_"):
             setattr(module, name, active[value])
+
+
+def _replace_taken() -> None:
+    """The functions that programs took already, by name or into a table of a module, ask as well.
+
+    A set or a dictionary gets them beside the plain ones: what a class is asked about is looked up there.
+    """
+    for module in list(sys.modules.values()):
+        if isinstance(module, ModuleType) and module.__name__.split(".")[0] != "kuai":
+            _replace(module)
+            for value in list(vars(module).values()):
+                if type(value) is set:
+                    value.update([asked for f in value for asked in _asked(f)])
+                elif type(value) is dict:
+                    _replace_in(value)
+
+
+def _replace_in(table: dict) -> None:
+    for key, value in list(table.items()):
+        if type(value) is FunctionType and value in active:
+            value = table[key] = active[value]
+        for asked in _asked(key):
+            table.setdefault(asked, value)
+
+
+def _asked(plain: object) -> list[Callable]:
+    """What asks before a function and before the method that it may be as well."""
+    return [kind[plain] for kind in (active, _methods) if plain in kind] if type(plain) is FunctionType else []
 
 
 def _watch_methods() -> None:
     made: dict[str, Callable] = {}
     for name, method in list(vars(Tensor).items()):
         if isinstance(method, FunctionType) and name[0] != "_" and name not in IGNORED:
-            made[name] = asking(method)
+            made[name] = _methods[method] = asking(method)
             setattr(Tensor, name, made[name])
     for name, public in OPERATORS.items():
         method = vars(Tensor).get(name)

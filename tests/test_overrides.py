@@ -135,3 +135,31 @@ def test_parameters_are_not_asked():
 def test_nobody_is_asked_until_there_is_someone():
     text = "import kuai, kuai.optim; from kuai import subclasses; kuai.nn.Linear(2, 2)(kuai.ones(2)); assert not subclasses.active"
     assert subprocess.run([sys.executable, "-c", text]).returncode == 0
+
+
+TAKEN_BEFORE = """
+import kuai.compat
+kuai.compat.install()
+import torch
+from torch.nn.functional import relu
+torch.cos(torch.ones(1))  # a name that the module has by now
+KEEPS = {torch.Tensor.clone, torch.Tensor.to}
+NAMES = {torch.mean: "mean"}
+BY_NAME = {"relu": relu}
+
+class Told(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        with torch._C.DisableTorchFunctionSubclass():
+            found = func(*args, **(kwargs or {}))
+        return found.as_subclass(cls) if func in KEEPS else NAMES.get(func, func.__name__)
+
+x = torch.ones(2).as_subclass(Told)
+assert [type(y) for y in (x.clone(), x.to(torch.float64))] == [Told, Told]
+assert [torch.mean(x), relu(x), BY_NAME["relu"](x), torch.cos(x)] == ["mean", "relu", "relu", "cos"]
+"""
+
+
+def test_functions_that_were_taken_before_the_first_subclass():
+    done = subprocess.run([sys.executable, "-c", TAKEN_BEFORE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
