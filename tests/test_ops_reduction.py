@@ -232,6 +232,18 @@ def test_first_derivatives(code):
     oracle.assert_same(*results)
 
 
+def test_second_derivatives_of_norms_of_half_precision():
+    """Powers of the order are taken of the ratio of element and norm: 3 * 8 ** 5 is beyond float16."""
+    found = []
+    for library in (kuai, torch):
+        for kind in (library.float16, library.float64):
+            x = library.tensor([[-8.5, 3.6, 5.1], [-1.8, -8.1, 1.1], [0.0, 0.0, 0.0]], dtype=kind, requires_grad=True)
+            (first,) = library.autograd.grad(x[:2].norm(6, 1).sum(), x, create_graph=True)
+            found.append([first, *library.autograd.grad((3 * first).sum(), x)])
+    ours, _, _, exact = found
+    oracle.assert_same(ours, [t.half() for t in exact], loose=4)
+
+
 def test_quantile_of_a_share_that_is_learnt():
     results = []
     for library in (kuai, torch):

@@ -68,9 +68,10 @@ def _power_vjp(g: Tensor, norm: Tensor, x: Tensor, ord: float) -> Tensor:
         return x.sgn() * g
     if ord == 2:
         return x * (g / norm).masked_fill(norm == 0, 0)
-    power = x.abs().pow(ord - 1)
+    flat = norm == 0
+    power = (x.abs() / norm.masked_fill(flat, 1)).pow(ord - 1)  # of the ratio: powers of either leave half types' range
     power = power if ord > 1 else power.masked_fill(x == 0, 0)
-    return x.sgn() * power * (g * norm.pow(1 - ord)).masked_fill(norm == 0, 0)
+    return x.sgn() * power * g.masked_fill(flat, 0)
 
 
 def _sum_of_squares(x):
