@@ -132,6 +132,12 @@ def asking(func: Callable, says: Callable | None = None) -> Callable:
     return call
 
 
+def plain(func: Callable) -> Callable:
+    """A function without the question before it: the same one whenever it was taken from its package."""
+    inner = getattr(func, "__wrapped__", None)
+    return inner if inner is not None and active.get(inner) is func else func
+
+
 # Functions that make tensors of anything, or are about no tensor: nobody is asked before them.
 IGNORED = frozenset(
     "tensor as_tensor asarray from_numpy frombuffer from_dlpack is_tensor is_storage typename arange linspace logspace eye full "

@@ -178,6 +178,18 @@ def test_encoder_in_inference_leaves_zeros_for_padding(padding: torch.Tensor) ->
                        theirs(x, src_key_padding_mask=padding), loose=3)  # fmt: skip
 
 
+def test_encoder_knows_its_activation_when_subclasses_are_asked() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    class Asked(kuai.Tensor):
+        pass
+
+    made = nn.TransformerEncoder(layer, 2).eval()
+    with kuai.no_grad():
+        given = made(kuai.ones(2, 3, 8), src_key_padding_mask=oracle.to_kuai(PADDING))
+    assert given[0, 2].tolist() == [0.0] * 8
+
+
 def test_training_lowers_the_loss() -> None:
     kuai.manual_seed(0)
     net = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True), 2)

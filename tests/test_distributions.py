@@ -68,6 +68,12 @@ def same(a, b):
     kuai.testing.assert_close(a, kuai.tensor(b.tolist(), dtype=a.dtype).reshape(a.shape), rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
+@pytest.fixture(autouse=True)
+def pytorch_validates(monkeypatch):
+    """PyTorch's compiler, once it is imported by another test, has turned its checks of values off for the whole process."""
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", True)
+
+
 @pytest.mark.parametrize("name, parameters, value", CASES, ids=IDS)
 def test_densities_and_moments(name, parameters, value):
     a, b = both(name, parameters)

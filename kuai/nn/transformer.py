@@ -10,6 +10,7 @@ from typing import Any
 from .. import dtypes
 from ..engine.trace import current
 from ..ops.creation import full
+from ..subclasses import plain
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -166,10 +167,10 @@ class TransformerEncoder(Module):
             return False
         if not isinstance(first, TransformerEncoderLayer) or self.training or first.training:
             return False
-        attention, plain = first.self_attn, first.activation in (F.relu, F.gelu)
+        attention, known = first.self_attn, plain(first.activation) in (plain(F.relu), plain(F.gelu))
         fits = attention.batch_first and attention._qkv_same_embed_dim and not attention.num_heads % 2
         tracked = current.grad and (src.requires_grad or any(p.requires_grad for p in self.parameters()))
-        return fits and plain and not first.norm_first and not tracked and attention.in_proj_bias is not None
+        return fits and known and not first.norm_first and not tracked and attention.in_proj_bias is not None
 
 
 def _without_padding(x: Tensor, padding: Tensor) -> Tensor:
