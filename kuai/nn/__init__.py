@@ -63,7 +63,6 @@ from .embedding import Embedding as Embedding
 from .embedding import EmbeddingBag as EmbeddingBag
 from .folding import Fold as Fold
 from .folding import Unfold as Unfold
-from .functions.linear_loss import LinearCrossEntropyOptions as LinearCrossEntropyOptions
 from .linear import Bilinear as Bilinear
 from .linear import Identity as Identity
 from .linear import LazyLinear as LazyLinear
@@ -174,11 +173,13 @@ from .upsampling import UpsamplingNearest2d as UpsamplingNearest2d
 
 
 def __getattr__(name: str) -> object:
-    """Parallel and quantized modules, which few programs need, are imported when they are asked for."""
+    """What few programs need is imported when it is asked for."""
     from importlib import import_module
 
     if name in ("attention", "quantized"):
         return import_module(f"kuai.nn.{name}")
+    if name == "LinearCrossEntropyOptions":
+        return import_module("kuai.nn.functions.linear_loss").LinearCrossEntropyOptions
     if name in ("parallel", "DataParallel"):
         found = import_module("kuai.nn.parallel")
         return found if name == "parallel" else found.DataParallel

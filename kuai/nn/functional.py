@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ..ops.activation import (
     gelu,
@@ -90,13 +91,13 @@ from ..ops.reduction import cosine_similarity, pairwise_distance, pdist
 from ..ops.resampling import interpolate, upsample, upsample_bilinear, upsample_nearest
 from ..ops.sampling import affine_grid, grid_sample
 from ..ops.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from ..subclasses import watched
 from ..tensor import Tensor
 from .functions.attention import multi_head_attention_forward
 from .functions.ctc import ctc_loss
 from .functions.distance import normalize
 from .functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from .functions.embedding import embedding, embedding_bag
-from .functions.linear_loss import linear_cross_entropy
 from .functions.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -144,6 +145,16 @@ rrelu_ = _in_place(rrelu)
 selu_ = _in_place(selu)
 threshold_ = _in_place(threshold)
 
+
+def __getattr__(name: str) -> Any:
+    """A loss that few programs use is imported when it is asked for."""
+    if name == "linear_cross_entropy":
+        from .functions.linear_loss import linear_cross_entropy
+
+        return watched(linear_cross_entropy)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
     "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices",
@@ -156,7 +167,7 @@ __all__ = [
     "fractional_max_pool3d", "fractional_max_pool3d_with_indices", "gaussian_nll_loss", "gelu", "glu", "grid_sample",
     "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
     "hinge_embedding_loss", "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm",
-    "leaky_relu", "leaky_relu_", "linear", "linear_cross_entropy", "local_response_norm", "log_softmax", "logsigmoid",
+    "leaky_relu", "leaky_relu_", "linear", "linear_cross_entropy", "local_response_norm", "log_softmax", "logsigmoid",  # noqa: F822
     "lp_pool1d", "lp_pool2d", "lp_pool3d", "margin_ranking_loss", "max_pool1d", "max_pool1d_with_indices",
     "max_pool2d", "max_pool2d_with_indices", "max_pool3d", "max_pool3d_with_indices", "max_unpool1d", "max_unpool2d",
     "max_unpool3d", "mish", "mse_loss", "multi_head_attention_forward", "multi_margin_loss", "multilabel_margin_loss",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from typing import TYPE_CHECKING
 
 from ..tensor import Tensor
 from . import functional as F
 from .distance import PairwiseDistance
-from .functions.linear_loss import LinearCrossEntropyOptions
 from .functions.reductions import named_reduction
 from .linear import Linear
 from .module import Module
+
+if TYPE_CHECKING:
+    from .functions.linear_loss import LinearCrossEntropyOptions
 
 
 class _Loss(Module):
