@@ -346,3 +346,25 @@ def test_householder_product_takes_as_many_steps_for_many_columns():
         kuai.synchronize()
         counts.append(stats()["instructions"] - before)
     assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_sums_with_products_of_half_types_are_rounded_once(dtype):
+    x, y, z = (torch.randint(-64, 64, s).to(getattr(torch, dtype)) / 16 for s in ((3, 4, 8), (3, 8, 5), (3, 4, 5)))
+    for beta, alpha in ((1, 1), (-4.775, 2.0315), (1, 2.0315), (3.4445, 1), (0, 2.0315)):
+        for call in (
+            lambda t, x, y, z: t.addmm(z[0], x[0], y[0], beta=beta, alpha=alpha),
+            lambda t, x, y, z: t.baddbmm(z, x, y, beta=beta, alpha=alpha),
+            lambda t, x, y, z: t.addbmm(z[0], x[:1], y[:1], beta=beta, alpha=alpha),
+            lambda t, x, y, z: t.addmv(z[0, :, 0], x[0], y[0, :, 0]),
+        ):
+            ours, theirs = call(kuai, *map(oracle.to_kuai, (x, y, z))), call(torch, x, y, z)
+            assert oracle.dtype_name(ours.dtype) == dtype and ours.tolist() == theirs.tolist()
+
+
+def test_half_types_that_differ_are_refused_in_sums_with_products():
+    for t in (kuai, torch):
+        x, y = t.ones(2, 2, dtype=t.bfloat16), t.ones(2, 2)
+        for call in (lambda: t.addmm(x, x, y), lambda: t.addmm(y, x, x), lambda: t.addmv(x[0], x, y[0])):
+            with pytest.raises(RuntimeError):
+                call()

@@ -26,7 +26,7 @@ def _same_dtype(op: Op, x: Aval, y: Aval) -> None:
         a, b = rules._cname(x.dtype).lower(), rules._cname(y.dtype).lower()
         raise RuntimeError(f"{op.name}: expected m1 and m2 to have the same dtype, but got: {a} != {b}")
     if not x.dtype.category:
-        raise NotImplementedError(f'"{op.name}" not implemented for \'Bool\'')
+        raise NotImplementedError(f"\"{op.name}\" not implemented for 'Bool'")
 
 
 def _matmul_rule(op: Op, avals: Sequence, *, tx: bool, ty: bool) -> tuple:
@@ -208,8 +208,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         made = input * other
     elif input.shape[-1] != other.shape[-1]:
         raise RuntimeError(
-            f"inner() the last dimension must match on both input tensors but got shapes {list(input.shape)} and "
-            f"{list(other.shape)}"
+            f"inner() the last dimension must match on both input tensors but got shapes {list(input.shape)} and {list(other.shape)}"
         )
     else:
         made = tensordot(input, other, dims=([-1], [-1]))
@@ -235,8 +234,15 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
 ger = outer
 
 
-def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: str, out: Tensor | None) -> Tensor:
-    """beta * input + alpha * product, as the add* family has it: a beta of zero ignores even nan."""
+def _wide(*factors: Tensor) -> tuple[Tensor, ...]:
+    """Factors of one half type in float32, because the add* family rounds only what it gives; others as they are."""
+    kinds = {getattr(f, "dtype", None) for f in factors}
+    half = len(kinds) == 1 and kinds <= {dtypes.float16, dtypes.bfloat16}
+    return tuple(f.to(dtypes.float32) for f in factors) if half else factors
+
+
+def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: str, out: Tensor | None, dtype: dtypes.dtype) -> Tensor:
+    """beta * input + alpha * product in ``dtype``, as the add* family has it: a beta of zero ignores even nan."""
     if product.dtype.category < 2:
         alpha, beta = _whole(alpha, product.dtype, name), _whole(beta, product.dtype, name)
     if not isinstance(input, Tensor):
@@ -244,13 +250,15 @@ def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: s
     shape = rules.broadcast_shapes(name, input.shape, product.shape)
     if shape != tuple(product.shape):
         raise RuntimeError(f"{name}: input of shape {list(input.shape)} does not broadcast to {list(product.shape)}")
-    if input.dtype is not product.dtype:
-        raise RuntimeError(f"{name}: self and mat2 must have the same dtype, but got {input.dtype} and {product.dtype}")
+    if input.dtype is not dtype:
+        raise RuntimeError(f"{name}: self and mat2 must have the same dtype, but got {input.dtype} and {dtype}")
+    input = input.to(product.dtype)
     product = product if alpha == 1 else product * alpha
     if beta == 0:
         made = product
     else:
         made = product + (input if beta == 1 else input * beta)
+    made = made.to(dtype)
     return made if out is None else write_out(out, made)
 
 
@@ -270,8 +278,10 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None, out_dtype=None) -> Te
     tensor([[2., 1.],
             [1., 2.]])
     """
+    if out_dtype is None:
+        return _scaled(mm(*_wide(mat1, mat2)), alpha, input, beta, "addmm", out, mat1.dtype)
     made = mm(mat1, mat2, out_dtype=out_dtype)
-    return _scaled(made, alpha, input if out_dtype is None else input.to(made.dtype), beta, "addmm", out)
+    return _scaled(made, alpha, input.to(made.dtype), beta, "addmm", out, made.dtype)
 
 
 @factors_first("beta", "alpha")
@@ -282,7 +292,7 @@ def addmv(input, mat, vec, *, beta=1, alpha=1, out=None) -> Tensor:
     >>> torch.ones(2).addmv(torch.eye(2), torch.tensor([1., 2.]))
     tensor([2., 3.])
     """
-    return _scaled(mv(mat, vec), alpha, input, beta, "addmv", out)
+    return _scaled(mv(*_wide(mat, vec)), alpha, input, beta, "addmv", out, mat.dtype)
 
 
 @factors_first("beta", "alpha")
@@ -301,7 +311,7 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
         if isinstance(factor, bool) and made.dtype is not dtypes.bool:
             raise RuntimeError(f"addr: Boolean {which} only supported for Boolean results.")
     common = rules.result_dtype([input._aval, made._aval])
-    return _scaled(made.to(common), alpha, input.to(common), beta, "addr", out)
+    return _scaled(made.to(common), alpha, input.to(common), beta, "addr", out, common)
 
 
 @factors_first("beta", "alpha")
@@ -312,8 +322,10 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None, out_dtype=None)
     >>> torch.ones(1, 1, 1).baddbmm(torch.ones(1, 1, 2), torch.ones(1, 2, 1))
     tensor([[[3.]]])
     """
+    if out_dtype is None:
+        return _scaled(bmm(*_wide(batch1, batch2)), alpha, input, beta, "baddbmm", out, batch1.dtype)
     made = bmm(batch1, batch2, out_dtype=out_dtype)
-    return _scaled(made, alpha, input if out_dtype is None else input.to(made.dtype), beta, "baddbmm", out)
+    return _scaled(made, alpha, input.to(made.dtype), beta, "baddbmm", out, made.dtype)
 
 
 @factors_first("beta", "alpha")
@@ -325,8 +337,8 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None) -> Tensor:
     tensor([[3., 3.],
             [3., 3.]])
     """
-    products = bmm(batch1, batch2)
-    return _scaled(products.sum(0, dtype=products.dtype), alpha, input, beta, "addbmm", out)
+    products = bmm(*_wide(batch1, batch2))
+    return _scaled(products.sum(0, dtype=products.dtype), alpha, input, beta, "addbmm", out, batch1.dtype)
 
 
 def tensordot(a: Tensor, b: Tensor, dims: object = 2, out: Tensor | None = None) -> Tensor:
@@ -457,8 +469,10 @@ def _einsum_arguments(args: tuple) -> tuple[str, list[Tensor]]:
         operands = args[1] if len(args) == 2 and isinstance(args[1], (list, tuple)) else args[1:]
         return args[0], list(operands)
     operands, lists = list(args[0 : len(args) - len(args) % 2 : 2]), list(args[1::2])
+
     def letters(indices: Sequence) -> str:
         return "".join("..." if i is Ellipsis else chr(ord("A") + i if i < 26 else ord("a") + i - 26) for i in indices)
+
     left = ",".join(letters(x) for x in lists)
     return (f"{left}->{letters(args[-1])}" if len(args) % 2 else left), operands
 
@@ -516,9 +530,7 @@ def _chain(matrices: list[Tensor], sizes: list[int]) -> Tensor:
     for length in range(2, n + 1):
         for i in range(n - length + 1):
             j = i + length - 1
-            best[i, j] = min(
-                (best[i, k][0] + best[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
-            )
+            best[i, j] = min((best[i, k][0] + best[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
 
     def multiply(i: int, j: int) -> Tensor:
         return matrices[i] if i == j else mm(multiply(i, best[i, j][1]), multiply(best[i, j][1] + 1, j))
