@@ -368,3 +368,10 @@ def test_half_types_that_differ_are_refused_in_sums_with_products():
         for call in (lambda: t.addmm(x, x, y), lambda: t.addmm(y, x, x), lambda: t.addmv(x[0], x, y[0])):
             with pytest.raises(RuntimeError):
                 call()
+
+
+def test_sums_with_products_under_autocast():
+    for t in (kuai, torch):
+        x, y = t.ones(2, 2), t.ones(2, 2, dtype=t.bfloat16)
+        with t.autocast("cpu", dtype=t.bfloat16):
+            assert {t.addmm(z, x, x).dtype for z in (x, y)} | {t.baddbmm(x[None], x[None], x[None]).dtype} == {t.bfloat16}

@@ -250,6 +250,8 @@ def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: s
     shape = rules.broadcast_shapes(name, input.shape, product.shape)
     if shape != tuple(product.shape):
         raise RuntimeError(f"{name}: input of shape {list(input.shape)} does not broadcast to {list(product.shape)}")
+    if product.dtype.itemsize < dtype.itemsize:  # autocast made it in a half type, and casts the input with the factors
+        input, dtype = input.to(product.dtype), product.dtype
     if input.dtype is not dtype:
         raise RuntimeError(f"{name}: self and mat2 must have the same dtype, but got {input.dtype} and {dtype}")
     input = input.to(product.dtype)
