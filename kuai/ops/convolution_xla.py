@@ -3,6 +3,7 @@
 - windows of one place, as products of matrices;
 - few weights for each result, as sums of shifted multiples;
 - each channel by itself (depthwise), as such sums too;
+- far more weights than results, as products of matrices (`convolution_products`);
 - groups, as a convolution for each;
 - three dimensions, as two, with the places along the first one among the channels.
 """
@@ -13,7 +14,9 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import NamedTuple
 
+from . import convolution_products as by_products
 from .convolution_numpy import depthwise, depthwise_weight
+from .convolution_products import has_many_weights
 from .windows import Geometry, Pads, is_depthwise, offsets, shifted
 
 FEW_WEIGHTS = 32  # up to which shifted multiples are faster
@@ -63,7 +66,15 @@ def convolve(xp, x, w, at: Geometry):  # type: ignore[no-untyped-def]
 
 
 def transpose(xp, g, w, size: Sequence[int], at: Geometry):  # type: ignore[no-untyped-def]
-    """What x gets back from the cotangent g: a convolution of g, its elements a stride apart, with w reversed."""
+    """What x gets back from the cotangent g."""
+    if at.groups == 1 and g.ndim < 5 and has_many_weights(w.shape, g.shape[0] * w.shape[1] * prod(size)):
+        return _by_platform(xp, lambda g, w: by_products.transpose(xp, g, w, size, at),
+                            lambda g, w: _turned(xp, g, w, size, at), g, w)  # fmt: skip
+    return _turned(xp, g, w, size, at)
+
+
+def _turned(xp, g, w, size: Sequence[int], at: Geometry):  # type: ignore[no-untyped-def]
+    """A convolution of g, its elements a stride apart, with w reversed."""
     reach = [d * (k - 1) for d, k in zip(at.dilation, w.shape[2:])]
     before = [r - lo for r, (lo, _) in zip(reach, at.pads)]
     wide = [(n - 1) * s + 1 for n, s in zip(g.shape[2:], at.stride)]
@@ -121,6 +132,9 @@ def _on_cpu(xp, x, w, form: Form):  # type: ignore[no-untyped-def]
         return _as_planes(xp, x, w, form, sizes)
     if prod(w.shape[1:]) <= FEW_WEIGHTS and groups == 1:
         return _once(xp, lambda x, w: _by_shifts(xp, x, w, form, sizes), x, w, sizes)
+    if groups == 1 and has_many_weights(w.shape, x.shape[0] * w.shape[0] * prod(sizes)):
+        at = Geometry(form.stride, form.pads, form.dilation, groups)
+        return by_products.convolve(xp, _padded(xp, x, form.pads, form.apart), w, at, sizes)
     if 1 < groups <= MANY_GROUPS:
         return _by_group(xp, lambda x, w: _natively(xp, x, w, form._replace(groups=1)), groups, (x, 1), (w, 0), 1)
     return _natively(xp, x, w, form)
@@ -183,6 +197,8 @@ def _weight_on_cpu(xp, x, g, kernel: Sequence[int], at: Geometry):  # type: igno
         return depthwise_weight(xp.stack, _padded(xp, x, at.pads, at.unit), g, kernel, at)
     if len(kernel) == 3:
         return _weight_of_planes(xp, x, g, kernel, at)
+    if groups == 1 and has_many_weights((g.shape[1], inner, *kernel), prod(g.shape)):
+        return by_products.weight(xp, _padded(xp, x, at.pads, at.unit), g, kernel, at)
     if groups == 1:
         return _weight_natively(xp, x, g, kernel, at)
     # XLA's own gradient of a grouped convolution is a hundred times slower than one for each group.
