@@ -72,3 +72,12 @@ def test_names_of_arguments(code):
         return eval(code, {"torch": lib, "x": lib.arange(12.0).reshape(3, 4), "v": lib.arange(1.0, 4), "i": lib.tensor([0, 1, 2])})
 
     oracle.assert_same(run(kuai), run(torch))
+
+
+@pytest.mark.parametrize("start, end, step", [(-8.0, 8.0, 0.1), (0, 1, 0.01), (1, 100, 0.37), (-3, 3, 0.001), (5, -5, -0.013), (0, 3000, 1)])
+def test_ranges_of_floats_are_pytorchs_to_the_bit(start, end, step):
+    for name in ("float32", "float64", "float16", "bfloat16"):
+        ours = kuai.arange(start, end, step, dtype=getattr(kuai, name)).double()
+        theirs = torch.arange(start, end, step, dtype=getattr(torch, name)).double()
+        differ = (ours.numpy() != theirs.numpy()).sum()
+        assert differ == 0 if name == "float32" else differ <= 3, name  # near 0 the last bit of float64 is another one

@@ -63,8 +63,29 @@ def _progression(start: float, end: float, step: float, d: dtype) -> np.ndarray:
     n = max(0, -((start - end) // step) if whole else math.ceil((end - start) / step))
     if d.category == 1:
         start, step, whole = int(start), int(step), True
+    if d.is_floating_point and not (whole and d.itemsize > 2 and abs(start) + n * abs(step) < 1 << 24):
+        return _counted_on(float(start), float(step), n, d)
     base = np.arange(n, dtype=np.int64 if whole else np.float64)
     return start + base * step if (start, step) != (0, 1) else base
+
+
+_LANES = {8: 4, 4: 8, 2: 16, 1: 32}  # how many elements PyTorch's kernel makes at once, by their bytes
+
+
+def _counted_on(start: float, step: float, n: int, d: dtype) -> np.ndarray:
+    """PyTorch's numbers to the last bit: blocks are counted on from their first number as it was rounded, as long as there are
+    two more blocks to make, and each number is rounded once.
+    """
+    with np.errstate(over="ignore"):
+        coarse = float(np.float32(step))  # times a whole number it is exact
+    coarse = coarse if math.isfinite(coarse) else step
+    i = np.arange(n)
+    made = (start + i * coarse) + i * (step - coarse)
+    lanes = _LANES[d.itemsize]
+    blocks = n - n % (2 * lanes)
+    first, k = made[:blocks:lanes, None].astype(d.numpy).astype(np.float64), np.arange(lanes)
+    made[:blocks] = ((first + k * coarse) + k * (step - coarse)).reshape(-1)
+    return made
 
 
 def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
