@@ -88,3 +88,23 @@ def _log_api_usage_once(name: str) -> None:
 def _get_privateuse1_backend_name() -> str:
     """The name that PyTorch keeps for devices of others."""
     return "privateuseone"
+
+
+_SHARED = frozenset(
+    "AcceleratorError Generator OutOfMemoryError Size StorageBase default_generator device dtype finfo iinfo layout memory_format "
+    "get_autocast_cpu_dtype get_autocast_dtype get_autocast_gpu_dtype get_default_dtype get_num_interop_threads get_num_threads "
+    "is_anomaly_check_nan_enabled is_anomaly_enabled is_autocast_cpu_enabled is_autocast_enabled is_grad_enabled "
+    "is_inference_mode_enabled set_anomaly_enabled set_autocast_dtype set_autocast_enabled set_flush_denormal "
+    "set_num_interop_threads set_num_threads".split()
+)
+
+
+def __getattr__(name: str) -> object:
+    """What PyTorch writes in C++ and has in ``torch`` too."""
+    import kuai
+
+    if name in _SHARED:
+        return getattr(kuai, name)
+    if name in ("TensorBase", "_TensorBase"):
+        return kuai.Tensor
+    raise AttributeError(f"torch._C has no attribute {name!r} in kuai, which has no C++: use what torch has in public")

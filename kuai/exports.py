@@ -24,6 +24,7 @@ ELSEWHERE = {
     **{f"optim.{n}": "optim" for n in "asgd adadelta adagrad adamax adamw nadam radam rmsprop rprop sparse_adam".split()},
     "multiprocessing.spawn": "multiprocessing",
     "autograd.grad_mode": "autograd",
+    "autograd.variable": "autograd",
     "cuda.amp.grad_scaler": "cuda.amp",
     "cuda.amp.autocast_mode": "cuda.amp",
     "utils.data.dataloader": "utils.data",
@@ -83,7 +84,7 @@ FUNCTIONS = {
     **dict.fromkeys(("pdist", "celu_", "rrelu_", "selu_", "threshold_"), "nn.functional"),
     **dict.fromkeys(
         "binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss hinge_embedding_loss kl_div margin_ranking_loss "
-        "poisson_nll_loss triplet_margin_loss embedding embedding_renorm_ dropout_ feature_dropout_ alpha_dropout_ "
+        "poisson_nll_loss triplet_margin_loss embedding embedding_bag embedding_renorm_ dropout_ feature_dropout_ alpha_dropout_ "
         "feature_alpha_dropout_".split(),
         "nn.functions.numbered",
     ),
@@ -99,6 +100,7 @@ RENAMED = {
     "_segment_reduce": ("ops.segments", "segment_reduce"),
     "_standard_gamma": ("ops.gammas", "standard_gamma"),
     "_standard_gamma_grad": ("ops.gammas", "standard_gamma_grad"),
+    "_grouped_mm": ("ops.grouped", "grouped_mm"),
     "_sample_dirichlet": ("ops.gammas", "sample_dirichlet"),
     "_dirichlet_grad": ("ops.gammas", "dirichlet_grad"),
 }

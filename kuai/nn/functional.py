@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from ..ops.activation import (
@@ -146,12 +147,18 @@ selu_ = _in_place(selu)
 threshold_ = _in_place(threshold)
 
 
-def __getattr__(name: str) -> Any:
-    """A loss that few programs use is imported when it is asked for."""
-    if name == "linear_cross_entropy":
-        from .functions.linear_loss import linear_cross_entropy
+# What few programs use is imported when it is asked for.
+_LATE = {
+    "linear_cross_entropy": "kuai.nn.functions.linear_loss",
+    "grouped_mm": "kuai.ops.grouped",
+    **dict.fromkeys("scaled_mm scaled_grouped_mm ScalingType SwizzleType".split(), "kuai.nn.functions.scaled"),
+}
 
-        return watched(linear_cross_entropy)
+
+def __getattr__(name: str) -> Any:
+    """What is imported when it is asked for; AttributeError naming the nearest name for what is not there."""
+    if name in _LATE:
+        return watched(getattr(import_module(_LATE[name]), name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -165,7 +172,7 @@ __all__ = [
     "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "elu_", "embedding", "embedding_bag",
     "feature_alpha_dropout", "fold", "fractional_max_pool2d", "fractional_max_pool2d_with_indices",
     "fractional_max_pool3d", "fractional_max_pool3d_with_indices", "gaussian_nll_loss", "gelu", "glu", "grid_sample",
-    "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "group_norm", "grouped_mm", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",  # noqa: F822
     "hinge_embedding_loss", "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm",
     "leaky_relu", "leaky_relu_", "linear", "linear_cross_entropy", "local_response_norm", "log_softmax", "logsigmoid",  # noqa: F822
     "lp_pool1d", "lp_pool2d", "lp_pool3d", "margin_ranking_loss", "max_pool1d", "max_pool1d_with_indices",
@@ -173,7 +180,8 @@ __all__ = [
     "max_unpool3d", "mish", "mse_loss", "multi_head_attention_forward", "multi_margin_loss", "multilabel_margin_loss",
     "multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "pdist",
     "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6", "relu_", "rms_norm", "rrelu",
-    "rrelu_", "scaled_dot_product_attention", "selu", "selu_", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss",
+    "rrelu_", "scaled_dot_product_attention", "scaled_grouped_mm", "scaled_mm", "selu", "selu_", "sigmoid", "silu",  # noqa: F822
+    "smooth_l1_loss", "soft_margin_loss",
     "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
     "triplet_margin_loss", "triplet_margin_with_distance_loss", "unfold", "upsample", "upsample_bilinear",
     "upsample_nearest",

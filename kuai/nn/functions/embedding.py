@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...autograd.modes import no_grad
+from ...dtypes import float64, promote_types
 from ...layouts import of_sparse
 from ...ops import embedding as ops
 from ...ops.conversion import assign
@@ -88,7 +89,28 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(1)
     total = _by_bag(rows, bag, bags)
-    return total if mode == "sum" else total / _bag_sizes(rows, bag, bags, keep)
+    return total if mode == "sum" else total / _bag_counts(rows, bag, bags, keep).clamp_min(1).unsqueeze(1)
+
+
+def bags_of_rows(weight: Tensor, indices: Tensor, offsets: Tensor, by_frequency: bool, mode: str, sparse: bool,
+                 per_sample_weights: Tensor | None, include_last: bool, padding_idx: int | None) -> tuple[Tensor, ...]:  # fmt: skip
+    """`embedding_bag` with what it found on the way: the bag of each index, the bags' sizes, and the greatest rows."""
+    made = embedding_bag(indices, weight, offsets, None, 2, by_frequency, mode, sparse, per_sample_weights, include_last, padding_idx)
+    offsets = offsets.to(promote_types(indices.dtype, offsets.dtype))
+    _, bag, bags = _bags(indices, offsets, include_last)
+    plain = padding_idx is None
+    keep = None if plain else indices != _row_number(padding_idx, len(weight))  # type: ignore[arg-type]
+    of_index = bag.to(offsets.dtype)
+    if mode == "sum":
+        known = plain and weight.dtype is not float64 and weight.stride(1) == 1  # PyTorch's sum needs no bags then
+        nothing = offsets.new_zeros(bags)
+        return made, of_index[:0] if known else of_index, nothing, nothing.clone()
+    sizes = _bag_counts(offsets, bag, bags, keep)
+    if mode == "mean":
+        return made, of_index, sizes, sizes.clone()
+    first = _first_greatest(weight.detach()[indices], bag, bags, keep)
+    found = indices[first.clamp_max(len(indices) - 1)] if len(indices) else first
+    return made, of_index, sizes, found.where(first < len(indices), 0).to(offsets.dtype)
 
 
 def _check_bag_mode(mode: str, by_frequency: bool, sparse: bool, per_sample_weights: Tensor | None) -> None:
@@ -150,16 +172,22 @@ def _by_bag(rows: Tensor, bag: Tensor, bags: int) -> Tensor:
     return ops._sum_rows(rows, bag, rows=bags + 1, padding=None, by_frequency=False)[:bags]
 
 
-def _bag_sizes(rows: Tensor, bag: Tensor, bags: int, keep: Tensor | None) -> Tensor:
-    ones = rows.new_ones((rows.shape[0], 1)) if keep is None else keep.to(rows.dtype).unsqueeze(1)
-    return _by_bag(ones, bag, bags).clamp_min(1)
+def _bag_counts(like: Tensor, bag: Tensor, bags: int, keep: Tensor | None) -> Tensor:
+    """How many rows each bag has, in the dtype of a tensor."""
+    ones = like.new_ones(bag.shape) if keep is None else keep.to(like.dtype)
+    return _by_bag(ones, bag, bags)
 
 
 def _greatest(rows: Tensor, bag: Tensor, bags: int, keep: Tensor | None) -> Tensor:
     """The greatest of each bag, column by column; 0 for an empty one."""
     nowhere = rows.shape[0]
-    if keep is not None:
-        bag = bag.where(keep, bags)
-    first = ops._greatest_row(rows.detach(), bag, bags=bags + 1)[:bags]
+    first = _first_greatest(rows.detach(), bag, bags, keep)
     found = rows.gather(0, first.clamp_max(max(nowhere - 1, 0))) if nowhere else rows.new_zeros((bags, rows.shape[1]))
     return found.where(first < nowhere, 0.0)
+
+
+def _first_greatest(rows: Tensor, bag: Tensor, bags: int, keep: Tensor | None) -> Tensor:
+    """Which row is the greatest of each bag, column by column; the number of rows for an empty bag."""
+    if keep is not None:
+        bag = bag.where(keep, bags)
+    return ops._greatest_row(rows, bag, bags=bags + 1)[:bags]

@@ -9,8 +9,7 @@ from ...ops import dropout as masks
 from ...ops.conversion import assign
 from ...tensor import Tensor
 from . import ctc, losses, margins
-from .embedding import cut_rows
-from .embedding import embedding as _embedding
+from . import embedding as tables
 
 _NAMES = ("none", "mean", "sum")
 
@@ -109,7 +108,31 @@ def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad
     >>> torch.embedding(torch.eye(2), torch.tensor([1]))
     tensor([[0., 1.]])
     """
-    return _embedding(indices, weight, padding_idx if padding_idx >= 0 else None, None, 2.0, scale_grad_by_freq, sparse)
+    return tables.embedding(indices, weight, padding_idx if padding_idx >= 0 else None, None, 2.0, scale_grad_by_freq, sparse)
+
+
+def embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: bool = False, mode: int = 0,
+                  sparse: bool = False, per_sample_weights: Tensor | None = None, include_last_offset: bool = False,
+                  padding_idx: int | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """`kuai.nn.functional.embedding_bag` with the table first and a number for the mode: 0 sum, 1 mean, 2 max
+    (``torch.embedding_bag``). With the result come the bag of each index, how many rows each bag has, and for max which
+    row of the table each element is. As PyTorch does, a sum leaves what it does not need empty or 0.
+
+    >>> import kuai as torch
+    >>> torch.embedding_bag(torch.eye(2), torch.tensor([1, 1, 0]), torch.tensor([0, 2]), mode=1)
+    (tensor([[0., 1.],
+            [1., 0.]]), tensor([0, 0, 1]), tensor([2, 1]), tensor([2, 1]))
+    """
+    if mode not in (0, 1, 2):
+        raise RuntimeError(f"embedding_bag: `mode` must be sum, mean, or max: 0, 1 or 2, got {mode}")
+    if padding_idx is not None and not -len(weight) <= padding_idx < len(weight):
+        raise RuntimeError(
+            f"padding_idx must be within the number of embeddings, -{len(weight)} through {len(weight) - 1}, but got {padding_idx}"
+        )
+    if per_sample_weights is not None and mode:
+        raise RuntimeError("embedding_bag: per_sample_weights only supported with mode='sum'")
+    return tables.bags_of_rows(weight, indices.reshape(-1), offsets, scale_grad_by_freq and mode != 2, ("sum", "mean", "max")[mode],
+                               sparse, per_sample_weights, include_last_offset, padding_idx)  # fmt: skip
 
 
 def dropout_(input: Tensor, p: float, train: bool) -> Tensor:
@@ -160,5 +183,5 @@ def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type
     tensor([[3.0000, 4.0000],
             [0.6000, 0.8000]])
     """
-    cut_rows(input, indices, max_norm, norm_type)
+    tables.cut_rows(input, indices, max_norm, norm_type)
     return input
