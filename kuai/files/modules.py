@@ -42,6 +42,11 @@ def is_class(value: type) -> bool:
     return issubclass(value, Module)
 
 
+def whole(value: Any, state: Any) -> Any:
+    """What goes into a file as an object's state: of a module, all that PyTorch's has."""
+    return value._whole_state(state) if is_class(type(value)) and isinstance(state, dict) else state
+
+
 # What PyTorch calls functions that it has written in C++ and its layers keep.
 _FUNCTIONS = frozenset([("torch._C._nn", "gelu"), ("torch", "relu"), ("torch", "tanh"), ("torch", "sigmoid")])
 

@@ -293,7 +293,7 @@ class Pickler:
             self.out.append(b"R")
         self._remember(value)
         if rest and rest[0] is not None:
-            self.write(rest[0])
+            self.write(modules.whole(value, rest[0]))
             self.out.append(b"b")
 
     def _place(self) -> str:

@@ -27,6 +27,7 @@ class _ConvNd(Module):
     _rank: int
     _function: Callable[..., Tensor]
     transposed = False
+    _attributes_there = ("transposed", "_reversed_padding_repeated_twice")
     weight: Tensor
     bias: Tensor | None
 

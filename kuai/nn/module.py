@@ -154,6 +154,9 @@ class Module(Hooked, Saved, Converted):
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
+        for name in self._attributes_there:
+            self.__dict__.pop(name, None)
+        self._look_for_hooks()
 
     # ---- registration ------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,9 @@ _NONE: dict = {}
 _ON_CALL = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
+TABLES: list[str] = []  # of every module, in the order in which they are declared
+
+
 class Table:
     """A module's table of hooks, made when it is first asked for. From then on a call looks for hooks."""
 
@@ -29,6 +32,7 @@ class Table:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
+        TABLES.append(name)
 
     def __get__(self, module: Any, owner: type) -> Any:
         if module is None:
@@ -75,6 +79,11 @@ class Hooked:
     _forward_hooks_always_called: Any = Table()
     _backward_pre_hooks: Any = Table(on_call=True)
     _backward_hooks: Any = Table(on_call=True)
+
+    def _look_for_hooks(self) -> None:
+        """Note whether there are hooks, of tables that came from elsewhere."""
+        if any(self.__dict__.get(name) for name in _ON_CALL):
+            self.__dict__["_hooked"] = True
 
     def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
         """Call ``hook(module, args)`` before forward; what it returns replaces the arguments.

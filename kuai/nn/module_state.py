@@ -12,7 +12,7 @@ from ..autograd.hooks import RemovableHandle
 from ..autograd.modes import no_grad
 from ..tensor import Tensor, wrap
 from . import unregistered
-from .module_hooks import Table, add
+from .module_hooks import TABLES, Table, add
 from .nearest import hints
 from .parameter import Parameter, is_lazy
 
@@ -61,8 +61,16 @@ class Saved:
     _buffers: dict
     _modules: dict
     _non_persistent_buffers_set: set
+    _attributes_there: tuple[str, ...] = ()  # properties here that are attributes of PyTorch's module
 
     # ---- saving ------------------------------------------------------------------------------------------------------
+
+    def _whole_state(self, state: dict) -> dict:
+        """A whole module's state as files hold it: with all that PyTorch's module has in its ``__dict__``."""
+        whole: dict[str, Any] = {name: OrderedDict() for name in TABLES}
+        whole |= {"_is_full_backward_hook": None, **state}
+        whole.pop("_hooked", None)
+        return whole | {name: getattr(self, name) for name in self._attributes_there}
 
     def state_dict(self, *args: Any, destination: dict | None = None, prefix: str = "",
                    keep_vars: bool = False) -> dict[str, Any]:  # fmt: skip

@@ -33,6 +33,7 @@ class RNNBase(Module):
     """
 
     mode: str
+    _attributes_there = ("_flat_weights_names", "_flat_weights")
 
     def __init__(self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
                  batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,

@@ -14,6 +14,7 @@ from ..subclasses import plain
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .activations import GELU, ReLU
 from .containers import ModuleList
 from .dropout import Dropout
 from .functions.attention import added_mask
@@ -84,6 +85,8 @@ class TransformerEncoderLayer(_Layer):
     torch.Size([2, 10, 16])
     """
 
+    _attributes_there = ("activation_relu_or_gelu",)
+
     def __init__(self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
                  activation: Activation = F.relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
                  norm_first: bool = False, bias: bool = True, device: object = None, dtype: object = None):  # fmt: skip
@@ -91,6 +94,14 @@ class TransformerEncoderLayer(_Layer):
         options: Any = {"device": device, "dtype": dtype}
         self.self_attn = MultiheadAttention(d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **options)
         self._add_rest(2, d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, bias, options)
+
+    @property
+    def activation_relu_or_gelu(self) -> int:
+        """1 for relu, 2 for gelu, 0 for another activation."""
+        for number, function, kind in ((1, F.relu, ReLU), (2, F.gelu, GELU)):
+            if plain(self.activation) is plain(function) or isinstance(self.activation, kind):
+                return number
+        return 0
 
     def forward(self, src: Tensor, src_mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None,
                 is_causal: bool = False) -> Tensor:  # fmt: skip
@@ -142,6 +153,8 @@ class TransformerEncoder(Module):
     torch.Size([2, 10, 16])
     """
 
+    _attributes_there = ("use_nested_tensor",)
+
     def __init__(self, encoder_layer: TransformerEncoderLayer, num_layers: int, norm: Module | None = None,
                  enable_nested_tensor: bool = True, mask_check: bool = True):  # fmt: skip
         super().__init__()
@@ -162,15 +175,21 @@ class TransformerEncoder(Module):
 
     def _drops_padding(self, src: Tensor, padding: Tensor | None) -> bool:
         """Whether PyTorch would leave out the padding here, which becomes zeros then: in inference, layer by layer in a row."""
-        first = self.layers[0] if len(self.layers) else None
-        if padding is None or padding.dtype is not dtypes.bool_ or src.ndim != 3 or not self.enable_nested_tensor:
+        if padding is None or padding.dtype is not dtypes.bool_ or src.ndim != 3 or not self.use_nested_tensor:
             return False
-        if not isinstance(first, TransformerEncoderLayer) or self.training or first.training:
+        if self.training or self.layers[0].training:
             return False
-        attention, known = first.self_attn, plain(first.activation) in (plain(F.relu), plain(F.gelu))
+        return not (current.grad and (src.requires_grad or any(p.requires_grad for p in self.parameters())))
+
+    @property
+    def use_nested_tensor(self) -> bool:
+        """Whether PyTorch would leave out padding with layers such as these."""
+        first: Any = self.layers[0] if len(self.layers) else None
+        if not self.enable_nested_tensor or not isinstance(first, TransformerEncoderLayer) or first.norm_first:
+            return False
+        attention = first.self_attn
         fits = attention.batch_first and attention._qkv_same_embed_dim and not attention.num_heads % 2
-        tracked = current.grad and (src.requires_grad or any(p.requires_grad for p in self.parameters()))
-        return fits and known and not first.norm_first and not tracked and attention.in_proj_bias is not None
+        return fits and bool(first.activation_relu_or_gelu) and attention.in_proj_bias is not None
 
 
 def _without_padding(x: Tensor, padding: Tensor) -> Tensor:
