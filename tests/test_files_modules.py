@@ -1,6 +1,7 @@
 """Whole modules in files: data and the names of classes. The classes are the program's own; a file brings none."""
 
 import io
+import subprocess
 import sys
 from functools import partial
 
@@ -9,9 +10,10 @@ import pytest
 import kuai
 from kuai import nn
 from kuai.files.errors import RefusedError
+from tests import oracle
 from tests.test_files_attacks import archive
 
-torch = pytest.importorskip("torch")
+torch = oracle.torch
 
 
 class Net(nn.Module):
@@ -79,6 +81,109 @@ def test_pytorchs_modules_are_read(make, shape):
     assert torch.allclose(torch.tensor(found.tolist()), expected, atol=1e-5)
     again = kuai.load(saved(kuai.save, ours), weights_only=False)
     assert repr(again) == repr(ours) and list(again.state_dict()) == list(theirs.state_dict())
+
+
+def layers():
+    """Every layer of PyTorch's own table that is not lazy, with arguments and an input for it: the first sample that is called."""
+    table = pytest.importorskip("torch.testing._internal.common_modules").module_db
+    for info in table:
+        if "Lazy" not in info.name and "Fractional" not in info.name:  # whose samples do not fit the input's dtype
+            yield pytest.param(info, id=info.name)
+
+
+def sample(info):
+    torch.manual_seed(0)
+    given = info.module_inputs_func(info, device="cpu", dtype=torch.float32, requires_grad=False, training=False)
+    return next(s for s in given if s.forward_input is not None)
+
+
+def called(module, lib, given):
+    lib.manual_seed(0)
+    convert = oracle.Converter() if lib is kuai else lambda x: x
+    return module(*convert(list(given.args)), **convert(dict(given.kwargs)))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("info", layers())
+def test_whole_layers_go_both_ways(info):
+    """PyTorch's layer is read here and gives the same, and what is saved of it here gives the same in PyTorch."""
+    given = sample(info)
+    theirs = info.module_cls(*given.constructor_input.args, **given.constructor_input.kwargs).eval()
+    expected = called(theirs, torch, given.forward_input)
+    ours = kuai.load(saved(torch.save, theirs), weights_only=False)
+    oracle.assert_same(called(ours, kuai, given.forward_input), expected)
+    again = torch.load(saved(kuai.save, ours), weights_only=False)
+    oracle.assert_same(oracle.Converter()(called(again, torch, given.forward_input)), expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("info", layers())
+def test_our_layers_have_what_pytorchs_have(info):
+    given, convert = sample(info), oracle.Converter()
+    made = given.constructor_input
+    theirs = info.module_cls(*made.args, **made.kwargs).eval()
+    ours = oracle.counterpart(info.module_cls)(*convert(list(made.args)), **convert(dict(made.kwargs))).eval()
+    again = torch.load(saved(kuai.save, ours), weights_only=False)
+    assert set(vars(theirs)) == set(vars(again))
+    oracle.assert_same(called(ours, kuai, given.forward_input), called(again, torch, given.forward_input))
+
+
+READER = """
+import io, sys, torch
+net = torch.load(io.BytesIO(sys.stdin.buffer.read()), weights_only=False)
+y, _ = net(torch.ones(4, 1, 3))
+net.double()(torch.ones(4, 1, 3).double())[0].sum().backward()
+assert net._flat_weights[0] is net.weight_ih_l0 and net.weight_ih_l0.grad is not None
+print(y.flatten().tolist())
+"""
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_a_recurrent_layer_runs_in_a_process_of_pytorchs(kind):
+    net = getattr(nn, kind)(3, 2, 2, bidirectional=True)
+    given = saved(kuai.save, net).getvalue()
+    done = subprocess.run([sys.executable, "-c", READER], input=given, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    assert eval(done.stdout) == pytest.approx(net(kuai.ones(4, 1, 3))[0].flatten().tolist(), abs=1e-5)
+
+
+def test_hooks_of_a_file_are_called():
+    """Hooks that a file may name, as the functions of layers are, run again when the module is back."""
+    net = nn.Identity()
+    net._forward_hooks[1] = nn.functional.relu
+    again = kuai.load(saved(kuai.save, net), weights_only=False)
+    assert again._forward_hooks == net._forward_hooks
+    assert again.__dict__["_hooked"] and not kuai.load(saved(kuai.save, nn.Identity()), weights_only=False).__dict__.get("_hooked")
+
+
+# ---- storages by themselves ------------------------------------------------------------------------------------------
+
+STORAGES = {
+    "typed": lambda lib: lib.arange(4.0).storage(),
+    "bytes": lambda lib: lib.arange(4.0).untyped_storage(),
+    "half": lambda lib: lib.ones(2, dtype=lib.bfloat16).storage(),
+}
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+@pytest.mark.parametrize("make", STORAGES.values(), ids=STORAGES)
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "old"])
+@pytest.mark.parametrize(("writer", "reader"), [(kuai, kuai), (kuai, torch), (torch, kuai)])
+def test_a_storage_by_itself(make, new, writer, reader):
+    if reader is torch and not new and make is STORAGES["bytes"]:
+        pytest.skip("PyTorch does not read bytes in its old format")
+    file = saved(partial(writer.save, _use_new_zipfile_serialization=new), make(writer))
+    found = reader.load(file)
+    assert isinstance(found, reader.TypedStorage) and found.tolist() == make(kuai).tolist()
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def test_a_storage_and_the_tensors_on_it_share_again():
+    x = kuai.arange(4.0)
+    for reader in (kuai, torch):
+        found = reader.load(saved(kuai.save, {"part": x.view(2, 2)[1], "all": x.storage()}))
+        found["all"].fill_(7)
+        assert found["part"].tolist() == [7.0, 7.0]
 
 
 class Thing:

@@ -197,7 +197,7 @@ def _tensor_v3(
 def _meta_tensor(host: Host, of: Any, size: Any, stride: Any, requires_grad: Any) -> Any:
     room = Storage(of, 0, lambda: np.empty(0, np.uint8), "meta")
     shape, strides = _ints(size, "a tensor's shape"), _ints(stride, "a tensor's strides")
-    room.size = 1 + sum(max(n - 1, 0) * s for n, s in zip(shape, strides))
+    room.count = 1 + sum(max(n - 1, 0) * s for n, s in zip(shape, strides))
     return _tensor(host, room, 0, size, stride, of, requires_grad, None)
 
 

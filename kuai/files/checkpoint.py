@@ -55,13 +55,13 @@ class Saved:
             )
         return number
 
-    def storage_id(self, tensor: Any) -> tuple:
-        """PyTorch's persistent id."""
+    def storage_id(self, tensor: Any, untyped: bool = False) -> tuple:
+        """PyTorch's persistent id of a tensor's storage, by elements or as bytes."""
         from .pickler import _Name
 
         number, name = self.number(tensor), tensor.dtype.name
         size = tensors.storage_size(tensor)
-        if name in CLASS_OF:
+        if name in CLASS_OF and not untyped:
             kind = _Name("torch", CLASS_OF[name])
         else:
             kind, size = _Name("torch.storage", "UntypedStorage"), size * tensor.dtype.itemsize
@@ -120,7 +120,7 @@ def save(
 ) -> None:
     """Write an object with its tensors to a file that PyTorch reads too (``torch.save``).
 
-    Holds tensors, Parameters, numbers, strings, bytes, lists, tuples, dicts, sets, Size, dtype, device, and NumPy's numbers and
+    Holds tensors, Parameters, storages, numbers, strings, bytes, lists, tuples, dicts, sets, Size, dtype, device, and NumPy's numbers and
     arrays.
     Tensors that share memory share it again after `load`. The file is replaced at once, so that a crash leaves the old one or
     the new one. A path that ends in ``.safetensors`` is written in that format. The pickle inside is always of protocol 2, the
@@ -224,10 +224,14 @@ def _load_zip(file: BinaryIO, map_location: object, path: Path | None, encoding:
         )
         storages = ZipStorages(archive, map_location, on_disk, script.prefix(archive))
         return script.load(archive, storages, map_location)
-    host = Host(ZipStorages(archive, map_location, on_disk), map_location, whole)
+    storages = ZipStorages(archive, map_location, on_disk)
+    host = Host(storages, map_location, whole)
     data = archive.read("data.pkl")
     with progress("load", 0 if on_disk is not None else archive.size) as archive.advance:
-        return Unpickler(io.BytesIO(data), host, len(data), encoding).load()
+        value = Unpickler(io.BytesIO(data), host, len(data), encoding).load()
+        for storage in storages.known.values():
+            storage.keep()
+    return value
 
 
 def _check_arguments(pickle_module: object, weights_only: bool | None, options: dict) -> str:

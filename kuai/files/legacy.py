@@ -37,7 +37,7 @@ def _plain(pid: tuple) -> Any:
 
 def write(obj: object, file: BinaryIO, saved: Saved) -> None:
     """``torch.save(..., _use_new_zipfile_serialization=False)``."""
-    data = Pickler(lambda tensor: (*saved.storage_id(tensor), None)).dump(obj)
+    data = Pickler(lambda *stored: (*saved.storage_id(*stored), None)).dump(obj)
     for header in (MAGIC, VERSION, _SYSTEM):
         file.write(Pickler(_plain).dump(header))
     file.write(data)
@@ -108,7 +108,7 @@ class _Storages:
         if type(view) is not tuple or len(view) != 3 or any(type(n) is not int or n < 0 for n in view[1:]):
             raise FileError("damaged checkpoint: a view of a storage")
         name, offset, size = f"view {view[0]}", *view[1:]
-        if offset + size > root.size:
+        if offset + size > root.count:
             raise FileError("damaged checkpoint: a view reaches past its storage")
         if name not in self.known:
             item = root.dtype.itemsize
@@ -154,8 +154,10 @@ def read(file: BinaryIO, map_location: object, encoding: str) -> Any:
     arrays = _read_storages(file, keys, survey.pids, start + size)
     end = file.tell()
     file.seek(begin)
-    host = Host(_Storages(arrays, map_location), map_location)
-    value = Unpickler(file, host, size, encoding).load()
+    storages = _Storages(arrays, map_location)
+    value = Unpickler(file, Host(storages, map_location), size, encoding).load()
+    for storage in storages.known.values():
+        storage.keep()
     file.seek(end)
     return value
 

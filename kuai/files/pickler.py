@@ -13,6 +13,7 @@ import numpy as np
 from ..devices import device
 from ..dtypes import dtype
 from ..layouts import layout
+from ..ops.storages import StorageBase, UntypedStorage
 from . import modules, registry, tensors
 from .storages import CLASS_OF
 
@@ -28,7 +29,7 @@ _WAYS_OUT = {
 class Pickler:
     """One pickle. ``persistent_id`` is given a tensor's storage and dtype, and gives the storage's id in the file."""
 
-    def __init__(self, storage_id: Callable[[Any], tuple]):
+    def __init__(self, storage_id: Callable[..., tuple]):
         self.out: list[bytes] = []
         self.storage_id = storage_id
         self.memo: dict[int, int] = {}
@@ -55,6 +56,8 @@ class Pickler:
             writer(self, value)
         elif tensors.is_tensor(value):
             self._write_tensor(value)
+        elif isinstance(value, StorageBase):
+            self._write_storage(value)
         elif isinstance(value, np.generic):
             self._write_numpy_scalar(value)
         elif isinstance(value, np.dtype):
@@ -238,6 +241,11 @@ class Pickler:
     def _write_stored(self, stored: _Stored) -> None:
         self._write_fresh(self.storage_id(stored.tensor))
         self.out.append(b"Q")
+
+    def _write_storage(self, value: StorageBase) -> None:
+        self._write_fresh(self.storage_id(value.tensor, isinstance(value, UntypedStorage)))
+        self.out.append(b"Q")
+        self._remember(value)
 
     def _write_layout(self, value: layout) -> None:
         self.call("torch.serialization", "_get_layout", repr(value))

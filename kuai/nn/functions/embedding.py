@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...autograd.modes import no_grad
@@ -93,13 +95,14 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
 
 
 def bags_of_rows(weight: Tensor, indices: Tensor, offsets: Tensor, by_frequency: bool, mode: str, sparse: bool,
-                 per_sample_weights: Tensor | None, include_last: bool, padding_idx: int | None) -> tuple[Tensor, ...]:  # fmt: skip
+                 per_sample_weights: Tensor | None, include_last: bool,
+                 padding_idx: int | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """`embedding_bag` with what it found on the way: the bag of each index, the bags' sizes, and the greatest rows."""
     made = embedding_bag(indices, weight, offsets, None, 2, by_frequency, mode, sparse, per_sample_weights, include_last, padding_idx)
     offsets = offsets.to(promote_types(indices.dtype, offsets.dtype))
     _, bag, bags = _bags(indices, offsets, include_last)
     plain = padding_idx is None
-    keep = None if plain else indices != _row_number(padding_idx, len(weight))  # type: ignore[arg-type]
+    keep: Any = None if plain else indices != _row_number(padding_idx, len(weight))  # type: ignore[arg-type]
     of_index = bag.to(offsets.dtype)
     if mode == "sum":
         known = plain and weight.dtype is not float64 and weight.stride(1) == 1  # PyTorch's sum needs no bags then
