@@ -25,6 +25,8 @@ _DRAWN = np.random.get_state()  # importing JAX draws from NumPy's global genera
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from jax.experimental import serialize_executable  # noqa: E402
+from jax.experimental.layout import Layout as Order  # noqa: E402
+from jax.experimental.layout import with_layout_constraint  # noqa: E402
 
 np.random.set_state(_DRAWN)
 
@@ -53,6 +55,11 @@ class _Namespace:
         found = getattr(jnp, name)
         setattr(self, name, found)
         return found
+
+    @staticmethod
+    def channels_last(x: jax.Array) -> jax.Array:
+        """The same images, which XLA is to keep with their channels last."""
+        return with_layout_constraint(x, Order((0, *range(2, x.ndim), 1)))
 
 
 XP = _Namespace()
@@ -238,9 +245,12 @@ def _compile(plan: Plan, numbers: _Numbers, layout: Layout) -> Callable:
         return _with_options(jitted.lower(*specs), plan)
 
 
-# Convolutions by Eigen and not by YNNPACK, which takes two to four times as long for most of them. The option is an
-# experimental one of XLA's: a version without it compiles as it does.
-_CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
+# Convolutions by Eigen and not by YNNPACK, which takes two to four times as long for most of them; and barriers that hold:
+# XLA removes them before it fuses. The options are XLA's own affair: a version without them compiles as it does.
+_CONVOLUTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
+    "xla_disable_hlo_passes": "cse_barrier_expander",
+}
 
 
 def _with_options(lowered, plan: Plan) -> Callable:

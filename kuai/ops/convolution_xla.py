@@ -6,6 +6,10 @@
 - far more weights than results, as products of matrices (`convolution_products`);
 - groups, as a convolution for each;
 - three dimensions, as two, with the places along the first one among the channels.
+
+The rest is Eigen's, which takes and gives images with their channels last; so they are kept, and what lies between two
+convolutions is computed there, each time as it is needed if nothing stops XLA: it takes elementwise work into the copy
+that turns an image around, where it costs several times as much.
 """
 
 from __future__ import annotations
@@ -68,7 +72,7 @@ def convolve(xp, x, w, at: Geometry):  # type: ignore[no-untyped-def]
 def transpose(xp, g, w, size: Sequence[int], at: Geometry):  # type: ignore[no-untyped-def]
     """What x gets back from the cotangent g."""
     if at.groups == 1 and g.ndim < 5 and has_many_weights(w.shape, g.shape[0] * w.shape[1] * prod(size)):
-        return _by_platform(xp, lambda g, w: by_products.transpose(xp, g, w, size, at),
+        return _by_platform(xp, lambda g, w: xp.channels_last(by_products.transpose(xp, _settled(xp, g), w, size, at)),
                             lambda g, w: _turned(xp, g, w, size, at), g, w)  # fmt: skip
     return _turned(xp, g, w, size, at)
 
@@ -134,10 +138,16 @@ def _on_cpu(xp, x, w, form: Form):  # type: ignore[no-untyped-def]
         return _once(xp, lambda x, w: _by_shifts(xp, x, w, form, sizes), x, w, sizes)
     if groups == 1 and has_many_weights(w.shape, x.shape[0] * w.shape[0] * prod(sizes)):
         at = Geometry(form.stride, form.pads, form.dilation, groups)
-        return by_products.convolve(xp, _padded(xp, x, form.pads, form.apart), w, at, sizes)
+        padded = _padded(xp, _settled(xp, x), form.pads, form.apart)
+        return xp.channels_last(by_products.convolve(xp, padded, w, at, sizes))
     if 1 < groups <= MANY_GROUPS:
         return _by_group(xp, lambda x, w: _natively(xp, x, w, form._replace(groups=1)), groups, (x, 1), (w, 0), 1)
-    return _natively(xp, x, w, form)
+    return xp.channels_last(_natively(xp, _settled(xp, x), w, form))
+
+
+def _settled(xp, x):  # type: ignore[no-untyped-def]
+    """x computed once, with its channels last."""
+    return xp.channels_last(xp.lax.optimization_barrier(x))
 
 
 def _filters(w, groups: int):  # type: ignore[no-untyped-def]
@@ -197,9 +207,10 @@ def _weight_on_cpu(xp, x, g, kernel: Sequence[int], at: Geometry):  # type: igno
         return depthwise_weight(xp.stack, _padded(xp, x, at.pads, at.unit), g, kernel, at)
     if len(kernel) == 3:
         return _weight_of_planes(xp, x, g, kernel, at)
-    if groups == 1 and has_many_weights((g.shape[1], inner, *kernel), prod(g.shape)):
-        return by_products.weight(xp, _padded(xp, x, at.pads, at.unit), g, kernel, at)
     if groups == 1:
+        x, g = _settled(xp, x), _settled(xp, g)
+        if has_many_weights((g.shape[1], inner, *kernel), prod(g.shape)):
+            return by_products.weight(xp, _padded(xp, x, at.pads, at.unit), g, kernel, at)
         return _weight_natively(xp, x, g, kernel, at)
     # XLA's own gradient of a grouped convolution is a hundred times slower than one for each group.
     return _by_group(xp, lambda x, g: _weight_natively(xp, x, g, kernel, at._replace(groups=1)), groups, (x, 1), (g, 1), 0)
