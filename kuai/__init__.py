@@ -20,6 +20,7 @@ from . import ops as _ops
 from . import random as random
 from . import return_types as return_types
 from . import typed as _typed
+from .arguments import check as _check
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad
@@ -494,6 +495,7 @@ short, long = int16, int64
 newaxis = None
 
 _methods.install_methods(_ops.families(), globals())
+_check(globals())
 globals().update(_typed.make() | _storages.LEGACY)
 for _name, _type in (_typed.make("cuda") | _storages.legacy("cuda")).items():
     setattr(cuda, _name, _type)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from .arguments import late
 from .subclasses import watched
 
 # Modules that few programs need: their import waits until they are asked for.
@@ -138,7 +139,7 @@ def attribute(name: str) -> object:
         raise AttributeError(f"module 'kuai' has no attribute {name!r}")
     else:
         raise AttributeError(missing(name))
-    found = watched(found)
+    found = watched(late(found))
     setattr(kuai, name, found)
     return found
 

@@ -7,6 +7,7 @@ tensor([1.+0.j, 1.+0.j, 1.+0.j, 1.+0.j])
 
 from __future__ import annotations
 
+from .arguments import check as _check
 from .ops.fourier import fft as fft
 from .ops.fourier import fft2 as fft2
 from .ops.fourier import fftfreq as fftfreq
@@ -29,3 +30,5 @@ from .ops.fourier import rfft as rfft
 from .ops.fourier import rfft2 as rfft2
 from .ops.fourier import rfftfreq as rfftfreq
 from .ops.fourier import rfftn as rfftn
+
+_check(globals())

@@ -7,6 +7,7 @@ tensor([0.5000, 0.2500])
 
 from __future__ import annotations
 
+from .arguments import check as _check
 from .ops.factorizations import cholesky as cholesky
 from .ops.factorizations import cholesky_ex as cholesky_ex
 from .ops.factorizations import eig as eig
@@ -50,3 +51,5 @@ from .ops.solvers import solve_ex as solve_ex
 from .ops.solvers import solve_triangular as solve_triangular
 
 cross, slogdet = linalg_cross, linalg_slogdet  # torch.cross and torch.slogdet differ from these
+
+_check(globals())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from . import examples, protocol, subclasses
+from .arguments import check_methods
 from .autograd import api
 from .autograd.graph import AccumulateGrad
 from .autograd.hooks import RemovableHandle
@@ -433,4 +434,4 @@ def install_methods(families: list[ModuleType], functions: dict[str, Callable]) 
     install_operators(functions)
     install_properties()
     install_sparse()
-
+    check_methods(Tensor)

@@ -142,10 +142,10 @@ def get_overridable_functions() -> dict[Any, list[Callable]]:
     """
     import kuai
 
-    asked = set(subclasses.active.values())
+    asked, methods = set(subclasses.active.values()), set(subclasses._methods.values())
     places: list = [kuai, kuai.nn.functional, kuai.linalg, kuai.fft, kuai.special]
     found = {place: [f for f in vars(place).values() if callable(f) and _hashed(f) in asked] for place in places}
-    found[Tensor] = [f for f in vars(Tensor).values() if hasattr(f, "__wrapped__")]
+    found[Tensor] = [f for f in vars(Tensor).values() if _hashed(f) in methods]
     return found
 
 

@@ -7,6 +7,7 @@ tensor([0.5000])
 
 from __future__ import annotations
 
+from .arguments import check as _check
 from .ops.activation import sigmoid as expit
 from .ops.bessel import (
     airy_ai,
@@ -49,6 +50,8 @@ from .ops.special import igamma as gammainc
 from .ops.special import igammac as gammaincc
 from .ops.special import lgamma as gammaln
 from .ops.special import mvlgamma as multigammaln
+
+_check(globals())
 
 __all__ = [
     "airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "chebyshev_polynomial_t", "chebyshev_polynomial_u",

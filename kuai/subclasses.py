@@ -172,7 +172,8 @@ def activate() -> None:
 
     for name in PUBLIC:
         for function in _functions(import_module(f"kuai{name}")):
-            active.setdefault(function, asking(function))
+            asked = active.setdefault(function, asking(function))
+            active.setdefault(getattr(function, "__wrapped__", function), asked)  # the one that other modules have
     _watch_methods()
     for name, module in list(sys.modules.items()):
         if name == "kuai" or name.split(".")[0] == "kuai" and name.split(".")[1] in (*USERS, "linalg", "fft", "special"):

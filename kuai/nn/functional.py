@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from ..arguments import check as _check
+from ..arguments import late as _late
 from ..ops.activation import (
     gelu,
     glu,
@@ -158,9 +160,11 @@ _LATE = {
 def __getattr__(name: str) -> Any:
     """What is imported when it is asked for; AttributeError naming the nearest name for what is not there."""
     if name in _LATE:
-        return watched(getattr(import_module(_LATE[name]), name))
+        return watched(_late(getattr(import_module(_LATE[name]), name), __name__))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+
+_check(globals())
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",

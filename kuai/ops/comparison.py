@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..engine.program import Aval, Op
+from ..errors import warn
 from ..tensor import Tensor
 from . import rules
 from .along import also_named
@@ -282,7 +282,7 @@ def bitwise_right_shift(xp, x, y):
 def _where_rule(op: Op, avals: Sequence) -> tuple:
     condition = avals[0]
     if condition.dtype is dtypes.uint8:
-        warnings.warn("where received a uint8 condition tensor; use a boolean condition instead", UserWarning, stacklevel=5)
+        warn("where received a uint8 condition tensor; use a boolean condition instead", UserWarning)
     elif condition.dtype is not dtypes.bool_:
         raise RuntimeError(
             "where expected condition to be a boolean tensor, but got a tensor with dtype " + rules._cname(condition.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from ..devices import device, placement
 from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..engine.trace import concrete
+from ..errors import warn
 from ..layouts import of_sparse, strided
 from ..tensor import Storage, Tensor, from_array, wrap
 from . import rules
@@ -179,10 +179,9 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
             [3, 4]])
     """
     if isinstance(data, Tensor):
-        warnings.warn(
+        warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
-            stacklevel=2,
+            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
         )
         made = data.detach().to(device=placement(device) if device is not None else data.device, dtype=dtype, copy=True)
         return require_grad(made, requires_grad)

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
+from ..errors import warn
 from ..tensor import Tensor
 
 
 def warn_older(name: str, factors: tuple[str, ...]) -> None:
     """Say which arguments have names by now."""
-    import warnings
 
     named = ", ".join(f"{factor}=…" for factor in factors)
-    warnings.warn(f"This overload of {name} is deprecated: give {named} by name, after the tensors", UserWarning, stacklevel=4)
+    warn(f"This overload of {name} is deprecated: give {named} by name, after the tensors", UserWarning)
 
 
 def only_operand(name: str, alpha: object, rest: tuple) -> Tensor:

@@ -13,6 +13,7 @@ from types import ModuleType
 from ..autograd.function import Function
 from ..autograd.modes import no_grad
 from ..engine.trace import current
+from ..errors import warn
 from ..tensor import Tensor
 from .schema import Schema
 
@@ -125,12 +126,10 @@ def _no_formula(operator: Operator) -> Callable:
                 f"Trying to backward through {operator.name()} but no autograd formula was registered. "
                 "Please use register_autograd to add one."
             )
-        import warnings
 
-        warnings.warn(
+        warn(
             f"{operator.name()}: an autograd kernel was not registered to the Autograd key(s) but we are trying to backprop "
-            "through it. No gradient passes; register one with torch.library.register_autograd.",
-            stacklevel=2,
+            "through it. No gradient passes; register one with torch.library.register_autograd."
         )
         return ()
 

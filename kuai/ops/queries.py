@@ -9,6 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..devices import cpu
 from ..dtypes import dtype
+from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import rules
 from .along import also_named
@@ -156,13 +157,11 @@ def range(start: float = 0, end: float | None = None, step: float = 1, *, out: T
     >>> torch.range(1, 3)
     tensor([1., 2., 3.])
     """
-    import warnings
 
-    warnings.warn(
+    warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
         "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
-        UserWarning,
-        stacklevel=2,
+        UserWarning
     )
     if end is None:
         start, end = 0, start

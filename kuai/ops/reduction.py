@@ -449,7 +449,7 @@ def _hash(xp, x, *, dim, keepdim):
     return xp.bitwise_xor.reduce(x.view(np.uint64), axis=dim, keepdims=keepdim)
 
 
-def hash_tensor(input: Tensor, dim: int | Sequence[int] = (), *, keepdim: bool = False, mode: int = 0,
+def hash_tensor(input: Tensor, dim: int | Sequence[int] | None = (), *, keepdim: bool = False, mode: int = 0,
                 out: Tensor | None = None) -> Tensor:  # fmt: skip
     """The exclusive or of the elements as 64 bits, those of float64 for floats; along all dimensions for () (``torch.hash_tensor``).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from math import floor
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ..dtypes import int32, uint8
 from ..engine.program import Op
+from ..errors import warn
 from ..tensor import Tensor
 from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .define import op
@@ -234,7 +234,7 @@ def upsample(input: Tensor, size: object = None, scale_factor: object = None, mo
     >>> torch.nn.functional.upsample(torch.tensor([[[1., 3.]]]), scale_factor=2)
     tensor([[[1., 1., 3., 3.]]])
     """
-    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.")
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
@@ -246,7 +246,7 @@ def upsample_nearest(input: Tensor, size: object = None, scale_factor: object = 
     >>> torch.nn.functional.upsample_nearest(torch.tensor([[[1., 3.]]]), scale_factor=2)
     tensor([[[1., 1., 3., 3.]]])
     """
-    warnings.warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.")
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
@@ -258,7 +258,7 @@ def upsample_bilinear(input: Tensor, size: object = None, scale_factor: object =
     >>> torch.nn.functional.upsample_bilinear(torch.tensor([[[[1., 3.]]]]), size=(1, 3))
     tensor([[[[1., 2., 3.]]]])
     """
-    warnings.warn("`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warn("`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.")
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 

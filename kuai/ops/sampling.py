@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from itertools import product
 from math import prod
@@ -10,6 +9,7 @@ from math import prod
 import numpy as np
 
 from ..dtypes import int64
+from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import rules
 from .comparison import where
@@ -112,10 +112,9 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     """
     _check(input, grid, mode, padding_mode)
     if align_corners is None:
-        warnings.warn(
+        warn(
             "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
-            "align_corners=True if the old behavior is desired.",
-            stacklevel=2,
+            "align_corners=True if the old behavior is desired."
         )
     return _sample(input, grid, mode, padding_mode, bool(align_corners))
 
@@ -193,10 +192,9 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
     if align_corners is None:
-        warnings.warn(
+        warn(
             "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
-            "align_corners=True if the old behavior is desired.",
-            stacklevel=2,
+            "align_corners=True if the old behavior is desired."
         )
     lines = [_line(n, bool(align_corners)) for n in size[2:]]
     points = np.stack([*np.meshgrid(*lines, indexing="ij")[::-1], np.ones(size[2:])], -1).reshape(-1, rank + 1)

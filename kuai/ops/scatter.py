@@ -5,7 +5,6 @@ Both bodies work on flat positions: the other dimensions' coordinates are the in
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import int64
 from ..engine.program import Aval, Op
+from ..errors import warn
 from ..layouts import of_sparse
 from ..tensor import Tensor
 from . import rules, taking
@@ -219,10 +219,9 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: object = _MISSING, *, v
     if reduce is not None and reduce not in _REDUCE:
         raise RuntimeError("reduce argument must be either add or multiply.")
     if reduce is not None and isinstance(src, Tensor):
-        warnings.warn(
+        warn(
             "The reduce argument of torch.scatter with Tensor src is deprecated; use torch.scatter_reduce instead, which has "
-            "more reductions.",
-            stacklevel=2,
+            "more reductions."
         )
     made = _scattered("scatter", input, dim, index, src, None if reduce is None else _REDUCE[reduce])
     return made if out is None else write_out(out, made)

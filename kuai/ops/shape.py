@@ -14,6 +14,7 @@ from .. import dtypes
 from ..devices import placement
 from ..dtypes import dtype, int64
 from ..engine.program import Aval, Op, Size
+from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import copies, memory, rules, slicing
 from .creation import available, zeros
@@ -456,10 +457,9 @@ def _check_mesh(given: list[Tensor], indexing: str | None) -> None:
 
 
 def _warn_indexing() -> None:
-    import warnings
 
     message = "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument."
-    warnings.warn(message, UserWarning, stacklevel=4)
+    warn(message, UserWarning)
 
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ or puts into it. An index tensor of one element and masks are read at once, as t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from operator import index as as_int
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import int64
 from ..engine.trace import current
+from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import rules, taking
 from .conversion import _check_leaf, assign, to_device
@@ -148,7 +148,7 @@ class _Parser:
             self._truth(bool(mask.item()))
             return
         if mask.dtype is dtypes.uint8:
-            warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5)
+            warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
         for i, n in enumerate(mask.shape):
             if n != self.shape[self.dim + i]:
                 raise IndexError(
@@ -182,10 +182,9 @@ def _is_mask(index: Tensor) -> bool:
 def _items(index: object) -> tuple:
     """The items of an index: a tuple's, or those of a list that stands for one."""
     if isinstance(index, list) and _stands_for_tuple(index):
-        warnings.warn(
+        warn(
             "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed; use x[tuple(seq)] "
-            "instead of x[seq], or x[torch.tensor(seq)]",
-            stacklevel=4,
+            "instead of x[seq], or x[torch.tensor(seq)]"
         )
         return tuple(index)
     return index if isinstance(index, tuple) else (index,)

@@ -12,6 +12,7 @@ from ..autograd.function import ClosureNode
 from ..dispatch import view_recorder
 from ..dtypes import dtype
 from ..engine.trace import current
+from ..errors import warn
 from ..tensor import Tensor, wrap
 from . import rules, slicing
 from .along import numpy_names
@@ -549,9 +550,8 @@ def _matrix_transposed(x: Tensor, name: str) -> Tensor:
 
 
 def _deprecated(message: str) -> None:
-    import warnings
 
-    warnings.warn(message, UserWarning, stacklevel=4)
+    warn(message, UserWarning)
 
 
 def _T(self: Tensor) -> Tensor:  # noqa: N802 (PyTorch's name)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
+from ..errors import warn
 from .drawing import BLOCK, DIGITS, F4, F8, LARGEST, bfloat16, by_blocks, check, draw, from_int64
 from .generator import Generator
 
@@ -121,11 +121,9 @@ def _float_bounds(low: int, hi: int | None, dtype: np.dtype) -> tuple[int, int]:
     for name, bound in (("from", low), ("to - 1", last)):
         check(-limit <= bound <= limit, "{} is out of bounds for {}: random_ got {}", name, dtype, bound)
         if abs(bound) > 1 << digits:
-            warnings.warn(
+            warn(
                 f"{name} is out of bounds [-(2^{digits}), 2^{digits}]: beyond them {dtype} can't "
-                "hold every whole number, so some are never drawn",
-                UserWarning,
-                stacklevel=4,
+                "hold every whole number, so some are never drawn"
             )
     return low, last
 

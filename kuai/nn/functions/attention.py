@@ -5,11 +5,11 @@ Within, queries, keys and values are (batch, heads, length, features of a head).
 
 from __future__ import annotations
 
-import warnings
 from math import inf, sqrt
 from typing import NamedTuple
 
 from ... import dtypes
+from ...errors import warn
 from ...ops.attention import merge_heads, scaled_dot_product_attention, split_heads
 from ...ops.creation import zeros
 from ...ops.dense import linear
@@ -58,8 +58,7 @@ def added_mask(mask: Tensor | None, name: str, other: Tensor | None, other_name:
     _need(floating or mask.dtype is dtypes.bool_, f"only bool and floating types of {name} are supported")
     if floating:
         if other is not None and other.dtype is not mask.dtype:
-            warnings.warn(f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both instead.",
-                          stacklevel=3)  # fmt: skip
+            warn(f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both instead.")  # fmt: skip
         return mask
     return zeros_like(mask, dtype=dtype).masked_fill(mask, -inf)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
+from ...errors import warn
 from ...ops import dropout as ops
 from ...ops.conversion import assign
 from ...tensor import Tensor
@@ -73,10 +73,9 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     """
     _warn_of_rank("dropout2d", input, (3, 4))
     if input.ndim == 3:
-        warnings.warn(
+        warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired: "
-            "it is read as (N, C, L). Please use dropout1d for that.",
-            stacklevel=2,
+            "it is read as (N, C, L). Please use dropout1d for that."
         )
     return _apply(ops.feature_dropout, input, p, training, inplace)
 
@@ -102,8 +101,7 @@ def _channels(input: Tensor, batched: int, p: float, training: bool, inplace: bo
 
 def _warn_of_rank(name: str, input: Tensor, ranks: tuple[int, int]) -> None:
     if input.ndim not in ranks:
-        warnings.warn(
+        warn(
             f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a "
-            "future release. To retain the behavior and silence this warning, please use dropout instead.",
-            stacklevel=3,
+            "future release. To retain the behavior and silence this warning, please use dropout instead."
         )

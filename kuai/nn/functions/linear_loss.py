@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from ...autograd.api import grad
 from ...autograd.function import Function, FunctionCtx, once_differentiable
 from ...autograd.modes import enable_grad
 from ...devices import device
+from ...errors import warn
 from ...ops.dense import linear
 from ...ops.joining import cat
 from ...tensor import Tensor
@@ -111,11 +111,10 @@ def linear_cross_entropy(input: Tensor, linear_weight: Tensor, target: Tensor, *
         plain = reduction in ("mean", "sum", "none") and not label_smoothing and target.dtype is dtypes.int64
         if plain and len(outputs) == 1:
             return _chunked(input, linear_weight, target, linear_bias, weight, reduction, ignore, options)
-        warnings.warn(
+        warn(
             "linear_cross_entropy: ``options`` ignored; chunks need reduction in {'mean','sum','none'}, label_smoothing == 0, "
             f"target.dtype == int64, out_features == (). Got {reduction=}, {label_smoothing=}, {target.dtype=}, "
-            f"out_features={tuple(outputs[1:])}.",
-            stacklevel=2,
+            f"out_features={tuple(outputs[1:])}."
         )
     bias = linear_bias if linear_bias is None or len(outputs) == 1 else linear_bias.reshape(-1)
     logits = linear(input, linear_weight if len(outputs) == 1 else linear_weight.reshape(-1, features), bias)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from math import inf, log, pi
 
 from ...dispatch import recorder
 from ...dtypes import int64, uint8
+from ...errors import warn
 from ...ops import class_losses, losses, rules
 from ...ops.extent import elements, within
 from ...tensor import Tensor
@@ -91,10 +91,9 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
 
 def _warn_of_broadcast(input: Tensor, target: Tensor) -> None:
     if input.shape != target.shape:
-        warnings.warn(
+        warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely "
-            "lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=3,
+            "lead to incorrect results due to broadcasting. Please ensure they have the same size."
         )
 
 
@@ -245,11 +244,10 @@ def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, redu
     tensor(0.)
     """
     if reduction == "mean" and size_average is None and reduce is None:
-        warnings.warn(
+        warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
             "only by the batch size, and aligns with the KL div math definition. 'mean' will be changed to behave the "
-            "same as 'batchmean' in the next major release.",
-            stacklevel=2,
+            "same as 'batchmean' in the next major release."
         )
     return divergence(input, target, named_reduction(size_average, reduce, reduction), log_target)
 

@@ -14,7 +14,7 @@ def _dim(name: str, dim: int | None, rank: int, stacklevel: int) -> int:
     if dim is not None:
         return dim
     warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
-                  "argument.", stacklevel=stacklevel)  # fmt: skip
+                  "argument.", stacklevel=stacklevel + 1)  # fmt: skip
     return 0 if rank in (0, 1, 3) else 1
 
 

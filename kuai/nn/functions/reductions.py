@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
+from ...errors import warn
 from ...ops import rules
 from ...ops.losses import check_reduction
 from ...tensor import Tensor
@@ -15,8 +14,8 @@ def named_reduction(size_average: bool | None, reduce: bool | None, reduction: s
         return reduction
     average = size_average is None or size_average
     found = "none" if reduce is False else "mean" if average else "sum"
-    warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=3
+    warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{found}' instead."
     )
     return found
 

@@ -1,0 +1,299 @@
+"""Public functions look at their arguments: what does not fit its annotation is a TypeError that names it, as PyTorch's parser says it.
+
+A public name leads to a shell around the function. The shell looks at plain kinds (bool, int, float, str) before the call, at
+the price of comparing types; whether tensors are tensors, and sequences sequences of these, it asks only when the call has failed.
+Its text is written at the function's first call, as a recorder's is (`dispatch.py`), so that passing arguments on costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache, update_wrapper
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from .devices import device
+from .dtypes import dtype
+from .engine.program import VARIADIC
+from .layouts import layout
+from .ops.geometry import memory_format
+from .random import Generator
+from .tensor import Tensor
+
+VARIADIC_BY_NAME = 0x08  # inspect.CO_VARKEYWORDS
+
+# What arguments of some names are where nothing is annotated; None: PyTorch does not look at them as its parser would.
+CONVENTIONS = {
+    "input": "Tensor", "generator": "Generator | None", "requires_grad": "bool | None", "pin_memory": "bool | None",
+    "dtype": "dtype | type | None", "device": "device | str | int | None", "layout": "layout | None",
+    "memory_format": "memory_format | None", "ceil_mode": "bool", "count_include_pad": "bool",
+    **dict.fromkeys("reduction inplace return_indices antialias hard center full get_infos need_weights recompute_scale_factor "
+                    "add_zero_attn use_separate_proj_weight average_attn_weights".split()),
+}  # fmt: skip
+# Functions of torch's own namespace that PyTorch writes in Python.
+PYTHONS = frozenset("norm split tensordot unravel_index".split())
+
+
+# ---- kinds -----------------------------------------------------------------------------------------------------------
+
+
+def _is_scalar(x: Any, category: int) -> bool:
+    """Whether something is a tensor of one element that PyTorch reads as a number: 1 an integer, 2 a real one, 3 any."""
+    return isinstance(x, Tensor) and not x.shape and x._node is None and x.dtype.category <= category
+
+
+def _is_int(x: Any) -> bool:
+    return hasattr(x, "__index__") and not isinstance(x, (bool, np.bool_, Tensor)) or _is_scalar(x, 1)
+
+
+def _is_float(x: Any) -> bool:
+    return isinstance(x, (float, int, np.floating, np.integer, np.bool_)) or _is_scalar(x, 2)
+
+
+KINDS: dict[str, Callable[[Any], bool]] = {
+    "None": lambda x: x is None,
+    "Tensor": lambda x: isinstance(x, Tensor),
+    "bool": lambda x: isinstance(x, (bool, np.bool_)),
+    "int": _is_int,
+    "float": _is_float,
+    "complex": lambda x: isinstance(x, (complex, np.complexfloating)) or _is_float(x) or _is_scalar(x, 3),
+    "str": lambda x: isinstance(x, str),
+    "tuple": lambda x: isinstance(x, (tuple, list)),
+    "type": lambda x: isinstance(x, type),
+    **{c.__name__: (lambda x, c=c: isinstance(x, c)) for c in (dtype, device, layout, memory_format, Generator)},
+}
+# Their tests in the text of a shell, for the usual types.
+USUAL = {
+    "None": "{0} is None",
+    "bool": "{0} is True or {0} is False",
+    "int": "type({0}) is int",
+    "float": "type({0}) is float or type({0}) is int",
+    "complex": "type({0}) is complex",
+    "str": "type({0}) is str",
+}  # fmt: skip
+_SAID = {"None": "", "dtype": "torch.dtype", "device": "torch.device", "layout": "torch.layout", "memory_format": "torch.memory_format"}
+_SEQUENCE = re.compile(r"Sequence\[(\w+)\]")
+
+
+def _fits(word: str, x: Any) -> bool:
+    element = _SEQUENCE.fullmatch(word)
+    if element is None:
+        return KINDS[word](x)
+    return isinstance(x, (tuple, list)) and all(KINDS[element[1]](y) for y in x)
+
+
+def _said(word: str) -> str:
+    element = _SEQUENCE.fullmatch(word)
+    return f"tuple of {element[1]}s" if element else _SAID.get(word, word)
+
+
+@cache
+def _words(annotation: str) -> tuple[str, ...]:
+    """The kinds that an annotation allows; none if it has any that is not known."""
+    words = tuple(annotation.split(" | "))
+    known = all(w in KINDS or (e := _SEQUENCE.fullmatch(w)) and e[1] in KINDS for w in words)
+    return words if known else ()
+
+
+# ---- arguments of a function -----------------------------------------------------------------------------------------
+
+
+class _Form(NamedTuple):
+    """How a function takes its arguments: what the text of its shell depends on."""
+
+    names: tuple[str, ...]
+    positional_only: int
+    positional: int
+    rest: str  # *args
+    named: str  # **kwargs
+    kinds: tuple[tuple[str, ...], ...]
+
+
+def _form(body: FunctionType) -> _Form:
+    code = body.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    names, more = code.co_varnames[:count], iter(code.co_varnames[count:])
+    rest = next(more) if code.co_flags & VARIADIC else ""
+    named = next(more) if code.co_flags & VARIADIC_BY_NAME else ""
+    kinds = tuple(_kind(body, n) for n in names)
+    return _Form(names, code.co_posonlyargcount, code.co_argcount, rest, named, kinds)
+
+
+def _kind(fn: FunctionType, name: str) -> tuple[str, ...]:
+    annotation = fn.__annotations__.get(name, "object")
+    if name in CONVENTIONS and (annotation in ("object", "bool") or CONVENTIONS[name] is None):
+        annotation = CONVENTIONS[name] or "object"
+    return _words(annotation) if isinstance(annotation, str) else ()
+
+
+def _inner(fn: Any) -> FunctionType:
+    """The function that a decorated one calls, which says what the arguments are."""
+    while hasattr(fn, "__wrapped__"):
+        fn = fn.__wrapped__
+    return fn
+
+
+def _given(case: _Case, fixed: tuple, rest: tuple, named: dict) -> Iterator[tuple]:
+    """The arguments as they were given: name, place (None: by its name), kinds and value of each."""
+    form: Any = case.form
+    yield from ((n, i if i < form.positional else None, k, x) for i, (n, k, x) in enumerate(zip(form.names, form.kinds, fixed)))
+    inner = _inner(case.body)
+    names = inner.__code__.co_varnames[: inner.__code__.co_argcount]
+    yield from ((n, i, _kind(inner, n), x) for i, (n, x) in enumerate(zip(names[form.positional :], rest), form.positional))
+    yield from ((n, None, _kind(inner, n), x) for n, x in named.items())
+
+
+class _Case:
+    """A function behind a shell, and how it takes its arguments once that is asked."""
+
+    __slots__ = ("body", "method", "shell", "form")
+    shell: Any
+    form: _Form
+
+    def __init__(self, body: FunctionType, method: bool):
+        self.body, self.method = body, method
+
+
+def blame(case: _Case, fixed: tuple, rest: tuple = (), named: dict | None = None) -> None:
+    """TypeError for the first argument that is not of its kind."""
+    for name, place, words, value in _given(case, fixed, rest, named or {}):
+        if words and not any(_fits(w, value) for w in words):
+            at = "" if place is None else f" (position {place + 1 - case.method})"
+            needed = " or ".join(filter(None, map(_said, words)))
+            message = f"{case.body.__name__}(): argument '{name}'{at} must be {needed}, not {_found(words, value)}"
+            raise _class(case, words)(message) from None
+
+
+class NotATensor(TypeError, AttributeError):
+    """Something else in place of a tensor, where PyTorch's function is written in Python and meets a missing attribute."""
+
+
+def _class(case: _Case, words: tuple[str, ...]) -> type[Exception]:
+    python = case.shell.__module__ == "kuai.nn.functional" or case.body.__name__ in PYTHONS
+    return NotATensor if python and "Tensor" in words and isinstance(sys.exc_info()[1], AttributeError) else TypeError
+
+
+def _found(words: tuple[str, ...], value: Any) -> str:
+    """What was given: its type, and for a sequence that of the first element that does not fit."""
+    elements = [KINDS[e[1]] for e in map(_SEQUENCE.fullmatch, words) if e]
+    if elements and isinstance(value, (tuple, list)):
+        wrong = next((x, i) for i, x in enumerate(value) if not any(k(x) for k in elements))
+        return f"{type(value).__name__} with {type(wrong[0]).__name__} at position {wrong[1]}"
+    return type(value).__name__
+
+
+# ---- shells ----------------------------------------------------------------------------------------------------------
+
+_SHELL = """
+def bind(body, case):
+  def shell({head}):
+    {tests}
+    try:
+        return body({call})
+    except Exception:
+        blame(case, {given})
+        raise
+  return shell
+"""
+
+
+@cache
+def _code(form: _Form) -> CodeType:
+    """The code of the shells of one form."""
+    given = "({}), {}, {}".format("".join(f"{n}, " for n in form.names), form.rest or "()", form.named or "{}")
+    tests = [" or ".join(USUAL[w].format(n) for w in k) for n, k in zip(form.names, form.kinds) if k and USUAL.keys() >= {*k}]
+    text = _SHELL.format(
+        head=", ".join(_parameters(form)),
+        tests="if not ({}): blame(case, {})".format(" and ".join(f"({t})" for t in tests), given) if tests else "",
+        call=", ".join(_passed(form)),
+        given=given,
+    )
+    code = compile(text, "<arguments>", "exec")
+    for _ in ("bind", "shell"):
+        code = next(c for c in code.co_consts if isinstance(c, CodeType))
+    return code
+
+
+def _parameters(form: _Form) -> Iterator[str]:
+    for i, name in enumerate(form.names):
+        if i == form.positional_only > 0:
+            yield "/"
+        if i == form.positional:
+            yield f"*{form.rest}"
+        yield name
+    if form.positional_only == len(form.names) > 0:
+        yield "/"
+    if form.rest and form.positional == len(form.names):
+        yield f"*{form.rest}"
+    if form.named:
+        yield f"**{form.named}"
+
+
+def _passed(form: _Form) -> Iterator[str]:
+    yield from form.names[: form.positional]
+    if form.rest:
+        yield f"*{form.rest}"
+    yield from (f"{n}={n}" for n in form.names[form.positional :])
+    if form.named:
+        yield f"**{form.named}"
+
+
+_shells: dict[tuple[FunctionType, bool], FunctionType] = {}
+
+
+def checked(body: FunctionType, method: bool = False) -> FunctionType:
+    """The shell around a function, the same one each time; ``method``: its first argument has no position."""
+    found = _shells.get((body, method))
+    if found is None:
+        case = _Case(body, method)
+
+        def shell(*args: object, **kwargs: object) -> object:
+            return _begin(case, body)(*args, **kwargs)
+
+        case.shell = found = cast(FunctionType, update_wrapper(shell, body))
+        _shells[body, method] = _shells[found, method] = found
+    return found
+
+
+def _begin(case: _Case, body: FunctionType) -> FunctionType:
+    """Give a shell its code, at its first call."""
+    shell, case.form = case.shell, _form(body)
+    shell.__defaults__, shell.__kwdefaults__ = body.__defaults__, body.__kwdefaults__
+    shell.__code__ = _code(case.form).replace(co_name=body.__name__)
+    return shell
+
+
+def check(namespace: dict[str, Any]) -> None:
+    """Put shells around the public functions of a module; pickle finds them by their names there."""
+    for name, value in list(namespace.items()):
+        if type(value) is FunctionType and name[0] != "_" and _needed(value):
+            shell = namespace[name] = checked(value)
+            if shell.__module__ == value.__module__:
+                shell.__module__, shell.__qualname__ = namespace["__name__"], name
+
+
+def check_methods(cls: type) -> None:
+    """Put shells around the methods of Tensor."""
+    for name, value in list(vars(cls).items()):
+        if type(value) is FunctionType and name[0] != "_" and _needed(value):
+            shell = checked(value, method=True)
+            shell.__module__, shell.__qualname__ = cls.__module__, f"{cls.__name__}.{name}"
+            setattr(cls, name, shell)
+
+
+def _needed(fn: FunctionType) -> bool:
+    """Whether a function does not look at its arguments by itself, as recorders do."""
+    return not hasattr(fn, "op")
+
+
+def late(found: object, place: str = "kuai") -> object:
+    """A function that was just imported into a public module, in its shell."""
+    if type(found) is not FunctionType or not found.__module__.startswith(("kuai.ops.", "kuai.nn.", "kuai.sparse.")):
+        return found
+    namespace = {"__name__": place, found.__name__: found}
+    check(namespace)
+    return namespace[found.__name__]
