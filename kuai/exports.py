@@ -25,6 +25,7 @@ ELSEWHERE = {
     **{f"optim.{n}": "optim" for n in "asgd adadelta adagrad adamax adamw nadam radam rmsprop rprop sparse_adam".split()},
     "multiprocessing.spawn": "multiprocessing",
     "autograd.grad_mode": "autograd",
+    "distributed.distributed_c10d": "distributed",
     "autograd.variable": "autograd",
     "cuda.amp.grad_scaler": "cuda.amp",
     "cuda.amp.autocast_mode": "cuda.amp",

@@ -1,0 +1,1 @@
+"""What PyTorch's launcher needs of a program (``torch.distributed.elastic``): errors are recorded; nothing is launched."""

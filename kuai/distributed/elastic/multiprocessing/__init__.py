@@ -1,0 +1,3 @@
+"""What PyTorch's launcher needs of a process (``torch.distributed.elastic.multiprocessing``)."""
+
+from .errors import record as record
