@@ -272,7 +272,7 @@ def test_inputs_that_only_the_trace_holds_are_donated(tmp_path):
 @has_jax
 def test_a_parameter_is_replaced_by_its_own_next_value():
     torch.set_engine("xla")
-    net = torch.nn.Sequential(*[torch.nn.Linear(9, 9) for _ in range(3)])
+    net = torch.nn.Sequential(torch.nn.Linear(9, 9), torch.nn.Linear(9, 9))
     optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
     x = torch.randn(4, 9)
     for _ in range(3):
@@ -286,6 +286,72 @@ def test_a_parameter_is_replaced_by_its_own_next_value():
     kept = [c for c in range(columns) if c != 1]  # its arguments in columns: parameters, gradients, averages
     before = {update.args[c * count + i]: update.slot + n * count + i for n, c in enumerate(kept) for i in range(count)}
     assert dict(zip(layout.inputs, layout.outputs[: layout.donated])) == before
+
+
+def trained(steps, meddle=lambda step, net: None):
+    """The parameters of twelve small layers after some steps of SGD; ``meddle`` is called before each."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(*[torch.nn.Linear(5, 5) for _ in range(12)])
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    x = torch.randn(3, 5)
+    for step in range(steps):
+        meddle(step, net)
+        optimizer.zero_grad()
+        net(x).square().mean().backward()
+        optimizer.step()
+    return net
+
+
+@has_jax
+def test_small_parameters_go_in_and_out_of_a_program_together():
+    torch.set_engine("xla")
+    net = trained(3)
+    plan = plan_of_last_flush()
+    layout = Layout(plan)
+    assert [len(slots) for _, slots in layout.taken] == [48]  # parameters and their momenta
+    assert [len(slots) for _, slots in layout.given] == [48, 24]  # these, and the gradients
+    assert layout.donated == 1 and len(layout.inputs) == 1 and not layout.outputs
+    values = [p._read() for p in net.parameters()]
+    assert len({id(v.data) for v in values}) == 1 and values[0].data.array is not None
+
+
+@has_jax
+def test_values_that_lie_together_are_read_edited_and_kept_one_by_one():
+    kept = []
+
+    def meddle(step, net):
+        if step == 2:
+            kept.append((net[3].weight.detach().clone(), net[3].weight.detach().numpy().copy()))
+        if step == 3:
+            kept.append((net[0].weight.detach(), None))
+            with torch.no_grad():
+                net[5].bias.mul_(2.0)
+        if step == 4:
+            net[7].weight.grad = None
+            net[7].weight.requires_grad_(False)
+            kept.append((net[1].weight.grad, net[1].weight.grad.tolist()))
+
+    finals = []
+    for engine in ("numpy", "xla"):
+        torch.set_engine(engine)
+        kept.clear()
+        net = trained(7, meddle)
+        finals.append([p.detach().numpy().copy() for p in net.parameters()])
+        assert np.array_equal(kept[0][0].numpy(), kept[0][1])
+        assert kept[1][0].equal(net[0].weight.detach())  # on the same memory
+        assert kept[2][0].tolist() == kept[2][1]
+    for a, b in zip(*finals):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@has_jax
+def test_an_array_of_one_value_outlives_the_bundle_it_lay_in():
+    torch.set_engine("xla")
+    held = []
+    net = trained(6, lambda step, net: held.append((a := net[2].weight.detach().numpy(), a.copy())) if step == 3 else None)
+    view, then = held[0]
+    assert np.array_equal(view, net[2].weight.detach().numpy())  # NumPy's array is the parameter's own memory, as in PyTorch
+    assert not np.array_equal(view, then)
 
 
 @has_jax

@@ -34,15 +34,17 @@ from .. import config  # noqa: E402
 from ..devices import device  # noqa: E402
 from ..dtypes import dtype  # noqa: E402
 from . import diskcache, memory  # noqa: E402
+from .bundle import Bundle, Form, put, whole  # noqa: E402
 from .interpret import compute_dtypes  # noqa: E402
 from .plan import Layout, Plan  # noqa: E402
 from .program import State  # noqa: E402
 from .report import report, stats  # noqa: E402
-from .trace import Value  # noqa: E402
+from .trace import Value, array_of  # noqa: E402
 
 if _FIRST:
     jax.config.update("jax_cpu_enable_async_dispatch", False)
 
+CPU = device("cpu")
 LARGE = 1 << 16  # bytes from which a NumPy input is moved once and kept as XLA's
 
 
@@ -165,17 +167,21 @@ class _Numbers:
 
 
 def _function(plan: Plan, numbers: _Numbers, layout: Layout) -> Callable:
-    """The plan as a function for jax.jit: number vectors first, then the inputs."""
+    """The plan as a function for jax.jit: number vectors first, then bundles, then the inputs."""
     vectors = len(numbers.avals())
+    bundles = vectors + len(layout.taken)
 
     def program(*args: object) -> tuple:
-        values = dict(zip(layout.inputs, args[vectors:]))
+        values = dict(zip(layout.inputs, args[bundles:]))
+        for (form, slots), array in zip(layout.taken, args[vectors:bundles]):
+            values.update(zip(slots, form.split(array)))
         scalars = numbers.unpack(args[:vectors])
         for state in plan.steps:
             number = iter(scalars[state.number : state.numbers])
             operands = [values[a] if type(a) is int else None if a is None else next(number) for a in state.args]
             values.update(zip(range(state.slot, state.slots), _apply(state, operands)))
-        return tuple(values[slot] for slot in layout.outputs)
+        joined = [form.join(XP, [values[slot] for slot in slots]) for form, slots in layout.given]
+        return (*joined, *[values[slot] for slot in layout.outputs])
 
     return program
 
@@ -236,8 +242,9 @@ def _to_disk(key: str, executable: Callable) -> None:
 def _compile(plan: Plan, numbers: _Numbers, layout: Layout) -> Callable:
     vectors = numbers.avals()
     where = jax.sharding.SingleDeviceSharding(jax_device(plan.device))
+    bundles = [((form.size,), form.avals[0].dtype.numpy) for form, _ in layout.taken]
     avals = [layout.avals[slot] for slot in layout.inputs]
-    forms = [*vectors, *((a.shape, a.dtype.numpy) for a in avals)]
+    forms = [*vectors, *bundles, *((a.shape, a.dtype.numpy) for a in avals)]
     with jax.enable_x64(True), _precision():
         specs = [jax.ShapeDtypeStruct(shape, d, sharding=where) for shape, d in forms]
         donated = range(len(vectors), len(vectors) + layout.donated)
@@ -264,14 +271,18 @@ def _with_options(lowered, plan: Plan) -> Callable:
 
 def _caller(plan: Plan, layout: Layout, numbers: _Numbers, executable: Callable) -> Callable:
     inputs, outputs, vectors = layout.inputs, layout.outputs, numbers.vectors
+    taken, given, bundles = layout.taken, layout.given, len(layout.given)
     at_home = plan.device.type == "cpu"
     enable_x64 = jax.enable_x64
 
-    def call(values: list[Value], given: list) -> None:
-        arrays = [_array(values[slot], plan.device, at_home) for slot in inputs]
+    def call(values: list[Value], scalars: list) -> None:
+        arrays = [_gathered(form, [values[slot] for slot in slots]) for form, slots in taken]
+        arrays += [_array(values[slot], plan.device, at_home) for slot in inputs]
         with enable_x64(True):
-            results = executable(*vectors(given), *arrays)
-        for slot, result in zip(outputs, results):
+            results = executable(*vectors(scalars), *arrays)
+        for (form, slots), array in zip(given, results):
+            put([values[slot] for slot in slots], Bundle(form, array))
+        for slot, result in zip(outputs, results[bundles:]):
             values[slot].data = result
         if not at_home:
             _last[plan.device] = weakref.ref(results[-1])
@@ -279,9 +290,17 @@ def _caller(plan: Plan, layout: Layout, numbers: _Numbers, executable: Callable)
     return call
 
 
+def _gathered(form: Form, values: list[Value]) -> object:
+    """The array of a bundle: the one in which the values lie already, or a new one."""
+    found = whole(values, form)
+    if found is None:
+        found = transfer_in(form.join(np, [np.asarray(array_of(v)) for v in values]), CPU).block_until_ready()
+    return found
+
+
 def _array(value: Value, where: device, at_home: bool) -> object:
     """A value's data as the executable takes it; what is large is moved once."""
-    data = value.data
+    data = array_of(value)
     if type(data) is np.ndarray:
         if data.nbytes < LARGE and at_home and _is_new(value):
             return data

@@ -31,7 +31,8 @@ def key(plan: Plan, layout: Layout, platform_name: str) -> str:
         names.update((slot, len(names) + slot - state.slot) for slot in range(state.slot, state.slots))
         lines.append(f"{state.op.name} {state.static} {args} {state.number} {state.casts} {state.outs}")
     lines.append(repr([a.__name__ for s in first for a in s.args if isinstance(a, type)]))
-    lines.append(repr((layout.donated, *[[names[slot] for slot in slots] for slots in (layout.inputs, layout.outputs)])))
+    groups = [layout.inputs, layout.outputs, *(slots for _, slots in layout.taken), *(slots for _, slots in layout.given)]
+    lines.append(repr((layout.donated, len(layout.taken), [[names[slot] for slot in slots] for slots in groups])))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

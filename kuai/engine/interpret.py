@@ -11,7 +11,7 @@ from ..dtypes import float32
 from . import watch
 from .plan import Plan
 from .program import State
-from .trace import Value
+from .trace import Value, array_of
 
 
 def compute_dtypes(state: State) -> tuple:
@@ -152,7 +152,7 @@ def run(plan: Plan, values: list[Value], numbers: list) -> None:
     end = plan.end
     env: list = [None] * end.slots + numbers[: end.numbers] + [None]
     for slot in plan.inputs:
-        data = values[slot].data
+        data = array_of(values[slot])
         if data is None:
             raise RuntimeError("a value whose memory a program that failed has written to")
         env[slot] = data if isinstance(data, np.ndarray) else np.asarray(data)

@@ -8,6 +8,7 @@ from threading import Lock
 
 from .. import config
 from ..devices import device
+from . import bundle
 from .program import Aval, State
 
 
@@ -67,17 +68,36 @@ class Layout:
 
     JAX gives the memory of a donated input to the first result of its form. So the inputs that an output replaces come first,
     in the order of those outputs: a parameter's memory becomes that of its next value. Any other choice costs XLA a copy.
+    What is small and many goes in bundles, before all else: ``taken`` are those of inputs, ``given`` those of outputs, of which
+    the first replace the taken ones. Each has its form and its slots.
     """
 
-    __slots__ = ("donated", "inputs", "outputs", "avals")
+    __slots__ = ("donated", "inputs", "outputs", "avals", "taken", "given")
 
     def __init__(self, plan: Plan):
         self.avals = {s.slot + i: a for s in plan.end.path() for i, a in enumerate(s.outs)}
         pairs = _replaced(plan, self.avals)
-        self.donated = len(pairs)  # how many of the inputs
-        self.inputs = [*pairs, *(slot for slot in plan.inputs if slot not in pairs)]
         replacing = set(pairs.values())
-        self.outputs = [*pairs.values(), *(slot for slot in plan.outputs if slot not in replacing)]
+        rest = [slot for slot in plan.outputs if slot not in replacing]
+        groups = self._groups(list(pairs), plan)
+        self.taken = [(self._form(slots), slots) for slots in groups]
+        self.given = [(self._form(slots), slots) for slots in [[pairs[a] for a in g] for g in groups] + self._groups(rest, plan)]
+        bundled = {slot for _, slots in self.taken + self.given for slot in slots}
+        alone = {a: b for a, b in pairs.items() if a not in bundled}
+        self.donated = len(groups) + len(alone)  # how many of the arrays that are taken
+        self.inputs = [*alone, *(slot for slot in plan.inputs if slot not in pairs)]
+        self.outputs = [*alone.values(), *(slot for slot in rest if slot not in bundled)]
+
+    def _groups(self, slots: list[int], plan: Plan) -> list[list[int]]:
+        """Those of some slots that go in bundles, by dtype."""
+        groups: dict[object, list[int]] = {}
+        for slot in slots if plan.device.type == "cpu" else ():
+            if 0 < self.avals[slot].nbytes <= bundle.SMALL:
+                groups.setdefault(self.avals[slot].dtype, []).append(slot)
+        return [group for group in groups.values() if len(group) >= bundle.MANY]
+
+    def _form(self, slots: list[int]) -> bundle.Form:
+        return bundle.form(tuple(self.avals[slot] for slot in slots))
 
 
 def _replaced(plan: Plan, avals: dict[int, Aval]) -> dict[int, int]:

@@ -16,7 +16,7 @@ from . import interpret, watch
 from .plan import Plan, make_plans, registry
 from .program import State
 from .report import report, stats
-from .trace import Trace, Value, make_value
+from .trace import Trace, Value, array_of, make_value
 
 CPU = device("cpu")
 COMPILE_START = 4e8  # ns: importing JAX and the fixed part of a compilation
@@ -138,7 +138,7 @@ def execute_foreign(trace: Trace, value: Value) -> None:
     while state.slots > len(values):
         state = state.parent
     alive = tuple(i == value.slot for i in range(state.slots))
-    copies = [make_value(v.aval, v.data, None, i) for i, v in enumerate(values[: state.slots])]
+    copies = [make_value(v.aval, array_of(v), None, i) for i, v in enumerate(values[: state.slots])]
     for plan in make_plans(state, alive):
         plan.donated = []
         shadow = Trace()

@@ -15,15 +15,17 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .. import config
+from .bundle import Bundle
 from .program import Aval, Op, State
 
 
 class Value:
     """An immutable array, computed or pending. It has no constructor, as a call would cost a tenth of an op."""
 
-    __slots__ = ("aval", "data", "trace", "slot", "uses", "inference", "bounds")
+    __slots__ = ("aval", "data", "place", "trace", "slot", "uses", "inference", "bounds")
     aval: Aval
-    data: object  # None while pending
+    data: object  # None while pending; an array, or the Bundle in which the value has its place
+    place: int
     trace: Trace | None
     slot: int  # its place in that trace
     inference: bool  # there and True if it was recorded in inference mode
@@ -187,7 +189,13 @@ def materialize(value: Value) -> object:
             _flush_for(value)
         else:
             _fetch(value)
-    return value.data
+    return array_of(value)
+
+
+def array_of(value: Value) -> object:
+    """The data of a value as an array of its own; None while it is pending."""
+    data = value.data
+    return data.view(value.place) if type(data) is Bundle else data
 
 
 class NotStrided(RuntimeError):

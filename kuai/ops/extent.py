@@ -14,7 +14,7 @@ import numpy as np
 
 from ..devices import cpu
 from ..engine.program import State
-from ..engine.trace import Trace, Value, current, materialize
+from ..engine.trace import Trace, Value, array_of, current, materialize
 from ..tensor import Tensor
 
 Bounds = tuple[float, float]
@@ -44,11 +44,11 @@ def known(value: Value) -> Bounds | None:
     if value.data is None or value.aval.device is not cpu:
         return None
     if value.aval.size < REMEMBERED:
-        return _extremes(value.data)
+        return _extremes(array_of(value))
     try:
         return value.bounds
     except AttributeError:
-        value.bounds = _extremes(value.data)
+        value.bounds = _extremes(array_of(value))
         return value.bounds
 
 
