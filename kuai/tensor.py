@@ -260,6 +260,8 @@ class Tensor:
             return self._storage.rebind(self, new, tracked)
         if new._storage is not None and new._storage.record is not None:
             raise RuntimeError(f"a dense tensor cannot be rewritten with one of layout {new._storage.layout}; use to_dense()")
+        if current.trace.borrowed is not None:
+            current.trace.need_own(self._value, new._read())
         root = self if self._base is None else self._root()
         lent = root._storage is not None and root._storage.lent()
         if lent and not tracked:

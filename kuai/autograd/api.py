@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..engine.trace import current
 from ..tensor import Tensor
 from .graph import AccumulateGrad, Node, OutputNode, accumulate, run
 
@@ -48,6 +49,11 @@ def backward(tensors: Tensors, grad_tensors: object = None, retain_graph: bool |
     >>> torch.autograd.backward((x * 3).sum()); x.grad
     tensor([3., 3.])
     """
+    if current.transforms:
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use func.grad or func.vjp instead or "
+            "call backward() outside of the function that is transformed."
+        )
     keep = create_graph if retain_graph is None else retain_graph
     roots = _roots(_tuple(tensors), _tuple(grad_tensors))
     if inputs is None:
@@ -105,15 +111,20 @@ def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_
 
 
 def _batched(outputs: Tensors, inputs: Tensors, grads: tuple, create_graph: bool, unused: bool | None, fill: bool) -> tuple:
-    """Derivatives for each cotangent of a batch, stacked."""
-    from ..ops.joining import stack
+    """Derivatives for each cotangent of a batch: those of one, mapped over it."""
+    from ..func.vmap import vmap  # stands floors above
 
-    rows = [
-        grad(outputs, inputs, [None if g is None else g[i] for g in grads], True, create_graph,
-             allow_unused=unused, materialize_grads=fill)
-        for i in range(len(next(g for g in grads if g is not None)))
-    ]  # fmt: skip
-    return tuple(None if column[0] is None else stack(column) for column in zip(*rows))
+    missing: list[bool] = []
+
+    def of_one(*cotangents: Tensor) -> list[Tensor]:
+        given = iter(cotangents)
+        found = grad(outputs, inputs, [None if g is None else next(given) for g in grads], True, create_graph,
+                     allow_unused=unused, materialize_grads=fill)  # fmt: skip
+        missing[:] = [g is None for g in found]
+        return [g for g in found if g is not None]
+
+    rows = iter(vmap(of_one)(*[g for g in grads if g is not None]))
+    return tuple(None if m else next(rows) for m in missing)
 
 
 def _result(g: Tensor | None, create_graph: bool) -> Tensor | None:

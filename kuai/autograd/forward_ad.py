@@ -73,8 +73,10 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         )
     if not current.grad:
         raise NotImplementedError("forward mode needs the graph: leave no_grad and inference_mode to make dual tensors")
-    dual = tensor.clone() if tensor.requires_grad else tensor.detach().requires_grad_()
-    _levels[-1][dual._node] = dual, tangent  # type: ignore[index]
+    from ..func.transforms import fresh  # stands floors above; forward mode is the same there
+
+    dual, start = fresh(tensor, forward=True)
+    _levels[-1][dual._node] = start, tangent  # type: ignore[index]
     return dual
 
 
@@ -90,11 +92,11 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     found = [duals[n] for n in reachable([tensor._node]) if n in duals] if tensor._node is not None else []
     if not found:
         return UnpackedDualTensor(tensor, None)
-    from ..func.transforms import close, push  # stands floors above; forward mode is the same there
+    from ..func.transforms import close, pushforward
 
     inner = [dual for dual, _ in found]
-    (pushed,) = push([tensor], inner, [tangent for _, tangent in found])
-    return UnpackedDualTensor(*close((tensor, pushed), inner))  # type: ignore[misc]
+    push = pushforward([tensor], inner)
+    return UnpackedDualTensor(*close((tensor, *push([tangent for _, tangent in found])), push.ends))  # type: ignore[misc]
 
 
 def _check_level(level: int | None) -> None:

@@ -178,6 +178,21 @@ class AccumulateGrad(Node):
         return ()
 
 
+class Source(Node):
+    """The end of the graph at an input of a function that is differentiated: nothing is added up there."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    def name(self) -> str:
+        return "Source"
+
+    def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
+        return ()
+
+
 def accumulate(tensor: Tensor, g: Tensor, create_graph: bool) -> None:
     """``tensor.grad += g``, in the grad that is there already, so that who holds it sees it."""
     held = tensor._grad

@@ -49,9 +49,9 @@ LARGE = 1 << 16  # bytes from which a NumPy input is moved once and kept as XLA'
 
 
 class _Namespace:
-    """What an op's body gets as ``xp``: jax.numpy, and jax.lax, jax.nn and jax.scipy beside it."""
+    """What an op's body gets as ``xp``: jax.numpy, and jax.lax, jax.nn, jax.scipy and jax.vmap beside it."""
 
-    lax, nn, scipy, random = jax.lax, jax.nn, jax.scipy, jax.random
+    lax, nn, scipy, random, vmap = jax.lax, jax.nn, jax.scipy, jax.random, staticmethod(jax.vmap)
 
     def __getattr__(self, name: str) -> object:
         found = getattr(jnp, name)

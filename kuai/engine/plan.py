@@ -42,6 +42,15 @@ def estimate(state: State) -> float:
 def make_plans(end: State, alive: Sequence[bool]) -> list[Plan]:
     """Split a program by device, the CPU first (its scalars may be read elsewhere), and drop what nobody needs."""
     path = [s for s in end.path() if s.op is not None and s.outs and s.outs[0].device.type != "meta"]
+    live = needed_steps(path, alive)
+    by_device: dict[device, list[State]] = {}
+    for state in live:
+        by_device.setdefault(state.outs[0].device, []).append(state)
+    return [_plan(end, where, by_device, alive) for where in sorted(by_device, key=lambda d: (d.type != "cpu", str(d)))]
+
+
+def needed_steps(path: list[State], alive: Sequence[bool]) -> list[State]:
+    """Those instructions that what is alive depends on."""
     needed = {i for i, living in enumerate(alive) if living}
     live: list[State] = []
     for state in reversed(path):
@@ -49,10 +58,7 @@ def make_plans(end: State, alive: Sequence[bool]) -> list[Plan]:
             needed.update(a for a in state.args if type(a) is int)
             live.append(state)
     live.reverse()
-    by_device: dict[device, list[State]] = {}
-    for state in live:
-        by_device.setdefault(state.outs[0].device, []).append(state)
-    return [_plan(end, where, by_device, alive) for where in sorted(by_device, key=lambda d: (d.type != "cpu", str(d)))]
+    return live
 
 
 def _plan(end: State, where: device, by_device: dict[device, list[State]], alive: Sequence[bool]) -> Plan:

@@ -84,8 +84,8 @@ class Op:
     """
 
     __slots__ = ("name", "body", "xla", "rule", "vjps", "statics", "inputs", "variadic", "outputs", "cost",
-                 "saves", "picks", "scatter", "grad_name", "exact", "refuses", "overwrites", "autocast", "entry",
-                 "pullback")  # fmt: skip
+                 "saves", "picks", "scatter", "grad_name", "exact", "refuses", "overwrites", "elementwise", "levels", "autocast",
+                 "entry", "pullback")  # fmt: skip
 
     def __init__(self, body: Callable, rule: Callable, *, xla: Callable | None = None, name: str | None = None,
                  cost: float = 1.0, grad_name: str | None = None, exact: bool = False):  # fmt: skip
@@ -95,6 +95,8 @@ class Op:
         self.exact = exact  # computes half types as they are (no float32 in between)
         self.refuses = False  # its body raises for some values: on the CPU it runs when it is called, by NumPy
         self.overwrites = False  # NumPy's body writes to its first array, and is given one of its own
+        self.elementwise = False  # NumPy's body broadcasts, as it stands
+        self.levels: tuple = ()  # of an op made by `vmap`: which operands each level maps, the outermost first
         self.vjps: tuple = ()
         self.saves: tuple[int, ...] = ()
         self.picks: tuple = ()

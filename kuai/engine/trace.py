@@ -40,14 +40,35 @@ def make_value(aval: Aval, data: object, trace: Trace | None, slot: int) -> Valu
 
 
 class Trace:
-    """What a thread has recorded since its last flush."""
+    """What a thread has recorded since its last flush.
 
-    __slots__ = ("state", "values", "numbers")
+    ``borrowed`` is there in a trace of samples alone (`engine.batch`), which takes inputs that are not computed.
+    """
+
+    __slots__ = ("state", "values", "numbers", "borrowed")
 
     def __init__(self) -> None:
         self.state = ROOT
         self.values: list[Value] = []
         self.numbers: list = []
+        self.borrowed: dict[int, tuple] | None = None
+
+    def hand_over(self) -> None:
+        """Record what a trace of samples holds in the trace around it."""
+        raise NotImplementedError
+
+    def need_own(self, old: Value, new: Value) -> None:
+        """Refuse to write what differs from sample to sample to what is outside; see `engine.batch`."""
+
+
+class Lifted:
+    """In the place of a value's trace: one sample of a value that has the batch in front, or what all samples share."""
+
+    __slots__ = ("level", "value", "mapped")
+    borrowed = None
+
+    def __init__(self, level: object, value: Value, mapped: bool):
+        self.level, self.value, self.mapped = level, value, mapped
 
 
 ROOT = State(None, None, ())
@@ -58,7 +79,8 @@ class _Current(threading.local):
 
     ``seen`` counts how often the thread has met each plan, so that threads cannot change each other's policy; ``token``
     stands for the thread in the plans that are hot for it;
-    ``grad`` and ``inference`` are the modes of autograd, ``autocast`` is what `amp` casts now, or None.
+    ``grad`` and ``inference`` are the modes of autograd, ``autocast`` is what `amp` casts now, or None; ``transforms``
+    counts the functions of `func` that are at work, and ``draws`` says whether they may draw.
     """
 
     def __init__(self) -> None:
@@ -68,6 +90,8 @@ class _Current(threading.local):
         self.grad = True
         self.inference = False
         self.autocast: Any = None
+        self.transforms = 0
+        self.draws = True
 
 
 current = _Current()
@@ -75,12 +99,15 @@ current = _Current()
 
 def admit(trace: Trace, value: Value) -> None:
     """Give a value that was made outside this trace a slot in it, as an input."""
-    if value.data is None and value.aval.device.type != "meta":
-        _fetch(value)
     aval = value.aval
+    borrows = value.data is None and trace.borrowed is not None and value.trace is not HOLLOW
+    if value.data is None and not borrows and aval.device.type != "meta":
+        _fetch(value)
     state = trace.state.next.get(aval)
     if state is None:
         state = trace.state.next.setdefault(aval, State(trace.state, aval, (aval,)))
+    if borrows:
+        trace.borrowed[state.slot] = value.trace, value.slot  # type: ignore[index]
     value.trace, value.slot = trace, state.slot
     trace.state = state
     trace.values.append(value)
@@ -144,7 +171,7 @@ def _lonely() -> int:
     return list(map(sys.getrefcount, values))[0]
 
 
-_LONELY = _lonely()
+LONELY = _lonely()
 
 
 def flush() -> None:
@@ -154,10 +181,13 @@ def flush() -> None:
     trace = current.trace
     if trace.state.depth == 0:
         return
+    if trace.borrowed is not None:
+        trace.hand_over()
+        return
     if current.inference:
         mark_inference(trace)
     current.trace = Trace()
-    alive = tuple([n > _LONELY for n in map(sys.getrefcount, trace.values)])
+    alive = tuple([n > LONELY for n in map(sys.getrefcount, trace.values)])
     try:
         execute(trace, alive, current)
     except Exception:  # an op refused its operands: what does not need its result is computed when it is asked for
@@ -187,7 +217,7 @@ def materialize(value: Value) -> object:
             raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         if value.trace is current.trace:
             _flush_for(value)
-        else:
+        if value.data is None:
             _fetch(value)
     return array_of(value)
 
@@ -196,6 +226,29 @@ def array_of(value: Value) -> object:
     """The data of a value as an array of its own; None while it is pending."""
     data = value.data
     return data.view(value.place) if type(data) is Bundle else data
+
+
+def whole(value: Value) -> Value:
+    """The value outside all levels of `vmap` that a value inside is one sample of; itself if it is none."""
+    settle(value)
+    while type(value.trace) is Lifted:
+        value = value.trace.value
+        settle(value)
+    return value
+
+
+def settle(value: Value) -> None:
+    """Hand over what is recorded of samples, from the innermost level outwards, until the value's place outside is known."""
+    trace: Any = current.trace
+    while trace.borrowed is not None and value.data is None and getattr(value.trace, "borrowed", None) is not None:
+        trace.hand_over()
+        trace = trace.outer
+
+
+DEPENDENT = (
+    "vmap: the value of a tensor is asked for (.item(), bool(), numpy(), data-dependent control flow), and each sample of the "
+    "batch has another one. Write it with operations on tensors, such as torch.where, or take it out of vmap."
+)
 
 
 class NotStrided(RuntimeError):
@@ -222,10 +275,17 @@ def _fetch(value: Value) -> None:
     """Compute a value that another thread has recorded and not yet flushed, by NumPy and from what it needs alone.
 
     The other thread may go on recording meanwhile, so its trace is only read: the part of it that is complete.
+    So is what this thread has recorded outside the levels of `vmap` that it is in.
     """
     from .policy import execute_foreign
 
+    settle(value)
     trace = value.trace
+    if type(trace) is Lifted:
+        if trace.mapped:
+            raise RuntimeError(DEPENDENT)
+        value.data = materialize(trace.value)
+        return
     if trace is HOLLOW:
         raise NotStrided("a sparse tensor has no array of all its elements; make one with to_dense()")
     if trace is None:

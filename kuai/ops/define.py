@@ -88,6 +88,7 @@ def binary(*, shape: Callable = rules.broadcast, **options: object) -> Callable:
 
 def _elementwise(body: Callable, names: tuple[str, ...], shape: Callable, options: dict) -> Callable:
     made = op(shape=shape, **options)(body).op
+    made.elementwise = True
     call = recorder(made, names)
     call.op = made
     call.__name__ = call.__qualname__ = made.name

@@ -13,6 +13,7 @@ from ..tensor import Tensor
 from .conversion import _caster, assign
 from .creation import from_array, legacy_of
 from .define import write_out
+from .host import on_host
 from .queries import empty_strided, is_nonzero, is_same_size
 from .rounding import div, remainder
 
@@ -95,10 +96,13 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
     """
     if size < 0:
         raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, got {size}")
-    found = np.argwhere(input._array())[:size]
-    rows = np.full((size, input.ndim), fill_value, np.int64)
-    rows[: len(found)] = found
-    made = from_array(rows, input.device)
+
+    def rows(array: np.ndarray) -> tuple:
+        found, made = np.argwhere(array)[:size], np.full((size, array.ndim), fill_value, np.int64)
+        made[: len(found)] = found
+        return (made,)
+
+    (made,) = on_host(rows, input)
     return made if out is None else write_out(out, made)
 
 

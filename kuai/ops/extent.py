@@ -14,7 +14,7 @@ import numpy as np
 
 from ..devices import cpu
 from ..engine.program import State
-from ..engine.trace import Trace, Value, array_of, current, materialize
+from ..engine.trace import Trace, Value, array_of, current, materialize, whole
 from ..tensor import Tensor
 
 Bounds = tuple[float, float]
@@ -70,9 +70,12 @@ def within(x: Tensor, low: float, high: float) -> bool:
 
 
 def elements(x: Tensor) -> np.ndarray | None:
-    """The elements, for a check, computed now; None if they are on an accelerator or nowhere, where nothing is checked."""
+    """The elements, for a check, computed now; None if they are on an accelerator or nowhere, where nothing is checked.
+
+    Under `vmap`, those of all samples.
+    """
     value = x._read()
-    return np.asarray(materialize(value)) if value.aval.device is cpu else None
+    return np.asarray(materialize(whole(value))) if value.aval.device is cpu else None
 
 
 def _recorded(value: Value) -> Bounds | None:

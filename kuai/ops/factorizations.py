@@ -13,6 +13,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from .along import also_named
 from .define import op, write_out
+from .extent import elements
 from .joining import cat
 from .matrices import (
     LinAlgError,
@@ -124,9 +125,9 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
 
 
 def _raise_not_positive(info: Tensor) -> None:
-    array = info._array()
+    array = elements(info)
     wrong = np.flatnonzero(array)
-    if wrong.size:
+    if array is not None and wrong.size:
         batch = f"(Batch element {wrong[0]}): " if array.ndim else ""
         minor = array.flat[wrong[0]]
         raise LinAlgError(

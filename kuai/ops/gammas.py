@@ -6,24 +6,28 @@ import numpy as np
 
 from ..autograd.function import Function, constant_in
 from ..random import Generator, streams
-from ..tensor import Tensor, from_array
+from ..tensor import Tensor
 from .elementwise import mul, sub
+from .host import drawn, on_host
 from .numerics import quantiles
 from .reduction import sum as sum_of
 
 
-def _on_host(name: str, *given: Tensor) -> list[np.ndarray]:
+def _need_floats(name: str, *given: Tensor) -> None:
     for x in given:
         if x.dtype.category != 2:
             raise NotImplementedError(f'"{name}" not implemented for {x.dtype}: it needs a floating-point dtype')
-    return [x._array() for x in given]
 
 
 def _slope(function, name: str, *given: Tensor) -> Tensor:
     """A derivative that NumPy computes in float64, in the dtype of the first tensor."""
-    with np.errstate(all="ignore"):
-        found = function(*_on_host(name, *given)).astype(given[0].dtype.numpy)
-    return from_array(found, given[0].device)
+    _need_floats(name, *given)
+
+    def found(*arrays: np.ndarray) -> tuple:
+        with np.errstate(all="ignore"):
+            return (np.asarray(function(*arrays)).astype(given[0].dtype.numpy),)
+
+    return on_host(found, *given)[0]
 
 
 def standard_gamma_grad(input: Tensor, output: Tensor) -> Tensor:
@@ -49,7 +53,8 @@ def dirichlet_grad(x: Tensor, alpha: Tensor, total: Tensor) -> Tensor:
 class _StandardGamma(Function):
     @staticmethod
     def forward(ctx, alpha, generator):
-        made = from_array(streams.standard_gamma(generator, *_on_host("_standard_gamma", alpha)), alpha.device)
+        _need_floats("_standard_gamma", alpha)
+        made = drawn(lambda a: streams.standard_gamma(generator, a), alpha)
         ctx.save_for_backward(alpha, made)
         return made
 
@@ -61,7 +66,8 @@ class _StandardGamma(Function):
 class _Dirichlet(Function):
     @staticmethod
     def forward(ctx, alpha, generator):
-        made = from_array(streams.dirichlet(generator, *_on_host("_sample_dirichlet", alpha)), alpha.device)
+        _need_floats("_sample_dirichlet", alpha)
+        made = drawn(lambda a: streams.dirichlet(generator, a), alpha)
         ctx.save_for_backward(alpha, made)
         return made
 
@@ -106,6 +112,5 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
             raise ValueError(f"binomial only supports floating-point dtypes for {name}, got: {x.dtype}")
     if count.dtype is not prob.dtype:
         raise RuntimeError(f"binomial: count and prob need one dtype, got {count.dtype} and {prob.dtype}")
-    pair = np.broadcast_arrays(*_on_host("binomial_cpu", count, prob))
-    made = from_array(streams.binomial(generator, *pair), count.device)
+    made = drawn(lambda n, p: streams.binomial(generator, *np.broadcast_arrays(n, p)), count, prob)
     return constant_in(made, "BinomialBackward0", count, prob)

@@ -11,9 +11,10 @@ from math import sqrt
 import numpy as np
 
 from .. import dtypes, return_types
-from ..tensor import Tensor, from_array
+from ..tensor import Tensor
 from .along import also_named
 from .define import write_out
+from .host import on_host
 from .matrices import LinAlgError, need_floating, need_matrices, need_same_dtype, need_square
 
 BOUND = (1 + sqrt(17)) / 8  # how much smaller than the rest of its column a pivot may be
@@ -106,6 +107,16 @@ def _solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool) -
     return x
 
 
+def _factors(array: np.ndarray, hermitian: bool, check_errors: bool) -> tuple:
+    ld, pivots = np.empty_like(array), np.empty(array.shape[:-1], np.int32)
+    info = np.empty(array.shape[:-2], np.int32)
+    for i in np.ndindex(info.shape):
+        ld[i], pivots[i], info[i] = _factor(array[i], hermitian)
+    if check_errors and info.any():
+        raise LinAlgError(f"torch.linalg.ldl_factor_ex: D has a zero block at {info[info != 0].flat[0]}")
+    return ld, pivots, info
+
+
 @also_named(input="A")
 def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: tuple | None = None) -> tuple:
     """LD and the pivots, and for each matrix 0 or where D has a zero block (``torch.linalg.ldl_factor_ex``).
@@ -117,14 +128,7 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
     """
     need_square("torch.linalg.ldl_factor_ex", A)
     need_floating("torch.linalg.ldl_factor_ex", A.dtype)
-    array = A._array()
-    ld, pivots = np.empty_like(array), np.empty(array.shape[:-1], np.int32)
-    info = np.empty(array.shape[:-2], np.int32)
-    for i in np.ndindex(info.shape):
-        ld[i], pivots[i], info[i] = _factor(array[i], hermitian)
-    if check_errors and info.any():
-        raise LinAlgError(f"torch.linalg.ldl_factor_ex: D has a zero block at {info[info != 0].flat[0]}")
-    made = tuple([from_array(x, A.device) for x in (ld, pivots, info)])
+    made = on_host(lambda array: _factors(array, hermitian, check_errors), A)
     return return_types.linalg_ldl_factor_ex(made if out is None else tuple(map(write_out, out, made)))
 
 
@@ -138,6 +142,15 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: tuple | None = None) 
     """
     made = ldl_factor_ex(A, hermitian=hermitian, check_errors=True)[:2]
     return return_types.linalg_ldl_factor(made if out is None else tuple(map(write_out, out, made)))
+
+
+def _solutions(LD: np.ndarray, pivots: np.ndarray, B: np.ndarray, hermitian: bool) -> np.ndarray:
+    batch = np.broadcast_shapes(LD.shape[:-2], B.shape[:-2])
+    ld, rows, b = (np.broadcast_to(x, (*batch, *x.shape[-k:])) for x, k in ((LD, 2), (pivots, 1), (B, 2)))
+    made = np.empty(b.shape, b.dtype)
+    for i in np.ndindex(batch):
+        made[i] = _solve(ld[i], rows[i], b[i], hermitian)
+    return made
 
 
 def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False, out: Tensor | None = None) -> Tensor:
@@ -157,10 +170,6 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
         raise RuntimeError(f"{name}: Incompatible shapes of LD and B: {list(LD.shape)} and {list(B.shape)}")
     if pivots.dtype not in (dtypes.int32, dtypes.int64) or pivots.shape != LD.shape[:-1]:
         raise RuntimeError(f"{name}: Expected pivots to be integers of shape {list(LD.shape[:-1])}, got {list(pivots.shape)}")
-    batch = np.broadcast_shapes(LD.shape[:-2], B.shape[:-2])
-    ld, rows, b = (np.broadcast_to(x._array(), (*batch, *x.shape[-k:])) for x, k in ((LD, 2), (pivots, 1), (B, 2)))
-    made = np.empty(b.shape, b.dtype)
-    for i in np.ndindex(batch):
-        made[i] = _solve(ld[i], rows[i], b[i], hermitian and LD.dtype.is_complex)
-    found = from_array(made, B.device)
+    adjoint = hermitian and LD.dtype.is_complex
+    (found,) = on_host(lambda *arrays: (_solutions(*arrays, hermitian=adjoint),), LD, pivots, B)
     return found if out is None else write_out(out, found)

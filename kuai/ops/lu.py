@@ -10,6 +10,7 @@ from .. import dtypes, return_types
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from .define import op, write_out
+from .extent import elements
 from .joining import cat
 from .matrices import adjoint, cubic_cost, identity, need_floating, need_matrices, need_same_dtype, need_square
 from .solvers import substitute, triangular
@@ -153,9 +154,9 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False, o
 
 
 def _raise_zero_pivot(info: Tensor, name: str) -> None:
-    array = info._array()
+    array = elements(info)
     wrong = np.flatnonzero(array)
-    if wrong.size:
+    if array is not None and wrong.size:
         i = array.flat[wrong[0]]
         batch = f"(Batch element {wrong[0]}): " if array.ndim else ""
         raise RuntimeError(

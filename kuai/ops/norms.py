@@ -66,9 +66,9 @@ def _power_vjp(g: Tensor, norm: Tensor, x: Tensor, ord: float) -> Tensor:
     """The derivative of (sum of |x| ** ord) ** (1 / ord): |x| ** (ord - 1) in the direction of x, nothing at zero."""
     if ord == 1:
         return x.sgn() * g
-    if ord == 2:
-        return x * (g / norm).masked_fill(norm == 0, 0)
     flat = norm == 0
+    if ord == 2:
+        return x * (g.masked_fill(flat, 0) / norm.masked_fill(flat, 1))
     power = (x.abs() / norm.masked_fill(flat, 1)).pow(ord - 1)  # of the ratio: powers of either leave half types' range
     power = power if ord > 1 else power.masked_fill(x == 0, 0)
     return x.sgn() * power * g.masked_fill(flat, 0)

@@ -22,6 +22,9 @@ from .complex_numbers import view_as_complex
 from .conversion import assign
 from .creation import asked, asked_dtype, available, require_grad, shape_of
 from .define import op, write_out
+from .extent import elements
+from .host import drawn, drawn_in_order
+from .joining import stack
 
 
 def _device_rule(op: Op, avals: Sequence, *, kind: str, shape: tuple, dtype: dtype, device: device) -> tuple:
@@ -61,6 +64,16 @@ def draw(kind: str, shape: tuple, d: dtype, where: device, generator: Generator 
     """A tensor of draws: ``host(generator, n)`` gives the CPU's numbers, (kind, a, b) says the same to an accelerator."""
     if where.type == "meta":
         return wrap(concrete(None, Aval(shape, d, where)))
+
+    def again(*front: int) -> Tensor:
+        return draw(kind, (*front, *shape), d, where, generator, a, b, host)
+
+    def batched(size: int) -> Tensor:
+        return stack([again() for _ in range(size)]) if kind == "permutation" else again(size)
+
+    sampled = drawn_in_order(again, batched)
+    if sampled is not None:
+        return sampled
     if where.type == "cpu":
         return from_array(host(generator, math.prod(shape)).reshape(shape), where)
     return _device_draw(*accelerator_stream.next(), float(a), float(b), kind=kind, shape=tuple(shape), dtype=d, device=where)
@@ -232,7 +245,8 @@ def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, la
     if size is not None:
         d, where = _options(dtype, device, out)
         return _done(_normal(shape_of((size,), "normal"), d, where, generator, float(mean), float(std)), requires_grad, out)
-    if isinstance(std, Tensor) and bool((std < 0).any()):
+    least = elements(std) if isinstance(std, Tensor) else None
+    if least is not None and (least < 0).any():
         raise RuntimeError("normal expects all elements of std >= 0.0")
     if not isinstance(std, Tensor) and std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
@@ -256,7 +270,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     if input.device.type != "cpu":
         made = (_uniform(input.shape, input.dtype, input.device, generator) < input).to(input.dtype)
     else:
-        made = from_array(streams.bernoulli_each(generator, input._array()).astype(input.dtype.numpy), input.device)
+        made = drawn(lambda p: streams.bernoulli_each(generator, p).astype(p.dtype), input)
     made = constant_in(made, "BernoulliBackward0", input)
     return made if out is None else write_out(out, made)
 
@@ -279,8 +293,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {input.dtype}")
     if out is not None and out.dtype is not dtypes.int64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype}")
-    made = from_array(streams.multinomial(generator, input._array(), num_samples, replacement), placement("cpu"))
-    made = made.to(input.device)
+    made = drawn(lambda weights: streams.multinomial(generator, weights, num_samples, replacement), input)
     return made if out is None else write_out(out, made)
 
 
@@ -293,10 +306,13 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """
     if input.dtype.category != 2:
         raise NotImplementedError(f'"poisson_cpu" not implemented for {input.dtype}: rates need a floating-point dtype')
-    rates = input._array()
-    if not (rates >= 0).all():
-        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    return constant_in(from_array(streams.poisson(generator, rates), input.device), "PoissonBackward0", input)
+
+    def made(rates: np.ndarray) -> np.ndarray:
+        if not (rates >= 0).all():
+            raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+        return streams.poisson(generator, rates)
+
+    return constant_in(drawn(made, input), "PoissonBackward0", input)
 
 
 # ---- into a tensor ---------------------------------------------------------------------------------------------------

@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from .. import dtypes
-from ..devices import placement
+from ..devices import cpu, placement
 from ..dtypes import dtype
 from ..engine.interpret import own
 from ..tensor import Tensor, from_array
 from .creation import asked_dtype, available, require_grad
+from .host import differs, on_host
 
 
 def _place(array: np.ndarray, d: dtype, where: object, requires_grad: bool, out: Tensor | None) -> Tensor:
@@ -95,10 +96,18 @@ def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=Non
     >>> torch.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
+    if any(isinstance(x, Tensor) and differs(x) for x in (start, end)):
+        return _even_samples(start, end, _steps(steps, "linspace"), asked_dtype(dtype, out))
     start, end = _number(start), _number(end)
     found = dtypes.get_default_dtype()
     d = asked_dtype(dtype, out, found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found)
-    return _place(_even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
+    return _place(even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
+
+
+def _even_samples(start: object, end: object, n: int, d: dtype) -> Tensor:
+    """The same where, under `vmap`, each sample has its own start or end."""
+    ends = [x if isinstance(x, Tensor) else from_array(np.asarray(x), cpu) for x in (start, end)]
+    return on_host(lambda low, high: (even(low.item(), high.item(), n, d),), *ends)[0]
 
 
 def _steps(steps: object, name: str) -> int:
@@ -110,7 +119,7 @@ def _steps(steps: object, name: str) -> int:
     return n
 
 
-def _even(start: object, end: object, n: int, d: dtype) -> np.ndarray:
+def even(start: object, end: object, n: int, d: dtype) -> np.ndarray:
     """PyTorch's symmetric formula, in the dtype itself: from the start in the first half, from the end in the second."""
     work = np.dtype(np.float32) if d.is_floating_point and d.itemsize < 4 else d.numpy
     if d.category == 1:

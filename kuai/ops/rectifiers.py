@@ -8,13 +8,14 @@ import numpy as np
 
 from ..engine.program import Op
 from ..random import streams
-from ..tensor import Tensor, from_array
+from ..tensor import Tensor
 from . import rules
 from .activation import done, floats, smooth
 from .comparison import where
 from .conversion import assign
 from .define import op, write_out
 from .elementwise import exp, mul, true_divide
+from .host import drawn
 from .numerics.blocks import choose, kept
 from .pointwise import FLOAT, INTEGER, input_tensor, supports
 
@@ -185,12 +186,15 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
 
 def _drawn_slopes(input: Tensor, lower: float, upper: float) -> Tensor:
     """Slopes as PyTorch draws them: one draw for each element that is not positive, in order."""
-    negative = (input <= 0)._array()
     work = np.float64 if input.dtype.itemsize == 8 else np.float32
     start, end = float(work(lower)), float(work(upper))
-    slopes = np.ones(negative.shape, work)
-    slopes[negative] = streams.uniform(None, int(negative.sum()), dtype=np.float64) * (end - start) + start
-    return from_array(slopes, input.device)
+
+    def made(negative: np.ndarray) -> np.ndarray:
+        slopes = np.ones(negative.shape, work)
+        slopes[negative] = streams.uniform(None, int(negative.sum()), dtype=np.float64) * (end - start) + start
+        return slopes
+
+    return drawn(made, input <= 0)
 
 
 def _elu_curve(x: Tensor, alpha: float, scale: float, k: float) -> Tensor:

@@ -401,7 +401,8 @@ def _check_rows(x1: Tensor, x2: Tensor, p: float) -> None:
 
 
 def _root_vjp(g: Tensor, out: Tensor) -> Tensor:
-    return (g / (out * 2)).masked_fill(out == 0, 0)
+    flat = out == 0
+    return g.masked_fill(flat, 0) / (out * 2).masked_fill(flat, 1)
 
 
 @op(shape=rules.same, vjp=(_root_vjp,), name="euclid_root", grad_name="EuclideanDistBackward0")

@@ -15,6 +15,7 @@ from ..tensor import Tensor
 from . import rules
 from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, reduced, refuse, take, write_exact, write_outs
 from .define import op, write_out
+from .extent import elements
 
 # ---- values ----------------------------------------------------------------------------------------------------------
 
@@ -348,8 +349,8 @@ def _checked_sorter(sequence: Tensor, sorter: Tensor) -> Tensor:
     if sorter.dtype is not dtypes.int64:
         name = rules._cname(sorter.dtype)
         raise RuntimeError(f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {name}")
-    places = sorter._array()
-    if places.size and not (places.min() >= 0 and places.max() < sequence.shape[-1]):
+    places = elements(sorter)
+    if places is not None and places.size and not (places.min() >= 0 and places.max() < sequence.shape[-1]):
         raise RuntimeError("torch.searchsorted(): sorter index out of range")
     return sorter
 

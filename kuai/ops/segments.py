@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from ..tensor import Tensor, from_array
+from ..tensor import Tensor
 from .comparison import where
 from .creation import full
+from .host import on_host
 from .rules import normalize_dim
 from .scatter import scatter_reduce
 
@@ -28,12 +29,10 @@ def segment_reduce(data: Tensor, reduce: str, *, lengths: Tensor | None = None, 
     >>> torch.segment_reduce(torch.tensor([1., 2., 3.]), "max", lengths=torch.tensor([1, 2]))
     tensor([1., 3.])
     """
-    counts, starts = _pieces(data, lengths, indices, offsets, axis, unsafe)
-    at = counts.ndim - 1
     if reduce not in KINDS:
         raise RuntimeError(f"segment_reduce: unsupported reduction {reduce!r}; needs one of {list(KINDS)}")
-    size, rest = counts.shape[-1], data.ndim - counts.ndim
-    owners = from_array(_owners(counts, starts, data.shape[at]), data.device)
+    counts, owners = _pieces(data, lengths, indices, offsets, axis, unsafe)
+    at, size, rest = counts.ndim - 1, counts.shape[-1], data.ndim - counts.ndim
     owners = owners.reshape(*owners.shape, *[1] * rest).expand(data.shape)
     start = EMPTY[reduce] if initial is None or reduce in ("max", "min") else initial
     shape = (*data.shape[:at], size + 1, *data.shape[at + 1 :])
@@ -45,15 +44,15 @@ def segment_reduce(data: Tensor, reduce: str, *, lengths: Tensor | None = None, 
     return _mean(found, counts, rest, initial) if reduce == "mean" else found
 
 
-def _mean(total: Tensor, counts: np.ndarray, rest: int, initial: float | None) -> Tensor:
-    n = from_array(counts.reshape(*counts.shape, *[1] * rest), total.device)
+def _mean(total: Tensor, counts: Tensor, rest: int, initial: float | None) -> Tensor:
+    n = counts.reshape(*counts.shape, *[1] * rest)
     empty = total.new_full((), math.nan if initial is None else initial)
     return where(n == 0, empty, total / n.clamp(min=1).to(total.dtype))  # type: ignore[return-value]
 
 
 def _pieces(data: Tensor, lengths: Tensor | None, indices: Tensor | None, offsets: Tensor | None, axis: int,
-            unsafe: bool) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """How long the pieces are, and where they begin, checked."""
+            unsafe: bool) -> tuple[Tensor, ...]:  # fmt: skip
+    """How long the pieces are, checked, and which of them each place is in."""
     at = normalize_dim(axis, data.ndim)
     if not data.numel():
         raise RuntimeError("segment_reduce: expected data that is not empty")
@@ -67,12 +66,19 @@ def _pieces(data: Tensor, lengths: Tensor | None, indices: Tensor | None, offset
         raise RuntimeError(f"segment_reduce(): {which} must be of int32 or int64, got {given.dtype}")
     if given.ndim - 1 != at:
         raise RuntimeError(f"segment_reduce(): expected axis to be the last dimension of {which}, {given.ndim - 1}, but got {axis}.")
-    numbers = given._array().astype(np.int64)
-    if lengths is None:
-        return np.diff(numbers), numbers[..., :-1]
-    if not unsafe:
-        _check_lengths(numbers, data.shape[at])
-    return numbers, np.cumsum(numbers, -1) - numbers
+    n = data.shape[at]
+
+    def made(array: np.ndarray) -> tuple:
+        numbers = array.astype(np.int64)
+        if lengths is None:
+            counts, starts = np.diff(numbers), numbers[..., :-1]
+        else:
+            if not unsafe:
+                _check_lengths(numbers, n)
+            counts, starts = numbers, np.cumsum(numbers, -1) - numbers
+        return counts, _owners(counts, starts, n)
+
+    return on_host(made, given)
 
 
 def _check_lengths(lengths: np.ndarray, n: int) -> None:

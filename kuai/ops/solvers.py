@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from . import rules
 from .along import also_named
 from .define import op, write_out
+from .extent import elements
 from .matrices import (
     LinAlgError,
     adjoint,
@@ -117,9 +118,9 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: tuple | None = None) -
 
 def raise_info(name: str, info: Tensor, why: str) -> None:
     """Raise for the first matrix of a batch whose info is not zero; reads it."""
-    array = info._array()
+    array = elements(info)
     wrong = np.flatnonzero(array)
-    if wrong.size:
+    if array is not None and wrong.size:
         batch = f"(Batch element {wrong[0]}): " if array.ndim else ""
         raise LinAlgError(f"{name}: {batch}The diagonal element {array.flat[wrong[0]]} is zero, {why}")
 

@@ -17,7 +17,9 @@ from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, tak
 from .complex_numbers import complex_
 from .creation import full
 from .define import op, write_out
-from .ranges import linspace
+from .extent import elements
+from .host import on_host
+from .ranges import even
 
 # ---- variance --------------------------------------------------------------------------------------------------------
 
@@ -250,8 +252,8 @@ def _check_quantile(name: str, x: Tensor, q: Tensor, interpolation: str) -> None
     if interpolation not in INTERPOLATIONS:
         raise RuntimeError(f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, "
                            f"but got {interpolation}")  # fmt: skip
-    shares = q._array()
-    if not ((shares >= 0) & (shares <= 1)).all():
+    shares = elements(q)
+    if shares is not None and not ((shares >= 0) & (shares <= 1)).all():
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
 
 
@@ -317,7 +319,8 @@ def _weights(n: int, fweights: Tensor | None, aweights: Tensor | None) -> Tensor
         if w.numel() != n:
             raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input "
                                f"but got {w.numel()} != {n}")  # fmt: skip
-        if (w._array() < 0).any():
+        given = elements(w)
+        if given is not None and (given < 0).any():
             raise RuntimeError(f"cov(): {name} cannot be negative")
     if fweights is None or aweights is None:
         return aweights if fweights is None else fweights
@@ -379,16 +382,21 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{rules._cname(input.dtype)}'")
     _need_bins(bins, 0)
-    x = input._array().reshape(-1)
-    low, high = _bounds("torch.histc: range", x, float(min), float(max), empty=1.0) if min == max else (min, max)
+    (made,) = on_host(lambda x: (_counts(x.reshape(-1), bins, float(min), float(max)),), input)
+    return made if out is None else write_exact(out, made)
+
+
+def _counts(x: np.ndarray, bins: int, low: float, high: float) -> np.ndarray:
+    """How many are in each of equal intervals."""
+    if low == high:
+        low, high = _bounds("torch.histc: range", x, low, high, empty=1.0)
     if not np.isfinite([low, high]).all():
         raise RuntimeError(f"torch.histc: range of [{low}, {high}] is not finite")
     if low > high:
         raise RuntimeError("torch.histc: max must be larger than min")
     x = x[(x >= low) & (x <= high)]
     places = np.minimum(((x - x.dtype.type(low)) * bins / x.dtype.type(high - low)).astype(np.int64), bins - 1)
-    made = from_array(np.bincount(places, minlength=bins).astype(input.dtype.numpy), input.device)
-    return made if out is None else write_exact(out, made)
+    return np.bincount(places, minlength=bins).astype(x.dtype)
 
 
 def _need_bins(bins: int, dim: int) -> None:
@@ -452,21 +460,25 @@ def _histogramdd(points: Tensor, bins: list, range: Sequence[float] | None, weig
     if weight is not None and (weight.dtype is not points.dtype or weight.numel() != len(points)):
         raise RuntimeError("torch.histogramdd: weight must have input's dtype and a number for each point: got "
                            f"{weight.dtype} and {weight.numel()} for {points.dtype} and {len(points)}")  # fmt: skip
-    x = points._array()
-    edges = [_edges(points, x[:, i], b, i, None if range is None else range[2 * i : 2 * i + 2]) for i, b in enumerate(bins)]
-    lines = [e._array() for e in edges]
-    hist = _count_points(x, lines, None if weight is None else weight._array())
-    if density:
-        hist = _as_density(hist, lines)
-    return from_array(hist.astype(points.dtype.numpy), points.device), tuple(edges)
+    if any(isinstance(b, Tensor) and b.dtype is not points.dtype for b in bins):
+        raise RuntimeError("torch.histogramdd: input tensor and bins tensors should have the same dtype")
+    tensors = [x for x in (*bins, weight) if isinstance(x, Tensor)]
+
+    def made(x: np.ndarray, *arrays: np.ndarray) -> tuple:
+        given = iter(arrays)
+        lines = [
+            next(given) if isinstance(b, Tensor) else _edges(x[:, i], b, i, None if range is None else range[2 * i : 2 * i + 2])
+            for i, b in enumerate(bins)
+        ]
+        hist = _count_points(x, lines, next(given, None))
+        return ((_as_density(hist, lines) if density else hist).astype(x.dtype), *lines)
+
+    hist, *edges = on_host(made, points, *tensors)
+    return hist, tuple(edges)
 
 
-def _edges(points: Tensor, x: np.ndarray, bins: object, dim: int, given: Sequence[float] | None) -> Tensor:
-    """The edges of one dimension's intervals: as given, or at equal distances."""
-    if isinstance(bins, Tensor):
-        if bins.dtype is not points.dtype:
-            raise RuntimeError("torch.histogramdd: input tensor and bins tensors should have the same dtype")
-        return bins
+def _edges(x: np.ndarray, bins: int, dim: int, given: Sequence[float] | None) -> np.ndarray:
+    """The edges of one dimension's intervals, at equal distances."""
     _need_bins(bins, dim)
     if given is None:
         low, high = _bounds(f"torch.histogramdd: dimension {dim}'s range", x, 0.0, 1.0, empty=0.5)
@@ -475,7 +487,7 @@ def _edges(points: Tensor, x: np.ndarray, bins: object, dim: int, given: Sequenc
         if low > high:
             raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {low} max {high} for dim {dim}")
         low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
-    return linspace(low, high, bins + 1, dtype=points.dtype, device=points.device)
+    return even(low, high, bins + 1, dtypes.from_numpy(x.dtype))
 
 
 def _count_points(x: np.ndarray, edges: list[np.ndarray], weight: np.ndarray | None) -> np.ndarray:

@@ -20,6 +20,7 @@ from ..tensor import Tensor, from_array
 from . import rules, taking
 from .conversion import _check_leaf, assign, to_device
 from .creation import tensor
+from .host import differs
 from .slicing import NEW, ONE, Spec, pack, view, whole, write
 from .taking import add_at, fill_where, put_at, take_at
 
@@ -124,7 +125,7 @@ class _Parser:
             self._mask(index)
         elif index.dtype not in (dtypes.int64, dtypes.int32):
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-        elif not index.ndim and index.device.type != "meta":
+        elif not index.ndim and index.device.type != "meta" and not differs(index):
             self._select(int(index.item()))
         else:
             self._advance(index)

@@ -19,7 +19,7 @@ from time import perf_counter
 import kuai
 from tests.conformance.verdict import Verdict, write_gaps
 
-TABLES = ("ops", "modules", "optims", "derivatives")
+TABLES = ("ops", "modules", "optims", "derivatives", "transforms")
 
 
 def main() -> None:

@@ -8,13 +8,18 @@ pytest.importorskip("torch")
 pytest.importorskip("expecttest")  # which PyTorch's tables import
 
 import kuai  # noqa: E402
-from tests.conformance import derivatives, modules, ops, optims  # noqa: E402
+from tests.conformance import derivatives, modules, ops, optims, transforms  # noqa: E402
 from tests.conformance.verdict import FULL, entry_of, read_gaps  # noqa: E402
 
 TABLES = (ops, modules, optims)
 NAMES = [(table.__name__.rpartition(".")[2], name) for table in TABLES for name in table.entries()]
 GAPS = read_gaps()
-DERIVATIVES = [name for name in derivatives.entries() if entry_of(name) not in GAPS]
+CHECKS = [
+    (table.__name__.rpartition(".")[2], name)
+    for table in (derivatives, transforms)
+    for name in table.entries()
+    if entry_of(name) not in GAPS
+]
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +52,9 @@ def test_compiled(table, name):
         assert verdict.status == "passed", verdict.reason
 
 
-@pytest.mark.parametrize("name", DERIVATIVES)
-def test_derivatives(name):
-    verdict = run("derivatives", name, "numpy")
+@pytest.mark.parametrize(("table", "name"), CHECKS, ids=[name for _, name in CHECKS])
+def test_check(table, name):
+    verdict = run(table, name, "numpy")
     if name in GAPS:
         assert verdict.status != "passed", f"{name} passes: take it off gaps.txt"
     else:

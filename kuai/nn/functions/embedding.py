@@ -160,13 +160,16 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
 
 
 def _check_offsets(offsets: Tensor, length: int) -> None:
-    data = offsets._array()
-    if data.size and data[0] != 0:
+    data = elements(offsets)
+    if data is None or not data.size:
+        return
+    first, last = data[..., 0].ravel(), data[..., -1].ravel()
+    if first.any():
         raise RuntimeError("offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position "
-                           f"0. However, got {data[0]}")  # fmt: skip
-    if data.size and data[-1] > length:
-        raise RuntimeError(f"offsets[-1] can not be greater than input's length {length} but got offsets[-1] of {data[-1]}")
-    if (data[1:] < data[:-1]).any():
+                           f"0. However, got {first[first != 0][0]}")  # fmt: skip
+    if (last > length).any():
+        raise RuntimeError(f"offsets[-1] can not be greater than input's length {length} but got offsets[-1] of {last.max()}")
+    if (data[..., 1:] < data[..., :-1]).any():
         raise RuntimeError(f"offsets must not decrease, got {data.tolist()}")
 
 

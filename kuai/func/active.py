@@ -1,0 +1,18 @@
+"""Whether a function is being transformed in this thread: what `backward` refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..engine.trace import current
+
+
+@contextmanager
+def transforming() -> Iterator[None]:
+    """Run a function as one that is transformed."""
+    current.transforms += 1
+    try:
+        yield
+    finally:
+        current.transforms -= 1
