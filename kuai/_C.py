@@ -5,9 +5,14 @@ from __future__ import annotations
 from enum import IntEnum
 from types import TracebackType
 
+from .devices import device
 from .ops.operators import excluded, key_name
 from .subclasses import Quiet
+from .tensor import Tensor
 from .subclasses import disabled as _disabled_torch_function_impl  # noqa: F401 (what programs set as their __torch_function__)
+
+
+_TensorMeta = type(Tensor)
 
 
 class DisableTorchFunctionSubclass(Quiet):
@@ -88,6 +93,18 @@ def _log_api_usage_once(name: str) -> None:
 def _get_privateuse1_backend_name() -> str:
     """The name that PyTorch keeps for devices of others."""
     return "privateuseone"
+
+
+def _are_functorch_transforms_active() -> bool:
+    """False: transforms of torch.func call functions with plain tensors, of which all may be asked."""
+    return False
+
+
+def _get_accelerator() -> device:
+    """The accelerator's device, or the CPU."""
+    from .accelerator import current_accelerator
+
+    return current_accelerator() or device("cpu")
 
 
 _SHARED = frozenset(

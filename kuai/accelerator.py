@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from types import ModuleType, TracebackType
 
 from . import cuda
 from .devices import device
@@ -57,3 +57,21 @@ class device_index:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.within is not None:
             self.within.__exit__(kind, error, trace)
+
+
+def get_device_module(device: object = None) -> ModuleType:
+    """The module of a device's type, of the accelerator's or the CPU's for None (``torch.get_device_module``).
+
+    RuntimeError for a type without a module.
+
+    >>> import kuai as torch
+    >>> torch.get_device_module("cuda") is torch.cuda
+    True
+    """
+    import kuai
+
+    kind = kuai.device(device or current_accelerator() or "cpu").type
+    found = getattr(kuai, kind, None)
+    if not isinstance(found, ModuleType):
+        raise RuntimeError(f"Device '{kind}' does not have a corresponding module registered as 'torch.{kind}'.")
+    return found

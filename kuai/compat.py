@@ -8,7 +8,11 @@ import importlib.machinery
 import multiprocessing
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib import metadata
 from multiprocessing import spawn
+from os import PathLike
+from pathlib import Path
 from types import ModuleType
 
 import kuai
@@ -30,6 +34,18 @@ class _Torch(ModuleType):
 
     def __dir__(self) -> list[str]:
         return dir(kuai)
+
+
+class _Distribution(metadata.Distribution):
+    """What Python's package metadata says of "torch" while kuai poses as it."""
+
+    def read_text(self, filename: str) -> str | None:
+        if filename != "METADATA":
+            return None
+        return f"Metadata-Version: 2.1\nName: torch\nVersion: {VERSION}\nSummary: kuai, posing as PyTorch\n"
+
+    def locate_file(self, path: str | PathLike[str]) -> Path:
+        return Path(kuai.__path__[0]).parent / path
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -56,6 +72,11 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """The module is ready: it is kuai's own."""
+
+    @staticmethod
+    def find_distributions(context: metadata.DistributionFinder.Context = metadata.DistributionFinder.Context()):
+        """The package "torch", for programs that ask its version (importlib.metadata)."""
+        return [_Distribution()] if context.name in (None, "torch") else []
 
     def load_module(self, name: str) -> ModuleType:
         found = _module(name)
@@ -92,12 +113,14 @@ def install() -> None:
     if there is not None:
         raise RuntimeError("compat.install(): PyTorch is imported already; install before the first 'import torch'")
     posing = _Torch("torch", kuai.__doc__)
+    finder = _Finder()
+    posing.__spec__ = importlib.machinery.ModuleSpec("torch", finder, is_package=True)  # importlib.util.find_spec gives it
     posing.__version__ = VERSION  # type: ignore[attr-defined]
     posing.__path__ = []
     posing.__file__ = kuai.__file__
     posing.torch = posing  # type: ignore[attr-defined]  # PyTorch's module has itself, and programs write torch.torch
     sys.modules["torch"] = posing
-    sys.meta_path.insert(0, _Finder())
+    sys.meta_path.insert(0, finder)
     for name in ("nn", "nn.functional", "optim", "autograd", "random"):
         if _module(f"torch.{name}") is not None:
             sys.modules[f"torch.{name}"] = _module(f"torch.{name}")  # type: ignore[assignment]
@@ -115,7 +138,18 @@ def _rename_classes() -> None:
             _renamed.add(name)
             for value in list(vars(module).values()):
                 if isinstance(value, type) and value.__module__.startswith("kuai"):
+                    _evaluate_annotations(value)
                     value.__module__ = _public_name(value)
+
+
+def _evaluate_annotations(cls: type) -> None:
+    """Turn a class's annotations from text to types while its own module is known: typing.get_type_hints looks in the public one."""
+    names = vars(sys.modules[cls.__module__])
+    annotations = cls.__dict__.get("__annotations__", {})
+    for attribute, text in annotations.items():
+        if isinstance(text, str):
+            with suppress(NameError):  # of what is imported for the type checker alone
+                annotations[attribute] = eval(text, names, dict(vars(cls)))  # noqa: S307
 
 
 def _public_name(cls: type) -> str:

@@ -10,7 +10,7 @@ from .subclasses import watched
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
-    "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo "
+    "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo _subclasses _utils "
     "cpu futures overrides profiler".split()
 )
 
@@ -25,12 +25,18 @@ ELSEWHERE = {
     **{f"optim.{n}": "optim" for n in "asgd adadelta adagrad adamax adamw nadam radam rmsprop rprop sparse_adam".split()},
     "multiprocessing.spawn": "multiprocessing",
     "autograd.grad_mode": "autograd",
-    "distributed.distributed_c10d": "distributed",
     "autograd.variable": "autograd",
     "cuda.amp.grad_scaler": "cuda.amp",
     "cuda.amp.autocast_mode": "cuda.amp",
-    "utils.data.dataloader": "utils.data",
+    "utils.hooks": "autograd.hooks",
+    "utils.data.dataloader": "utils.data.loader",
     "utils.data._utils.collate": "utils.data.collate",
+    "utils.data._utils.fetch": "utils.data.fetch",
+    "utils.data._utils.worker": "utils.data.workers",
+    "distributed.distributed_c10d": "distributed",
+    "distributed.nn.functional": "distributed.nn",
+    "profiler.profiler": "profiler",
+    "_dynamo.eval_frame": "_dynamo",
     "utils.model_zoo": "hub",
     **{f"distributions.{n}": "distributions" for n in (
         "bernoulli beta binomial categorical cauchy chi2 continuous_bernoulli dirichlet exp_family exponential fishersnedecor "
@@ -53,6 +59,14 @@ FUNCTIONS = {
     **dict.fromkeys(("smm", "sspaddmm", "hspmm", "hsmm"), "sparse.functions"),
     **dict.fromkeys(("spmm", "dsmm"), "ops.matrix"),
     **dict.fromkeys(("vmap",), "func"),
+    **dict.fromkeys(
+        "SymInt SymFloat SymBool TensorType sym_int sym_float sym_not sym_max sym_min sym_sum sym_ite sym_sqrt".split(),
+        "symbolic",
+    ),
+    "Future": "futures",
+    **dict.fromkeys(("ScriptModule", "ScriptFunction"), "jit"),
+    "get_device_module": "accelerator",
+    "PyTorchFileReader": "files.archive",
     **dict.fromkeys(("stft", "istft"), "ops.spectra"),
     **dict.fromkeys(("svd_lowrank", "pca_lowrank", "lobpcg"), "ops.lowrank"),
     "binomial": "ops.gammas",

@@ -66,6 +66,16 @@ def supported_activities() -> set[ProfilerActivity]:
     return {ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if _cuda() else [])}
 
 
+def kineto_available() -> bool:
+    """Whether instructions can be timed: always (``torch.profiler.kineto_available``)."""
+    return True
+
+
+def _default_schedule_fn(step: int) -> ProfilerAction:
+    """To look on in every step."""
+    return ProfilerAction.RECORD
+
+
 def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0,
              skip_first_wait: int = 0) -> Callable[[int], ProfilerAction]:  # fmt: skip
     """What to do in each step: wait, warm up, look on, and again (``torch.profiler.schedule``).

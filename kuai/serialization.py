@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from tempfile import mkdtemp as mkdtemp
 from types import ModuleType
 
+from .devices import device
 from .dtypes import dtype
 from .files.checkpoint import load as load
 from .files.checkpoint import save as save
@@ -29,6 +31,11 @@ from .files.registry import safe_globals as safe_globals
 from .files.report import get_unsafe_globals_in_checkpoint as get_unsafe_globals_in_checkpoint
 from .files.storages import DTYPE_OF
 from .ops.storages import StorageBase
+from .types import FileLike, Storage
+
+DEFAULT_PROTOCOL = 2
+FILE_LIKE = FileLike
+MAP_LOCATION = Callable[[Storage, str], Storage] | device | str | dict[str, str] | None
 
 
 class SourceChangeWarning(Warning):

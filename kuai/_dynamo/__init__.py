@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..compiler import allow_in_graph as allow_in_graph
 from ..compiler import disable as disable
 from ..compiler import is_compiling as is_compiling
@@ -24,3 +26,16 @@ def mark_dynamic(t: object, index: object, **options: object) -> None:
 
 
 mark_static = maybe_mark_dynamic = mark_dynamic
+
+
+def mark_static_address(t: object, guard: bool = True) -> None:
+    """Accepted: programs take tensors by their values."""
+
+
+def assume_constant_result(fn: Callable) -> Callable:
+    """The function itself: it is called each time."""
+    return fn
+
+
+class OptimizedModule:
+    """What PyTorch wraps a compiled module in: `torch.compile` gives the module itself, so no object here is one."""

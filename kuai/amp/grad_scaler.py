@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum
 
 from ..tensor import Tensor
 
-READY, UNSCALED, STEPPED = "ready", "unscaled", "stepped"
+
+
+class OptState(Enum):
+    """What became of an optimizer's gradients since the last update (``torch.amp.grad_scaler.OptState``)."""
+
+    READY, UNSCALED, STEPPED = range(3)
+
+
+READY, UNSCALED, STEPPED = OptState
 
 
 class GradScaler:
@@ -38,7 +47,7 @@ class GradScaler:
         self._scale, self._init_scale = float(init_scale), float(init_scale)
         self._growth_factor, self._backoff_factor, self._growth_interval = growth_factor, backoff_factor, growth_interval
         self._growth_tracker = 0
-        self._states: dict[int, str] = {}
+        self._states: dict[int, OptState] = {}
         self._overflowed: dict[int, bool] = {}
 
     def scale(self, outputs: Tensor | Iterable[Tensor]) -> object:

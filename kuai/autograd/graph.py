@@ -349,3 +349,12 @@ def _visit(node: Node, pending: dict, wanted: set, targets: dict, keep: bool, cr
 def _deposit(pending: dict, node: object, g: Tensor) -> None:
     there = pending.get(node)
     pending[node] = g if there is None else joined(there, g)
+
+
+def __getattr__(name: str) -> object:
+    """What says how values are kept, imported when it is asked for."""
+    if name in ("save_on_cpu", "saved_tensors_hooks"):
+        from . import saving
+
+        return getattr(saving, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,7 @@
 """Intel's library (``torch.backends.mkldnn``): XLA and NumPy bring their own."""
 
+enabled = True
+
 
 def is_available() -> bool:
     """False: it is not used.

@@ -11,6 +11,11 @@ def is_available() -> bool:
     return False
 
 
+def is_macos_or_newer(major: int, minor: int) -> bool:
+    """False: there is no MPS (``torch.backends.mps.is_macos_or_newer``)."""
+    return False
+
+
 def is_built() -> bool:
     """False (``torch.backends.mps.is_built``)."""
     return False

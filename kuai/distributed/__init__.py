@@ -99,4 +99,8 @@ def __getattr__(name: str) -> object:
     """What few programs use is imported when it is asked for; AttributeError for what needs other processes."""
     if name in _LATE:
         return import_module(f"{__name__}.{name}")
+    from .absent import module
+
+    if (found := module(name)) is not None:
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -27,3 +27,10 @@ from .transform_vectors import PositiveDefiniteTransform as PositiveDefiniteTran
 from .transform_vectors import SoftmaxTransform as SoftmaxTransform
 from .transform_vectors import StackTransform as StackTransform
 from .transform_vectors import StickBreakingTransform as StickBreakingTransform
+
+__all__ = [
+    "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
+    "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
+    "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform",
+    "StackTransform", "StickBreakingTransform", "TanhTransform", "Transform", "identity_transform",
+]  # fmt: skip

@@ -106,6 +106,20 @@ def trace(func: Callable, *args: object, **kwargs: object) -> Callable:
     raise NotImplementedError("torch.jit.trace: kuai has no script format; call the function itself, it is compiled when hot")
 
 
+def trace_module(mod: object, inputs: dict, *args: object, **kwargs: object) -> object:
+    """Not there, as `trace`."""
+    raise NotImplementedError("torch.jit.trace_module: kuai has no script format; call the module itself, it is compiled when hot")
+
+
+def save(m: object, f: object, _extra_files: dict | None = None) -> None:
+    """Not there: no object here is a script. ``torch.save`` of the state_dict keeps a model's weights."""
+    raise NotImplementedError("torch.jit.save: kuai has no script format; save the state_dict with torch.save")
+
+
+class TracerWarning(Warning):
+    """PyTorch's warnings while it traces (``torch.jit.TracerWarning``): nothing is traced, so none are given."""
+
+
 def load(f: object, map_location: object = None, **options: object) -> object:
     """Not there: a TorchScript archive holds code. Its tensors are read by ``torch.load``."""
     raise NotImplementedError("torch.jit.load: kuai runs no code from files; torch.load(f) gives the archive's tensors")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 PyTree = Any
 
@@ -65,7 +65,7 @@ SUPPORTED_NODES: dict[type, tuple[Callable, Callable]] = {
     list: (lambda x: (list(x), None), lambda items, _: list(items)),
     tuple: (lambda x: (list(x), None), lambda items, _: tuple(items)),
     namedtuple: (lambda x: (list(x), type(x)), lambda items, cls: cls(*items)),  # type: ignore[dict-item]
-    dict: (lambda x: (list(x.values()), list(x)), lambda items, keys: dict(zip(keys, items))),
+    dict: (lambda x: _dict_flatten(x), lambda items, keys: _dict_unflatten(items, keys)),
     OrderedDict: (lambda x: (list(x.values()), list(x)), lambda items, keys: OrderedDict(zip(keys, items))),
     defaultdict: (
         lambda x: (list(x.values()), [x.default_factory, list(x)]),
@@ -80,6 +80,33 @@ def register_pytree_node(cls: type, flatten_fn: Callable, unflatten_fn: Callable
     if cls in SUPPORTED_NODES:
         raise ValueError(f"{cls} is already registered as pytree node.")
     SUPPORTED_NODES[cls] = (flatten_fn, unflatten_fn)
+
+
+class SequenceKey(NamedTuple):
+    """The place of an entry in a sequence."""
+
+    idx: int
+
+
+class MappingKey(NamedTuple):
+    """The place of an entry in a mapping."""
+
+    key: Any
+
+
+def _dict_flatten(d: dict) -> tuple[list, list]:
+    """A dict's values, and its keys."""
+    return list(d.values()), list(d)
+
+
+def _dict_flatten_with_keys(d: dict) -> tuple[list, list]:
+    """A dict's values, each with its place, and its keys."""
+    return [(MappingKey(k), v) for k, v in d.items()], list(d)
+
+
+def _dict_unflatten(values: Iterable, context: list) -> dict:
+    """A dict of its values and keys."""
+    return dict(zip(context, values))
 
 
 def _get_node_type(tree: Any) -> Any:

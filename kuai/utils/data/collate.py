@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from ... import dtypes
 from ...ops.creation import as_tensor, tensor
 from ...tensor import Tensor
 
+np_str_obj_array_pattern = re.compile(r"[SaUO]")  # NumPy's dtypes that no tensor has
 UNFIT = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 
 
@@ -66,7 +68,7 @@ def _tensors(batch: Sequence, *, collate_fn_map: dict | None = None) -> Tensor:
 
 
 def _arrays(batch: Sequence, *, collate_fn_map: dict | None = None) -> Tensor:
-    if batch[0].dtype.kind in "SUO":
+    if np_str_obj_array_pattern.search(batch[0].dtype.str):
         raise TypeError(UNFIT.format(batch[0].dtype))
     return _tensors([as_tensor(x) for x in batch])
 
@@ -87,6 +89,10 @@ default_collate_fn_map: dict[type | tuple[type, ...], Callable] = {
     Tensor: _tensors, np.ndarray: _arrays, (np.bool_, np.number, np.object_): _numbers, float: _floats, int: _numbers,
     str: _as_it_is, bytes: _as_it_is,
 }  # fmt: skip
+
+
+collate_tensor_fn, collate_numpy_array_fn, collate_numpy_scalar_fn = _tensors, _arrays, _numbers
+collate_float_fn, collate_int_fn, collate_str_fn = _floats, _numbers, _as_it_is
 
 
 def default_collate(batch: Sequence) -> object:

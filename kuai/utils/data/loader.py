@@ -82,12 +82,12 @@ class DataLoader:
         return self.batch_sampler is not None
 
     @property
-    def _indices(self) -> Iterable:
+    def _index_sampler(self) -> Iterable:
         return self.batch_sampler if self.batch_sampler is not None else self.sampler
 
     def __len__(self) -> int:
         if not self._iterable:
-            return len(self._indices)  # type: ignore[arg-type]
+            return len(self._index_sampler)  # type: ignore[arg-type]
         length = len(self.dataset)  # type: ignore[arg-type]
         if self.batch_size is None:
             return length
@@ -96,7 +96,8 @@ class DataLoader:
     def __iter__(self) -> BatchIterator:
         return BatchIterator(self) if self.num_workers == 0 else WorkerIterator(self)
 
-    def _fetcher_class(self) -> type:
+    @property
+    def _dataset_kind(self) -> type:
         return IterableFetcher if self._iterable else MapFetcher
 
 
@@ -131,25 +132,31 @@ def _check_batching(batch_size: int | None, shuffle: bool, sampler: object, batc
         raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
 
 
+class _DatasetKind:
+    """How samples are read, for programs that bring a loader of their own: by indices, or one after the other."""
+
+    Map, Iterable = MapFetcher, IterableFetcher
+
+
 class BatchIterator:
     """One pass over a loader's dataset, read in this process."""
 
     def __init__(self, loader: DataLoader):
         self.loader = loader
-        self.indices = iter(loader._indices)
+        self.indices = iter(loader._index_sampler)
         self.base_seed = draw_seed(loader.generator)  # PyTorch draws it here, workers or not
         self._begin()
 
     def _begin(self) -> None:
         loader = self.loader
-        make = loader._fetcher_class()
+        make = loader._dataset_kind
         self.fetcher = make(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
 
     def __iter__(self) -> BatchIterator:
         return self
 
     def __len__(self) -> int:
-        return len(self.loader._indices)  # type: ignore[arg-type]
+        return len(self.loader._index_sampler)  # type: ignore[arg-type]
 
     def __next__(self) -> object:
         return read(self.fetcher, next(self.indices))
@@ -175,7 +182,7 @@ class WorkerIterator(BatchIterator):
         loader, context = self.loader, self.loader.multiprocessing_context
         if context is None or isinstance(context, str):
             context = multiprocessing.get_context(context or _start_method())
-        job = Job(loader.dataset, loader._fetcher_class(), loader._auto_collation, loader.collate_fn, loader.drop_last,
+        job = Job(loader.dataset, loader._dataset_kind, loader._auto_collation, loader.collate_fn, loader.drop_last,
                   loader.worker_init_fn)  # fmt: skip
         return Pool(job, loader.num_workers, self.base_seed, context)
 
@@ -186,6 +193,11 @@ class WorkerIterator(BatchIterator):
             if not self.loader.persistent_workers:
                 self.pool.close()
             raise
+
+
+# PyTorch's names, which programs ask for.
+_BaseDataLoaderIter = _SingleProcessDataLoaderIter = BatchIterator
+_MultiProcessingDataLoaderIter = WorkerIterator
 
 
 def _start_method() -> str:
