@@ -8,9 +8,8 @@ from types import TracebackType
 from .devices import device
 from .ops.operators import excluded, key_name
 from .subclasses import Quiet
-from .tensor import Tensor
 from .subclasses import disabled as _disabled_torch_function_impl  # noqa: F401 (what programs set as their __torch_function__)
-
+from .tensor import Tensor
 
 _TensorMeta = type(Tensor)
 

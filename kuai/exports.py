@@ -10,7 +10,7 @@ from .subclasses import watched
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
-    "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo _subclasses _utils "
+    "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo _higher_order_ops _subclasses _utils "
     "cpu futures overrides profiler".split()
 )
 
@@ -34,7 +34,6 @@ ELSEWHERE = {
     "utils.data._utils.fetch": "utils.data.fetch",
     "utils.data._utils.worker": "utils.data.workers",
     "distributed.distributed_c10d": "distributed",
-    "distributed.nn.functional": "distributed.nn",
     "profiler.profiler": "profiler",
     "_dynamo.eval_frame": "_dynamo",
     "utils.model_zoo": "hub",

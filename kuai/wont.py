@@ -24,7 +24,7 @@ REASONS = {
     "distributed.elastic": _PROCESS, "distributed.pipelining": _PROCESS, "distributed.algorithms": _PROCESS,
     "distributed.launch": _PROCESS, "distributed.run": _PROCESS, "distributed.autograd": _PROCESS, "distributed.rendezvous": _PROCESS,
     "_inductor": _INNER, "_functorch": _INNER, "_prims": _INNER, "_refs": _INNER, "_subclasses": _INNER, "_export": _INNER,
-    "_higher_order_ops": _INNER, "_decomp": _INNER, "_guards": _INNER, "_logging": "say KUAI_LOG=compile to see what is compiled",
+    "_decomp": _INNER, "_guards": _INNER, "_logging": "say KUAI_LOG=compile to see what is compiled",
     "fx.experimental": _INNER, "fx.passes": _INNER,
 }  # fmt: skip
 

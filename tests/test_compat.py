@@ -164,3 +164,19 @@ def test_modules_that_are_not_there_say_why(tmp_path):
     export, board, shards, nothing, attribute, probed = out.splitlines()
     assert "not exported" in export and "tensorboardX" in board and "one process" in shards and "not exported" in attribute
     assert nothing == "No module named 'torch.nothing_at_all'" and probed == "None"
+
+
+def test_programs_that_ask_python_about_the_package(tmp_path):
+    """Its version in the metadata, its spec, and the types of its classes' attributes."""
+    written(tmp_path, {"asks.py": """
+        import importlib.util, typing
+        from importlib import metadata
+        print(importlib.util.find_spec("torch").name, metadata.version("torch").split("+")[0], metadata.distribution("torch").metadata["Name"])
+        import torch
+        class Net(torch.nn.Module):
+            size: "int" = 3
+        print(typing.get_type_hints(Net)["size"], typing.get_type_hints(torch.nn.Module)["training"])
+        print(metadata.version("numpy") == __import__("numpy").__version__)
+    """})  # fmt: skip
+    code, out, err = run(tmp_path, "asks.py")
+    assert (code, out.splitlines()) == (0, ["torch 2.13.0 torch", "<class 'int'> <class 'bool'>", "True"]), err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import json
 import socket
 
@@ -204,3 +205,20 @@ def test_errors_are_recorded(tmp_path, monkeypatch):
         main(None)
     said = json.loads((tmp_path / "rank0" / "error.json").read_text())["message"]
     assert said["message"] == "ValueError: no code" and "raise ValueError" in said["extraInfo"]["py_callstack"]
+
+
+def test_names_of_what_is_shared_are_classes_of_nothing():
+    from kuai.distributed import absent
+
+    for name, parts in absent.NAMES.items():
+        for part in parts.split():
+            theirs = getattr(importlib.import_module(f"torch.distributed.{name}"), part)
+            ours = getattr(absent.module(name), part)
+            assert isinstance(ours, type) == isinstance(theirs, type), (name, part)
+    assert not isinstance(kuai.ones(1), kuai.distributed.tensor.DTensor) and kuai.distributed.tensor.DeviceMesh is kuai.distributed.DeviceMesh
+    with pytest.raises(NotImplementedError, match="one process"):
+        kuai.distributed.fsdp.FullyShardedDataParallel(kuai.nn.Linear(1, 1))
+    for shared in (kuai.distributed.tensor, importlib.import_module("torch.distributed.tensor")):
+        shard = shared.Shard(1)
+        assert (shard.is_shard(0), shard.is_shard(1), shard.is_replicate(), shard == shared.Shard(1)) == (False, True, False, True)
+        assert shared.Replicate().is_replicate() and shared.Partial().is_partial() and repr(shard) == "Shard(dim=1)"

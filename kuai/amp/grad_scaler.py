@@ -8,7 +8,6 @@ from enum import Enum
 from ..tensor import Tensor
 
 
-
 class OptState(Enum):
     """What became of an optimizer's gradients since the last update (``torch.amp.grad_scaler.OptState``)."""
 

@@ -47,7 +47,8 @@ NAMES = {
     "algorithms.model_averaging": "",
     "algorithms.model_averaging.averagers": "ModelAverager PeriodicModelAverager",
     "algorithms.ddp_comm_hooks": "DDPCommHookType register_ddp_comm_hook",
-    "algorithms.ddp_comm_hooks.default_hooks": "allreduce_hook bf16_compress_hook bf16_compress_wrapper fp16_compress_hook fp16_compress_wrapper",
+    "algorithms.ddp_comm_hooks.default_hooks":
+        "allreduce_hook bf16_compress_hook bf16_compress_wrapper fp16_compress_hook fp16_compress_wrapper",
     "algorithms.ddp_comm_hooks.powerSGD_hook": "PowerSGDState batched_powerSGD_hook powerSGD_hook",
     "algorithms.ddp_comm_hooks.post_localSGD_hook": "PostLocalSGDState post_localSGD_hook",
     "algorithms._checkpoint": "",
@@ -62,7 +63,8 @@ NAMES = {
     "checkpoint.default_planner":
         "DefaultLoadPlanner DefaultSavePlanner create_default_global_load_plan create_default_global_save_plan "
         "create_default_local_load_plan create_default_local_save_plan",
-    "checkpoint.format_utils": "BroadcastingTorchSaveReader DynamicMetaLoadPlanner _EmptyStateDictLoadPlanner dcp_to_torch_save torch_save_to_dcp",
+    "checkpoint.format_utils":
+        "BroadcastingTorchSaveReader DynamicMetaLoadPlanner _EmptyStateDictLoadPlanner dcp_to_torch_save torch_save_to_dcp",
     "checkpoint.hf_storage": "HuggingFaceStorageReader HuggingFaceStorageWriter",
     "checkpoint._consolidate_hf_safetensors": "consolidate_safetensors_files consolidate_safetensors_files_on_every_rank",
     "checkpoint.optimizer": "load_sharded_optimizer_state_dict",

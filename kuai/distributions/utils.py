@@ -28,7 +28,7 @@ def broadcast_all(*values: Tensor | Number) -> tuple[Tensor, ...]:
     if not all(isinstance(v, Number) or kuai.is_tensor(v) or hasattr(v, "__torch_function__") for v in values):
         raise ValueError("Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__.")
     if all(isinstance(v, Tensor) or hasattr(v, "__torch_function__") for v in values):
-        return kuai.broadcast_tensors(*values)
+        return kuai.broadcast_tensors(*values)  # type: ignore[arg-type]
     first = next((v for v in values if isinstance(v, Tensor)), None)
     options = {"dtype": get_default_dtype()} if first is None else {"dtype": first.dtype, "device": first.device}
     return kuai.broadcast_tensors(*(v if isinstance(v, Tensor) else kuai.tensor(v, **options) for v in values))
