@@ -225,8 +225,9 @@ def _watch_methods() -> None:
     made: dict[str, Callable] = {}
     for name, method in list(vars(Tensor).items()):
         if isinstance(method, FunctionType) and name[0] != "_" and name not in IGNORED:
-            made[name] = _methods[method] = asking(method)
-            setattr(Tensor, name, made[name])
+            asked = made[name] = _methods[method] = asking(method)
+            asked.__name__, asked.__qualname__ = name, f"Tensor.{name}"  # the method may have another name, and serve several
+            setattr(Tensor, name, asked)
     for name, public in OPERATORS.items():
         method = vars(Tensor).get(name)
         if isinstance(method, FunctionType):

@@ -137,7 +137,11 @@ def as_subclass(self: Tensor, cls: type) -> Tensor:
     """
     if not (isinstance(cls, type) and issubclass(cls, Tensor)):
         raise RuntimeError(f"as_subclass: cls must be a subclass of Tensor, got {cls!r}")
-    made = self.view_as(self)
+    if self._storage is not None and self._storage.record is not None:  # not strided: there are no views
+        made = self._alias()
+        made._node = self._node
+    else:
+        made = self.view_as(self)  # type: ignore[attr-defined]
     made.__class__ = cls
     return made
 

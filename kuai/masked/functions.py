@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import cast
 
-from . import dtypes
-from .ops import cumulative as running
-from .ops import searching, special
-from .ops import softmax as softmaxes
-from .ops.comparison import where
-from .ops.creation import full
-from .ops.norms import vector_norm
-from .ops.rules import normalize_dim
-from .ops.sorting import nanmedian
-from .subclasses import disabled
-from .tensor import Tensor
+from .. import dtypes
+from ..ops import cumulative as running
+from ..ops import searching, special
+from ..ops import softmax as softmaxes
+from ..ops.comparison import where
+from ..ops.creation import full
+from ..ops.norms import vector_norm
+from ..ops.rules import normalize_dim
+from ..ops.sorting import nanmedian
+from ..tensor import Tensor
 
 Dims = int | Sequence[int] | None
 
@@ -80,9 +80,23 @@ def _summed_in(d: dtypes.dtype) -> dtypes.dtype:
     return dtypes.int64 if d.category < 2 and d.itemsize < 8 and d not in (dtypes.uint16, dtypes.uint32) else d
 
 
+def _with_its_own_mask(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let a function take a `MaskedTensor`: its own mask and the one that is given must both be True."""
+
+    @wraps(fn)
+    def call(input: Tensor, *args: object, mask: Tensor | None = None, **kwargs: object) -> Tensor:
+        own = getattr(input, "_masked_mask", None)
+        if own is not None:
+            input, mask = input.get_data(), own if mask is None else own & mask  # type: ignore[attr-defined]
+        return fn(input, *args, mask=mask, **kwargs)
+
+    return call
+
+
 # ---- reductions ------------------------------------------------------------------------------------------------------
 
 
+@_with_its_own_mask
 def sum(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype: object = None,
         mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The sum of the elements that are not masked out (``torch.masked.sum``).
@@ -95,6 +109,7 @@ def sum(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype:
     return _filled(input, mask, 0, "sum").sum(_dims(dim, input.ndim), bool(keepdim), dtype=d)
 
 
+@_with_its_own_mask
 def prod(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype: object = None,
          mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The product of the elements that are not masked out (``torch.masked.prod``).
@@ -109,6 +124,7 @@ def prod(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype
     return result
 
 
+@_with_its_own_mask
 def amax(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype: object = None,
          mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The largest element that is not masked out (``torch.masked.amax``).
@@ -121,6 +137,7 @@ def amax(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype
     return kept.amax(_dims(dim, input.ndim), bool(keepdim)).to(dtype=dtype or input.dtype)
 
 
+@_with_its_own_mask
 def amin(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype: object = None,
          mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The smallest element that is not masked out (``torch.masked.amin``).
@@ -133,6 +150,7 @@ def amin(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype
     return kept.amin(_dims(dim, input.ndim), bool(keepdim)).to(dtype=dtype or input.dtype)
 
 
+@_with_its_own_mask
 def argmax(input: Tensor, dim: int | None = None, *, keepdim: bool | None = False, dtype: object = None,
            mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """Where the largest element is that is not masked out, in the input's dtype (``torch.masked.argmax``).
@@ -145,6 +163,7 @@ def argmax(input: Tensor, dim: int | None = None, *, keepdim: bool | None = Fals
     return searching.argmax(kept, dim, bool(keepdim)).to(dtype=dtype or input.dtype)
 
 
+@_with_its_own_mask
 def argmin(input: Tensor, dim: int | None = None, *, keepdim: bool | None = False, dtype: object = None,
            mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """Where the smallest element is that is not masked out, in the input's dtype (``torch.masked.argmin``).
@@ -157,6 +176,7 @@ def argmin(input: Tensor, dim: int | None = None, *, keepdim: bool | None = Fals
     return searching.argmin(kept, dim, bool(keepdim)).to(dtype=dtype or input.dtype)
 
 
+@_with_its_own_mask
 def mean(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype: object = None,
          mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The mean of the elements that are not masked out; nan where all are (``torch.masked.mean``).
@@ -168,9 +188,7 @@ def mean(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype
     d = dtypes.as_dtype(dtype or input.dtype)
     if d.category < 2:
         which = "Input" if dtype is None else "Optional"
-        raise ValueError(
-            f"mean(): Could not infer output dtype. {which} dtype must be either a floating point or complex dtype. Got: {d}"
-        )
+        raise ValueError(f"mean(): Could not infer output dtype. {which} dtype must be either a floating point or complex dtype. Got: {d}")
     return sum(input, dim, keepdim=keepdim, dtype=d, mask=mask) / _count(input, dim, keepdim, mask)
 
 
@@ -180,6 +198,7 @@ def _count(input: Tensor, dim: Dims, keepdim: bool | None, mask: Tensor | None) 
     return sum(ones if mask is None else _canonical(mask, input.shape), dim, keepdim=keepdim)
 
 
+@_with_its_own_mask
 def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: object = None, mask: Tensor | None = None) -> Tensor:
     """The lower median of the elements that are not masked out; nan where all are (``torch.masked.median``).
 
@@ -197,6 +216,7 @@ def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: object
     return found.to(dtype=dtype or input.dtype)
 
 
+@_with_its_own_mask
 def logsumexp(input: Tensor, dim: Dims = None, *, keepdim: bool = False, dtype: object = None,
               mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """log(sum(exp(x))) of the elements that are not masked out (``torch.masked.logsumexp``).
@@ -210,6 +230,7 @@ def logsumexp(input: Tensor, dim: Dims = None, *, keepdim: bool = False, dtype: 
     return softmaxes.logsumexp(kept, _dims(dim, input.ndim), keepdim).to(dtype=dtype or input.dtype)
 
 
+@_with_its_own_mask
 def norm(input: Tensor, ord: float | None = 2.0, dim: Dims = None, *, keepdim: bool | None = False, dtype: object = None,
          mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The vector norm of the elements that are not masked out (``torch.masked.norm``).
@@ -222,6 +243,7 @@ def norm(input: Tensor, ord: float | None = 2.0, dim: Dims = None, *, keepdim: b
     return vector_norm(kept, ord, _dims(dim, input.ndim), bool(keepdim), dtype=dtype or input.dtype)
 
 
+@_with_its_own_mask
 def var(input: Tensor, dim: Dims = None, unbiased: bool | None = None, *, correction: float | None = None,
         keepdim: bool | None = False, dtype: object = None, mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The variance of the elements that are not masked out; nan where none is left (``torch.masked.var``).
@@ -244,6 +266,7 @@ def var(input: Tensor, dim: Dims = None, unbiased: bool | None = None, *, correc
     return (total / count).to(dtype=d)
 
 
+@_with_its_own_mask
 def std(input: Tensor, dim: Dims = None, unbiased: bool | None = None, *, correction: int | None = None,
         keepdim: bool | None = False, dtype: object = None, mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The standard deviation of the elements that are not masked out; nan where none is left (``torch.masked.std``).
@@ -258,6 +281,7 @@ def std(input: Tensor, dim: Dims = None, unbiased: bool | None = None, *, correc
 # ---- normalizations, and what keeps the shape ------------------------------------------------------------------------
 
 
+@_with_its_own_mask
 def cumsum(input: Tensor, dim: int, *, dtype: object = None, mask: Tensor | None = None) -> Tensor:
     """Running sums in which masked-out elements count as 0 (``torch.masked.cumsum``).
 
@@ -268,6 +292,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: object = None, mask: Tensor | None
     return _along(running.cumsum, _filled(input, mask, 0, "cumsum"), dim, dtype)
 
 
+@_with_its_own_mask
 def cumprod(input: Tensor, dim: int, *, dtype: object = None, mask: Tensor | None = None) -> Tensor:
     """Running products in which masked-out elements count as 1 (``torch.masked.cumprod``).
 
@@ -278,6 +303,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: object = None, mask: Tensor | Non
     return _along(running.cumprod, _filled(input, mask, 1, "cumprod"), dim, dtype)
 
 
+@_with_its_own_mask
 def softmax(input: Tensor, dim: int, *, dtype: object = None, mask: Tensor | None = None) -> Tensor:
     """exp(x) / sum(exp(x)) over the elements that are not masked out; 0 for those that are (``torch.masked.softmax``).
 
@@ -288,6 +314,7 @@ def softmax(input: Tensor, dim: int, *, dtype: object = None, mask: Tensor | Non
     return _along(softmaxes.softmax, _filled(input, mask, _lowest(input.dtype), "amax"), dim, dtype)
 
 
+@_with_its_own_mask
 def log_softmax(input: Tensor, dim: int, *, dtype: object = None, mask: Tensor | None = None) -> Tensor:
     """The logarithm of `softmax`; -inf for what is masked out (``torch.masked.log_softmax``).
 
@@ -298,6 +325,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype: object = None, mask: Tensor |
     return _along(softmaxes.log_softmax, _filled(input, mask, _lowest(input.dtype), "amax"), dim, dtype)
 
 
+@_with_its_own_mask
 def softmin(input: Tensor, dim: int, *, dtype: object = None, mask: Tensor | None = None) -> Tensor:
     """`softmax` of the negatives (``torch.masked.softmin``).
 
@@ -313,6 +341,7 @@ def _along(fn: Callable, kept: Tensor, dim: int, dtype: object) -> Tensor:
     return fn(kept, (_dims(dim, kept.ndim) or (0,))[0], dtype=dtypes.as_dtype(dtype or kept.dtype))
 
 
+@_with_its_own_mask
 def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype: object = None,
               mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """The elements divided by the norm of those that are not masked out; 0 for those that are (``torch.masked.normalize``).
@@ -336,32 +365,3 @@ def logaddexp(input: Tensor, other: Tensor, *, dtype: object = None, input_mask:
     x = _filled(input, input_mask, _lowest(input.dtype), "logaddexp")
     y = _filled(other, other_mask, _lowest(other.dtype), "logaddexp")
     return special.logaddexp(x, y).to(dtype=dtype or input.dtype)
-
-
-# ---- tensors with a mask of their own --------------------------------------------------------------------------------
-
-
-class MaskedTensor(Tensor):
-    """A tensor with a mask of its own, which PyTorch has as a prototype (``torch.masked.MaskedTensor``): not there yet."""
-
-    __torch_function__ = staticmethod(disabled)
-
-    def __new__(cls, data: Tensor, mask: Tensor, requires_grad: bool = False) -> MaskedTensor:
-        raise NotImplementedError(
-            "MaskedTensor is not there yet: keep data and mask apart, and give mask= to the functions of torch.masked"
-        )
-
-
-def masked_tensor(data: Tensor, mask: Tensor, requires_grad: bool = False) -> MaskedTensor:
-    """A `MaskedTensor` (``torch.masked.masked_tensor``): raises NotImplementedError, as that does."""
-    return MaskedTensor(data, mask, requires_grad)
-
-
-def as_masked_tensor(data: Tensor, mask: Tensor) -> MaskedTensor:
-    """A `MaskedTensor` (``torch.masked.as_masked_tensor``): raises NotImplementedError, as that does."""
-    return MaskedTensor(data, mask)
-
-
-def is_masked_tensor(obj: object, /) -> bool:
-    """Whether something is a `MaskedTensor` (``torch.masked.is_masked_tensor``)."""
-    return isinstance(obj, MaskedTensor)
