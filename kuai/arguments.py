@@ -24,6 +24,7 @@ from .ops.geometry import memory_format
 from .random import Generator
 from .tensor import Tensor
 
+PLACES = "kuai.ops.", "kuai.nn.", "kuai.sparse.", "kuai.methods", "kuai.protocol"  # whose functions get shells
 VARIADIC_BY_NAME = 0x08  # inspect.CO_VARKEYWORDS
 
 # What arguments of some names are where nothing is annotated; None: PyTorch does not look at them as its parser would.
@@ -31,8 +32,11 @@ CONVENTIONS = {
     "input": "Tensor", "generator": "Generator | None", "requires_grad": "bool | None", "pin_memory": "bool | None",
     "dtype": "dtype | type | None", "device": "device | str | int | None", "layout": "layout | None",
     "memory_format": "memory_format | None", "ceil_mode": "bool", "count_include_pad": "bool",
-    **dict.fromkeys("reduction inplace return_indices antialias hard center full get_infos need_weights recompute_scale_factor "
-                    "add_zero_attn use_separate_proj_weight average_attn_weights".split()),
+    "dim": "int | Sequence[int] | None", "s": "Sequence[int] | None", "groups": "int", "kernel_size": "int | Sequence[int]",
+    "stride": "int | Sequence[int] | None", "padding": "int | Sequence[int] | str", "dilation": "int | Sequence[int]",
+    "output_padding": "int | Sequence[int]", "divisor_override": "int | None", "alpha": "complex", "beta": "complex",
+    **dict.fromkeys("reduction mode padding_mode compute_mode inplace return_indices antialias hard get_infos need_weights "
+                    "recompute_scale_factor add_zero_attn use_separate_proj_weight average_attn_weights".split()),
 }  # fmt: skip
 # Functions of torch's own namespace that PyTorch writes in Python.
 PYTHONS = frozenset("norm split tensordot unravel_index".split())
@@ -68,35 +72,40 @@ KINDS: dict[str, Callable[[Any], bool]] = {
 }
 # Their tests in the text of a shell, for the usual types.
 USUAL = {
+    "Tensor": "isinstance({0}, Tensor)",
     "None": "{0} is None",
     "bool": "{0} is True or {0} is False",
     "int": "type({0}) is int",
     "float": "type({0}) is float or type({0}) is int",
-    "complex": "type({0}) is complex",
+    "complex": "type({0}) is float or type({0}) is int or type({0}) is complex",
     "str": "type({0}) is str",
 }  # fmt: skip
-_SAID = {"None": "", "dtype": "torch.dtype", "device": "torch.device", "layout": "torch.layout", "memory_format": "torch.memory_format"}
-_SEQUENCE = re.compile(r"Sequence\[(\w+)\]")
+NOT_PLAIN = {"None", "Tensor"}  # of which alone nothing is tested before the call
+_SAID = {"complex": "Number"} | {n: f"torch.{n}" for n in ("dtype", "device", "layout", "memory_format")}
+_SEQUENCE = re.compile(r"Sequence\[(.+)\]")
+_OR = re.compile(r" \| (?![^[]*\])")  # outside of brackets
 
 
-def _fits(word: str, x: Any) -> bool:
-    element = _SEQUENCE.fullmatch(word)
-    if element is None:
-        return KINDS[word](x)
-    return isinstance(x, (tuple, list)) and all(KINDS[element[1]](y) for y in x)
+@cache
+def _elements(word: str) -> tuple[str, ...]:
+    """The kinds of a sequence's elements; none if it is no sequence."""
+    found = _SEQUENCE.fullmatch(word)
+    return tuple(found[1].split(" | ")) if found else ()
 
 
-def _said(word: str) -> str:
-    element = _SEQUENCE.fullmatch(word)
-    return f"tuple of {element[1]}s" if element else _SAID.get(word, word)
+def _fits(words: tuple[str, ...], x: Any) -> bool:
+    return any(isinstance(x, (tuple, list)) and all(_fits(_elements(w), y) for y in x) if _elements(w) else KINDS[w](x) for w in words)
+
+
+def _said(words: tuple[str, ...]) -> str:
+    return " or ".join(f"tuple of {_said(_elements(w))}s" if _elements(w) else _SAID.get(w, w) for w in words if w != "None")
 
 
 @cache
 def _words(annotation: str) -> tuple[str, ...]:
     """The kinds that an annotation allows; none if it has any that is not known."""
-    words = tuple(annotation.split(" | "))
-    known = all(w in KINDS or (e := _SEQUENCE.fullmatch(w)) and e[1] in KINDS for w in words)
-    return words if known else ()
+    words = tuple(_OR.split(annotation))
+    return words if KINDS.keys() >= {e for w in words for e in _elements(w) or (w,)} else ()
 
 
 # ---- arguments of a function -----------------------------------------------------------------------------------------
@@ -111,6 +120,8 @@ class _Form(NamedTuple):
     rest: str  # *args
     named: str  # **kwargs
     kinds: tuple[tuple[str, ...], ...]
+    renames: bool  # some arguments may come by other names
+    required: tuple[str, ...]  # then: what has no default
 
 
 def _form(body: FunctionType) -> _Form:
@@ -120,7 +131,9 @@ def _form(body: FunctionType) -> _Form:
     rest = next(more) if code.co_flags & VARIADIC else ""
     named = next(more) if code.co_flags & VARIADIC_BY_NAME else ""
     kinds = tuple(_kind(body, n) for n in names)
-    return _Form(names, code.co_posonlyargcount, code.co_argcount, rest, named, kinds)
+    renames = bool(getattr(body, "also", None))
+    required = names[: code.co_argcount - len(body.__defaults__ or ())] if renames and not named else ()
+    return _Form(names, code.co_posonlyargcount, code.co_argcount, rest, named, kinds, renames, required)
 
 
 def _kind(fn: FunctionType, name: str) -> tuple[str, ...]:
@@ -139,12 +152,17 @@ def _inner(fn: Any) -> FunctionType:
 
 def _given(case: _Case, fixed: tuple, rest: tuple, named: dict) -> Iterator[tuple]:
     """The arguments as they were given: name, place (None: by its name), kinds and value of each."""
-    form: Any = case.form
+    form = case.form
     yield from ((n, i if i < form.positional else None, k, x) for i, (n, k, x) in enumerate(zip(form.names, form.kinds, fixed)))
     inner = _inner(case.body)
     names = inner.__code__.co_varnames[: inner.__code__.co_argcount]
     yield from ((n, i, _kind(inner, n), x) for i, (n, x) in enumerate(zip(names[form.positional :], rest), form.positional))
     yield from ((n, None, _kind(inner, n), x) for n, x in named.items())
+    each = _kind(case.body, form.rest)
+    if not (each and len(rest) == 1 and isinstance(rest[0], (tuple, list))):  # one by one, or as one sequence
+        yield from ((form.rest, i, each, x) for i, x in enumerate(rest, form.positional))
+    else:
+        yield from ((form.rest, form.positional, each, x) for x in rest[0])
 
 
 class _Case:
@@ -161,10 +179,9 @@ class _Case:
 def blame(case: _Case, fixed: tuple, rest: tuple = (), named: dict | None = None) -> None:
     """TypeError for the first argument that is not of its kind."""
     for name, place, words, value in _given(case, fixed, rest, named or {}):
-        if words and not any(_fits(w, value) for w in words):
+        if words and not _fits(words, value):
             at = "" if place is None else f" (position {place + 1 - case.method})"
-            needed = " or ".join(filter(None, map(_said, words)))
-            message = f"{case.body.__name__}(): argument '{name}'{at} must be {needed}, not {_found(words, value)}"
+            message = f"{case.body.__name__}(): argument '{name}'{at} must be {_said(words)}, not {_found(words, value)}"
             raise _class(case, words)(message) from None
 
 
@@ -179,10 +196,10 @@ def _class(case: _Case, words: tuple[str, ...]) -> type[Exception]:
 
 def _found(words: tuple[str, ...], value: Any) -> str:
     """What was given: its type, and for a sequence that of the first element that does not fit."""
-    elements = [KINDS[e[1]] for e in map(_SEQUENCE.fullmatch, words) if e]
+    elements = next(filter(None, map(_elements, words)), ())
     if elements and isinstance(value, (tuple, list)):
-        wrong = next((x, i) for i, x in enumerate(value) if not any(k(x) for k in elements))
-        return f"{type(value).__name__} with {type(wrong[0]).__name__} at position {wrong[1]}"
+        i, wrong = next((i, x) for i, x in enumerate(value) if not _fits(elements, x))
+        return f"{type(value).__name__} with {type(wrong).__name__} at position {i}"
     return type(value).__name__
 
 
@@ -191,6 +208,7 @@ def _found(words: tuple[str, ...], value: Any) -> str:
 _SHELL = """
 def bind(body, case):
   def shell({head}):
+    {others}
     {tests}
     try:
         return body({call})
@@ -205,9 +223,12 @@ def bind(body, case):
 def _code(form: _Form) -> CodeType:
     """The code of the shells of one form."""
     given = "({}), {}, {}".format("".join(f"{n}, " for n in form.names), form.rest or "()", form.named or "{}")
-    tests = [" or ".join(USUAL[w].format(n) for w in k) for n, k in zip(form.names, form.kinds) if k and USUAL.keys() >= {*k}]
+    tests = [" or ".join(USUAL[w].format(n) for w in k) for n, k in zip(form.names, form.kinds) if USUAL.keys() >= {*k} > {*k} & NOT_PLAIN]
+    absent = "".join(f" or {n} is ABSENT" for n in form.required)
     text = _SHELL.format(
         head=", ".join(_parameters(form)),
+        others="" if not form.renames else f"if {form.named}: {form.named} = by_own_names(case, {form.named})" if form.named else
+               f"if others{absent}: return renamed(case, {given.replace('{}', 'others')})",
         tests="if not ({}): blame(case, {})".format(" and ".join(f"({t})" for t in tests), given) if tests else "",
         call=", ".join(_passed(form)),
         given=given,
@@ -229,8 +250,8 @@ def _parameters(form: _Form) -> Iterator[str]:
         yield "/"
     if form.rest and form.positional == len(form.names):
         yield f"*{form.rest}"
-    if form.named:
-        yield f"**{form.named}"
+    if form.named or form.renames:
+        yield f"**{form.named or 'others'}"
 
 
 def _passed(form: _Form) -> Iterator[str]:
@@ -242,12 +263,30 @@ def _passed(form: _Form) -> Iterator[str]:
         yield f"**{form.named}"
 
 
+ABSENT: Any = object()
+
+
+def by_own_names(case: _Case, others: dict) -> dict:
+    return {case.body.also.get(n, n): x for n, x in others.items()}  # type: ignore[attr-defined]
+
+
+def renamed(case: _Case, fixed: tuple, rest: tuple, others: dict) -> object:
+    """The call again with arguments under their own names, where some came by another one; Python says what is missing or unknown."""
+    given = {n: x for n, x in zip(case.form.names, fixed) if x is not ABSENT}
+    given |= by_own_names(case, others)
+    complete = given.keys() >= {*case.form.required} and {*case.form.names} >= given.keys()
+    return (case.shell if complete else case.body)(*rest, **given)
+
+
 _shells: dict[tuple[FunctionType, bool], FunctionType] = {}
 
 
-def checked(body: FunctionType, method: bool = False) -> FunctionType:
-    """The shell around a function, the same one each time; ``method``: its first argument has no position."""
-    found = _shells.get((body, method))
+def checked(body: Any, method: bool = False) -> FunctionType:
+    """The shell around a function, the same one each time, or the function itself if it looks at its arguments as recorders do.
+
+    ``method``: its first argument has no position.
+    """
+    found = body if hasattr(body, "op") else _shells.get((body, method))
     if found is None:
         case = _Case(body, method)
 
@@ -262,7 +301,8 @@ def checked(body: FunctionType, method: bool = False) -> FunctionType:
 def _begin(case: _Case, body: FunctionType) -> FunctionType:
     """Give a shell its code, at its first call."""
     shell, case.form = case.shell, _form(body)
-    shell.__defaults__, shell.__kwdefaults__ = body.__defaults__, body.__kwdefaults__
+    shell.__defaults__ = (ABSENT,) * len(case.form.required) + (body.__defaults__ or ())
+    shell.__kwdefaults__ = body.__kwdefaults__
     shell.__code__ = _code(case.form).replace(co_name=body.__name__)
     return shell
 
@@ -271,9 +311,14 @@ def check(namespace: dict[str, Any]) -> None:
     """Put shells around the public functions of a module; pickle finds them by their names there."""
     for name, value in list(namespace.items()):
         if type(value) is FunctionType and name[0] != "_" and _needed(value):
-            shell = namespace[name] = checked(value)
-            if shell.__module__ == value.__module__:
-                shell.__module__, shell.__qualname__ = namespace["__name__"], name
+            namespace[name] = _public(value, namespace["__name__"], name)
+
+
+def _public(fn: FunctionType, place: str, name: str) -> FunctionType:
+    shell = checked(fn)
+    if shell.__module__ == fn.__module__:
+        shell.__module__, shell.__qualname__ = place, name
+    return shell
 
 
 def check_methods(cls: type) -> None:
@@ -286,14 +331,12 @@ def check_methods(cls: type) -> None:
 
 
 def _needed(fn: FunctionType) -> bool:
-    """Whether a function does not look at its arguments by itself, as recorders do."""
-    return not hasattr(fn, "op")
+    """Whether a function is of the families or the layers; those of modes, seeds and the like are left alone."""
+    return fn.__module__.startswith(PLACES) and not hasattr(fn, "op")
 
 
 def late(found: object, place: str = "kuai") -> object:
     """A function that was just imported into a public module, in its shell."""
-    if type(found) is not FunctionType or not found.__module__.startswith(("kuai.ops.", "kuai.nn.", "kuai.sparse.")):
+    if type(found) is not FunctionType:
         return found
-    namespace = {"__name__": place, found.__name__: found}
-    check(namespace)
-    return namespace[found.__name__]
+    return _public(found, place, found.__name__) if _needed(found) else found

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
+from .arguments import checked
+
 # Operators that are no public functions, by the module of `ops` that has them.
 INNER = {
     **dict.fromkeys(
@@ -62,7 +64,7 @@ class Overload:
         self.__name__ = f"{packet.__name__}.{name}"
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        return self.overloadpacket.function(*args, **kwargs)
+        return self.overloadpacket(*args, **kwargs)
 
     def name(self) -> str:
         """The qualified name: ``aten::add.Tensor``; ``aten::relu`` for the default overload."""
@@ -85,7 +87,10 @@ class Packet:
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        return self.function(*args, **kwargs)
+        try:
+            return self.function(*args, **kwargs)
+        except TypeError as error:  # arguments that are of no schema
+            raise RuntimeError(f"aten::{self.__name__}() {error}") from None
 
     def __getattr__(self, overload: str) -> Overload:
         if overload not in OVERLOADS and not overload.endswith("out"):
@@ -101,20 +106,26 @@ class Packet:
         return f"aten.{self.__name__}"
 
 
+def _from_families(found: object) -> bool:
+    """Whether a function is one of the families; in their shells they are the package's."""
+    place = getattr(found, "__module__", None) or ""
+    return place == "kuai" or place.startswith(("kuai.ops", "kuai.nn.functions"))
+
+
 def _function(name: str) -> Callable | None:
     """The function that an operator's name stands for, or None."""
     import kuai
 
     if name in INNER:
         place, _, there = INNER[name].partition(".")
-        return getattr(import_module(f"kuai.ops.{place}"), there or name)
+        return checked(getattr(import_module(f"kuai.ops.{place}"), there or name))
     if name in FUNCTIONAL or name in RENAMED:
         return getattr(kuai.nn.functional, RENAMED.get(name, name))
     prefix, _, rest = name.partition("_")
     if prefix in PREFIXES and rest:
         return getattr(getattr(kuai, prefix), rest, None)
     found = None if name in NO_OPERATORS else getattr(kuai, name, None)
-    if not callable(found) or not (getattr(found, "__module__", None) or "").startswith(("kuai.ops", "kuai.nn.functions")):
+    if not callable(found) or not _from_families(found):
         found = getattr(kuai.Tensor, name, None)
     return found if callable(found) else None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from . import examples, protocol, subclasses
-from .arguments import check_methods
+from .arguments import check_methods, checked
 from .autograd import api
 from .autograd.graph import AccumulateGrad
 from .autograd.hooks import RemovableHandle
@@ -22,10 +22,12 @@ from .tensor import Tensor, install
 def inplace(fn: Callable, name: str) -> Callable:
     """The in-place form of a function: its result becomes the tensor's content."""
 
+    call = checked(fn)
+
     def method(self: Tensor, *args: object, **kwargs: object) -> Tensor:
         if current.grad:
             _check_leaf(self)  # before all else that may be wrong
-        return assign(self, fn(self, *args, **kwargs), name)
+        return assign(self, call(self, *args, **kwargs), name)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"In-place form of `{name[:-1]}` (``torch.Tensor.{name}``).{examples.as_method(fn, name)}"

@@ -206,7 +206,7 @@ def ops_since(depth: int) -> list[str]:
 ])  # fmt: skip
 def test_linear_refuses(case: tuple) -> None:
     x, w, b, error = case
-    operands = [kuai.ones(*s) for s in (x, w, b) if s is not None]
+    operands = [kuai.ones(s) for s in (x, w, b) if s is not None]
     with pytest.raises(error):
         kuai.nn.functional.linear(*operands)
     with pytest.raises(RuntimeError, match="same dtype"):

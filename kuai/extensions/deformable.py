@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..ops.ranges import arange
 from ..tensor import Tensor
 
@@ -42,7 +44,7 @@ def _checked(input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor, groups
 
 def _grid(count: int, stride: int, padding: int, kernel: int, dilation: int, like: Tensor) -> Tensor:
     """Where a window's places lie along one axis before they are moved: (kernel, count)."""
-    at = {"dtype": like.dtype, "device": like.device}
+    at: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
     return arange(count, **at) * stride - padding + (arange(kernel, **at) * dilation)[:, None]
 
 

@@ -24,7 +24,8 @@ class _Loss(Module):
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"):
         super().__init__()
-        self.reduction = named_reduction(size_average, reduce, reduction)
+        older = size_average is not None or reduce is not None
+        self.reduction = named_reduction(size_average, reduce, reduction) if older else reduction
 
 
 class _WeightedLoss(_Loss):

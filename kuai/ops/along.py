@@ -24,30 +24,19 @@ NUMPYS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1"
 
 
 def numpy_names(fn: Callable) -> Callable:
-    """Let a function take NumPy's names for its arguments too, ``axis`` and ``keepdims``, as PyTorch's do."""
+    """Let a public function take NumPy's names for its arguments too, ``axis`` and ``keepdims``, as PyTorch's do."""
     names, named, _ = parameters(fn)
-    known = {*names, *named}
-
-    @wraps(fn)
-    def call(*args: object, **kwargs: object) -> object:
-        if kwargs and not kwargs.keys() <= known:
-            kwargs = {k if k in known else NUMPYS.get(k, k): v for k, v in kwargs.items()}
-        return fn(*args, **kwargs)
-
-    return call
+    return also_named(**{other: name for other, name in NUMPYS.items() if name in (*names, *named)})(fn)
 
 
 def also_named(**others: str) -> Callable:
-    """Let a function take some arguments by other names too: those of PyTorch's other overloads."""
+    """Let a public function take some arguments by other names too, those of PyTorch's other overloads: its shell does it."""
 
-    def define(fn: Callable) -> Callable:
-        @wraps(fn)
-        def call(*args: object, **kwargs: object) -> object:
-            return fn(*args, **{others.get(k, k): v for k, v in kwargs.items()} if kwargs else kwargs)
+    def mark(fn: Callable) -> Callable:
+        fn.also = getattr(fn, "also", {}) | others  # type: ignore[attr-defined]
+        return fn
 
-        return call
-
-    return define
+    return mark
 
 
 def dims_of(dim: object, name: str) -> int | tuple[int, ...] | None:

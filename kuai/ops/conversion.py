@@ -167,7 +167,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 def _caster(d: dtype, name: str) -> Callable:
     def cast(self: Tensor, memory_format: object = None) -> Tensor:
-        return self if self.dtype is d else _to_dtype(self, dtype=d)
+        return to(self, dtype=d, memory_format=memory_format)
 
     example = f">>> import kuai as torch\n    >>> torch.tensor([0, 2]).{name}().dtype\n    {d}"
     cast.__name__, cast.__doc__ = name, f"The tensor as {d} (``torch.Tensor.{name}``).\n\n    {example}"
@@ -181,12 +181,12 @@ def cpu(self: Tensor, memory_format: object = None) -> Tensor:
     >>> torch.ones(2).cpu()
     tensor([1., 1.])
     """
-    return to_device(self, placement("cpu"))
+    return to(self, device="cpu", memory_format=memory_format)
 
 
 def cuda(self: Tensor, device: object = None, non_blocking: bool = False, memory_format: object = None) -> Tensor:
     """The tensor on an NVIDIA GPU (``torch.Tensor.cuda``)."""
-    return to_device(self, placement("cuda" if device is None else device))
+    return to(self, device="cuda" if device is None else device, memory_format=memory_format)
 
 
 # ---- writing in place ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ..tensor import Tensor, wrap
 from . import complex_numbers, conversion, joining, slicing, views
+from .along import also_named
 from .define import write_out
 from .rules import normalize_dim
 from .strided import diagonal_put, diagonal_shape, strided_put
@@ -112,7 +113,7 @@ def _copying(view: Callable, name: str, example: str, gives: str) -> Callable:
         made = apart(view(input, *args, **kwargs))
         return made if out is None else write_out(out, made)
 
-    return _named(copy, name, example, gives)
+    return _named(also_named(**getattr(view, "also", {}))(copy), name, example, gives)
 
 
 def _copying_all(split: Callable, name: str, example: str, gives: str) -> Callable:

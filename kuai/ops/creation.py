@@ -115,6 +115,8 @@ def zeros(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_
 
 def asked(args: tuple, size: object, name: str) -> tuple[int, ...]:
     """The shape of ``f(2, 3)``, ``f((2, 3))`` or ``f(size=(2, 3))``."""
+    if size is None and not args:
+        raise TypeError(f"{name}() missing 1 required positional argument: 'size'")
     return shape_of(args if size is None else (size,), name)
 
 

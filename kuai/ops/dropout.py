@@ -48,6 +48,8 @@ def _check_probability(p: float) -> None:
 
 def _idle(input: Tensor, p: float, train: bool) -> bool:
     _check_probability(p)
+    if not isinstance(input, Tensor):
+        raise TypeError(f"dropout(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     return not train or p == 0 or input._value.aval.size == 0
 
 

@@ -184,6 +184,8 @@ def _half_length(input: Tensor, s: Sequence[int] | int | None, dims: list[int], 
 def _one(input: Tensor, n: int | None, dim: int) -> tuple[list[int] | None, list[int]]:
     if not input.ndim:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    if n is not None:
+        _need_points(n)
     return (None if n is None else [n]), [dim]
 
 

@@ -43,7 +43,7 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
     return (V, S, U) if wide else (U, S, V)
 
 
-def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+def pca_lowrank(A: Tensor, q: int | None = None, center: object = True, niter: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     """The leading principal components of the rows, nearly (``torch.pca_lowrank``).
 
     >>> import kuai as torch

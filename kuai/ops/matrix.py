@@ -243,6 +243,8 @@ def _wide(*factors: Tensor) -> tuple[Tensor, ...]:
 
 def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: str, out: Tensor | None, dtype: dtypes.dtype) -> Tensor:
     """beta * input + alpha * product in ``dtype``, as the add* family has it: a beta of zero ignores even nan."""
+    if product.dtype.category == 2 and (isinstance(alpha, complex) or isinstance(beta, complex)):
+        raise RuntimeError(f"{name}: value cannot be converted to type {product.dtype} without overflow: a factor is complex")
     if product.dtype.category < 2:
         alpha, beta = _whole(alpha, product.dtype, name), _whole(beta, product.dtype, name)
     if not isinstance(input, Tensor):
@@ -272,7 +274,7 @@ def _whole(factor: object, of: dtypes.dtype, name: str) -> int:
 
 
 @factors_first("beta", "alpha")
-def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None, out_dtype=None) -> Tensor:
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: complex = 1, alpha: complex = 1, out=None, out_dtype=None) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2) (``torch.addmm``).
 
     >>> import kuai as torch
@@ -287,7 +289,7 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1, out=None, out_dtype=None) -> Te
 
 
 @factors_first("beta", "alpha")
-def addmv(input, mat, vec, *, beta=1, alpha=1, out=None) -> Tensor:
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: complex = 1, alpha: complex = 1, out=None) -> Tensor:
     """beta * input + alpha * (mat @ vec) (``torch.addmv``).
 
     >>> import kuai as torch
@@ -298,7 +300,7 @@ def addmv(input, mat, vec, *, beta=1, alpha=1, out=None) -> Tensor:
 
 
 @factors_first("beta", "alpha")
-def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: complex = 1, alpha: complex = 1, out=None) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2) (``torch.addr``).
 
     >>> import kuai as torch
@@ -317,7 +319,7 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None) -> Tensor:
 
 
 @factors_first("beta", "alpha")
-def baddbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None, out_dtype=None) -> Tensor:
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: complex = 1, alpha: complex = 1, out=None, out_dtype=None) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), batch by batch (``torch.baddbmm``).
 
     >>> import kuai as torch
@@ -331,7 +333,7 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None, out_dtype=None)
 
 
 @factors_first("beta", "alpha")
-def addbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None) -> Tensor:
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: complex = 1, alpha: complex = 1, out=None) -> Tensor:
     """beta * input + alpha * the sum of batch1 @ batch2 over the batch (``torch.addbmm``).
 
     >>> import kuai as torch

@@ -8,6 +8,7 @@ from math import prod
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
 from . import storages, views
+from .along import also_named
 from .conversion import _check_leaf
 from .creation import zeros
 from .geometry import check_format, contiguous_strides, geometry, memory_format
@@ -56,7 +57,7 @@ def _in_place(view: Callable, name: str) -> Callable:
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"`{name[:-1]}` of this tensor itself (``torch.Tensor.{name}``)."
-    return method
+    return also_named(**getattr(view, "also", {}))(method)
 
 
 def resize_(self: Tensor, *size: object, memory_format: memory_format | None = None) -> Tensor:

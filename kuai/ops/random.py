@@ -154,7 +154,7 @@ def randn(*args, size=None, generator=None, out=None, dtype=None, layout=None, d
 
 
 def randint(*args, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
-            pin_memory=False, low=None, high=None, size=None) -> Tensor:  # fmt: skip
+            pin_memory=False, low: int | None = None, high: int | None = None, size: Sequence[int] | None = None) -> Tensor:  # fmt: skip
     """Whole numbers from [low, high): ``randint(high, size)`` or ``randint(low, high, size)`` (``torch.randint``).
 
     >>> import kuai as torch
@@ -176,7 +176,7 @@ def _integers(shape: tuple, low: int, high: int, d: dtype, where: device, genera
     return draw("randint", shape, d, where, generator, low, high, host)
 
 
-def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+def randperm(n: int, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
              pin_memory=False) -> Tensor:  # fmt: skip
     """The numbers below n in a random order (``torch.randperm``).
 
@@ -234,8 +234,8 @@ def randint_like(input, *args, generator=None, dtype=None, layout=None, device=N
     return _done(made, requires_grad, None)
 
 
-def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, pin_memory=False,
-           requires_grad=False) -> Tensor:  # fmt: skip
+def normal(mean: Tensor | float, std: Tensor | float = 1.0, size: Sequence[int] | None = None, *, generator=None, out=None,
+           dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:  # fmt: skip
     """Normal draws, each with its own mean and standard deviation (``torch.normal``).
 
     >>> import kuai as torch
@@ -323,7 +323,7 @@ def _into(self: Tensor, made: Draws, name: str) -> Tensor:
     return assign(self, laid_out(self, made, self.is_contiguous()), name)
 
 
-def uniform_(self, from_=0.0, to=1.0, *, generator=None, **given) -> Tensor:
+def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=None, **given) -> Tensor:
     """Fill with uniform draws from [from, to) (``torch.Tensor.uniform_``).
 
     >>> import kuai as torch
@@ -334,7 +334,7 @@ def uniform_(self, from_=0.0, to=1.0, *, generator=None, **given) -> Tensor:
     return _into(self, lambda shape, _: _uniform(shape, d, where, generator, float(lo), float(to)), "uniform_")
 
 
-def normal_(self, mean=0.0, std=1.0, *, generator=None) -> Tensor:
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
     """Fill with normal draws (``torch.Tensor.normal_``).
 
     >>> import kuai as torch
@@ -346,7 +346,7 @@ def normal_(self, mean=0.0, std=1.0, *, generator=None) -> Tensor:
     )
 
 
-def random_(self, from_=None, to=None, *, generator=None, **given) -> Tensor:
+def random_(self: Tensor, from_: int | None = None, to: int | None = None, *, generator=None, **given) -> Tensor:
     """Fill with whole numbers from [from, to) (``torch.Tensor.random_``).
 
     >>> import kuai as torch
@@ -366,7 +366,7 @@ def random_(self, from_=None, to=None, *, generator=None, **given) -> Tensor:
     return _into(self, made, "random_")
 
 
-def bernoulli_(self, p=0.5, *, generator=None) -> Tensor:
+def bernoulli_(self: Tensor, p: Tensor | float = 0.5, *, generator=None) -> Tensor:
     """Fill with ones of a given probability and zeros (``torch.Tensor.bernoulli_``).
 
     >>> import kuai as torch
@@ -392,7 +392,7 @@ def _each_chosen(self: Tensor, p: Tensor, generator: Generator | None) -> Tensor
     return bernoulli(p.permute(order), generator=generator).permute([order.index(i) for i in range(self.ndim)])
 
 
-def exponential_(self, lambd=1.0, *, generator=None) -> Tensor:
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator=None) -> Tensor:
     """Fill with exponential draws (``torch.Tensor.exponential_``).
 
     >>> import kuai as torch
@@ -402,7 +402,7 @@ def exponential_(self, lambd=1.0, *, generator=None) -> Tensor:
     return _from_stream(self, "exponential", streams.exponential, generator, float(lambd))
 
 
-def geometric_(self, p, *, generator=None) -> Tensor:
+def geometric_(self: Tensor, p: float, *, generator=None) -> Tensor:
     """Fill with the numbers of trials until a success of probability p (``torch.Tensor.geometric_``).
 
     >>> import kuai as torch
@@ -412,7 +412,7 @@ def geometric_(self, p, *, generator=None) -> Tensor:
     return _from_stream(self, "geometric", streams.geometric, generator, float(p))
 
 
-def cauchy_(self, median=0.0, sigma=1.0, *, generator=None) -> Tensor:
+def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator=None) -> Tensor:
     """Fill with Cauchy draws (``torch.Tensor.cauchy_``).
 
     >>> import kuai as torch
@@ -422,7 +422,7 @@ def cauchy_(self, median=0.0, sigma=1.0, *, generator=None) -> Tensor:
     return _from_stream(self, "cauchy", streams.cauchy, generator, float(median), float(sigma))
 
 
-def log_normal_(self, mean=1.0, std=2.0, *, generator=None) -> Tensor:
+def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator=None) -> Tensor:
     """Fill with draws whose logarithm is normal (``torch.Tensor.log_normal_``).
 
     >>> import kuai as torch

@@ -29,8 +29,8 @@ def _number(x: object) -> object:
     return x.item() if isinstance(x, (Tensor, np.generic)) else x
 
 
-def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
-           requires_grad=False) -> Tensor:  # fmt: skip
+def arange(start: complex | None = None, end: complex | None = None, step: complex = 1, *, out=None, dtype=None,
+           layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:  # fmt: skip
     """Numbers from start up to but not including end (``torch.arange``).
 
     >>> import kuai as torch
@@ -89,7 +89,8 @@ def _counted_on(start: float, step: float, n: int, d: dtype) -> np.ndarray:
     return made
 
 
-def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+def linspace(start: Tensor | complex, end: Tensor | complex, steps: int, *, out=None, dtype=None, layout=None, device=None,
+             pin_memory=False, requires_grad=False) -> Tensor:  # fmt: skip
     """``steps`` numbers evenly from start to end, both included (``torch.linspace``).
 
     >>> import kuai as torch
@@ -98,7 +99,7 @@ def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=Non
     """
     if any(isinstance(x, Tensor) and differs(x) for x in (start, end)):
         return _even_samples(start, end, _steps(steps, "linspace"), asked_dtype(dtype, out))
-    start, end = _number(start), _number(end)
+    start, end = _bound(start, "linspace"), _bound(end, "linspace")
     found = dtypes.get_default_dtype()
     d = asked_dtype(dtype, out, found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found)
     return _place(even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
@@ -108,6 +109,12 @@ def _even_samples(start: object, end: object, n: int, d: dtype) -> Tensor:
     """The same where, under `vmap`, each sample has its own start or end."""
     ends = [x if isinstance(x, Tensor) else from_array(np.asarray(x), cpu) for x in (start, end)]
     return on_host(lambda low, high: (even(low.item(), high.item(), n, d),), *ends)[0]
+
+
+def _bound(x: object, name: str) -> object:
+    if isinstance(x, Tensor) and x.shape:
+        raise RuntimeError(f"{name} only supports 0-dimensional start and end tensors, but got one with {len(x.shape)} dimension(s)")
+    return _number(x)
 
 
 def _steps(steps: object, name: str) -> int:
@@ -134,8 +141,8 @@ def even(start: object, end: object, n: int, d: dtype) -> np.ndarray:
     return np.where(i < n // 2, low, high)
 
 
-def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
-             requires_grad=False) -> Tensor:  # fmt: skip
+def logspace(start: Tensor | complex, end: Tensor | complex, steps: int, base: float = 10.0, *, out=None,
+             dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:  # fmt: skip
     """``steps`` numbers from base**start to base**end, evenly on a log scale (``torch.logspace``).
 
     >>> import kuai as torch
@@ -143,14 +150,14 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
     tensor([  1.,  10., 100.])
     """
     d = asked_dtype(dtype, out)
-    start, end, n = _number(start), _number(end), _steps(steps, "logspace")
+    start, end, n = _bound(start, "logspace"), _bound(end, "logspace"), _steps(steps, "logspace")
     if d.category == 1 and n > 1:
         start, end = int(start), int(end)
     exponents = np.linspace(start, end, n, dtype=np.float64)
     return _place(np.power(float(base), exponents), d, device, requires_grad, out)
 
 
-def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+def eye(n: int, m: int | None = None, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
     """Ones on the diagonal (``torch.eye``).
 
     >>> import kuai as torch

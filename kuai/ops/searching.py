@@ -251,7 +251,7 @@ _MAX, _MIN = (_max_all, _max, "maximum"), (_min_all, _min, "minimum")
 
 
 @numpy_names
-def max(input: Tensor, dim: object = None, keepdim: bool = False, *, other: Tensor | None = None, out: object = None):
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None, out: object = None):
     """The greatest of all elements; or along ``dim``, with where it is; or of two tensors (``torch.max``).
 
     >>> import kuai as torch
@@ -267,7 +267,7 @@ def max(input: Tensor, dim: object = None, keepdim: bool = False, *, other: Tens
 
 
 @numpy_names
-def min(input: Tensor, dim: object = None, keepdim: bool = False, *, other: Tensor | None = None, out: object = None):
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None, out: object = None):
     """The least of all elements; or along ``dim``, with where it is; or of two tensors (``torch.min``).
 
     >>> import kuai as torch

@@ -44,7 +44,7 @@ def _need_whole(onesided: bool | None, is_complex: bool) -> None:
 
 
 def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Tensor | None = None,
-         center: bool = True, pad_mode: str = "reflect", normalized: bool = False, onesided: bool | None = None,
+         center: object = True, pad_mode: str = "reflect", normalized: bool = False, onesided: bool | None = None,
          return_complex: bool | None = None, align_to_window: bool | None = None) -> Tensor:  # fmt: skip
     """The Fourier transforms of windows that hop along a signal (``torch.stft``).
 

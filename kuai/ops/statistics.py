@@ -145,7 +145,7 @@ def _spread_of(record: Callable, name: str, input: Tensor, dim: object, unbiased
 
 
 @numpy_names
-def var(input: Tensor, dim: object = None, unbiased: bool | None = None, keepdim: bool = False, *,
+def var(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: float | None = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Variance: the squared distance from the mean, summed and divided by n - correction (``torch.var``).
 
@@ -158,7 +158,7 @@ def var(input: Tensor, dim: object = None, unbiased: bool | None = None, keepdim
 
 
 @numpy_names
-def std(input: Tensor, dim: object = None, unbiased: bool | None = None, keepdim: bool = False, *,
+def std(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: float | None = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Standard deviation: the root of `var` (``torch.std``).
 
@@ -171,7 +171,7 @@ def std(input: Tensor, dim: object = None, unbiased: bool | None = None, keepdim
 
 
 @numpy_names
-def var_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, keepdim: bool = False, *,
+def var_mean(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
              correction: float | None = None, out: tuple | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Variance and mean at once (``torch.var_mean``).
 
@@ -183,7 +183,7 @@ def var_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, ke
 
 
 @numpy_names
-def std_mean(input: Tensor, dim: object = None, unbiased: bool | None = None, keepdim: bool = False, *,
+def std_mean(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
              correction: float | None = None, out: tuple | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Standard deviation and mean at once (``torch.std_mean``).
 

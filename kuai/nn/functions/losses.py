@@ -284,7 +284,7 @@ def _stirling(y: Tensor) -> Tensor:
     return (y * y.log() - y + 0.5 * (2 * pi * y).log()).masked_fill(y <= 1, 0)
 
 
-def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,
+def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: object = False, eps: float = 1e-6,
                       reduction: str = "mean") -> Tensor:  # fmt: skip
     """-log of a normal density around the input, with a variance for each element or each row.
 
