@@ -29,6 +29,8 @@ def __getattr__(name: str) -> object:
 
     if name in ("functional", "profiler", "profiler_util", "forward_ad", "anomaly_mode"):
         return import_module(f"{__name__}.{name}")
+    if name in ("set_multithreading_enabled", "is_multithreading_enabled"):
+        return getattr(import_module(f"{__name__}.modes"), name)
     if name in ("detect_anomaly", "set_detect_anomaly"):
         return getattr(import_module(f"{__name__}.anomaly_mode"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

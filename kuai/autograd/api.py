@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..engine.trace import current
 from ..tensor import Tensor
-from .graph import AccumulateGrad, Node, OutputNode, accumulate, run
+from .graph import AccumulateGrad, GradientEdge, Node, OutputNode, accumulate, run
 
-Tensors = Tensor | Sequence[Tensor]
+Tensors = Tensor | GradientEdge | Sequence[Tensor | GradientEdge]
 
 
 def _tuple(x: object) -> tuple:
-    return (x,) if isinstance(x, Tensor) or x is None else tuple(x)  # type: ignore[arg-type]
+    return (x,) if isinstance(x, (Tensor, GradientEdge)) or x is None else tuple(x)  # type: ignore[arg-type]
 
 
 def _roots(tensors: tuple, grads: tuple) -> list[tuple[Node, Tensor]]:
@@ -21,14 +22,24 @@ def _roots(tensors: tuple, grads: tuple) -> list[tuple[Node, Tensor]]:
         raise RuntimeError(f"got {len(tensors)} tensors and {len(grads)} gradients")
     found = []
     for i, (t, g) in enumerate(zip(tensors, grads)):
-        t._read()
-        if t._node is None:
+        node = t.ownership_token if isinstance(t, GradientEdge) else _placed(t)
+        if node is None:
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-        found.append((t._node, _seed(t, g)))
+        found.append((node, _seed(t, g)))
     return found
 
 
-def _seed(t: Tensor, g: Tensor | None) -> Tensor:
+def _placed(t: Tensor) -> Node | None:
+    """A tensor's node."""
+    t._read()
+    return t._node
+
+
+def _seed(t: Any, g: Tensor | None) -> Tensor:
+    if isinstance(t, GradientEdge):
+        if g is None:
+            raise RuntimeError("grad can be implicitly created only for tensors: give a gradient for a GradientEdge")
+        return g
     if g is None:
         if t._aval.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -69,16 +80,25 @@ def _into(chosen: tuple, roots: list, keep: bool, create_graph: bool) -> None:
     targets: dict = {_node_of(t): None for t in chosen}
     run(roots, keep=keep, create_graph=create_graph, targets=targets)
     for t in chosen:
-        g = targets[t._node]
+        g = targets[_node_of(t)]
         if g is not None:
-            accumulate(t, g, create_graph)
+            accumulate(_leaf(t), g, create_graph)
 
 
-def _node_of(t: Tensor) -> Node:
-    t._read()
-    if t._node is None:
+def _leaf(t: Any) -> Tensor:
+    """The tensor that a gradient is added to."""
+    if not isinstance(t, GradientEdge):
+        return t
+    if not isinstance(t.node, AccumulateGrad) or t.node.variable is None:
+        raise RuntimeError("backward: a GradientEdge in inputs must be a leaf's; use autograd.grad for others")
+    return t.node.variable
+
+
+def _node_of(t: Any) -> Node:
+    node = t.ownership_token if isinstance(t, GradientEdge) else _placed(t)
+    if node is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    return t._node
+    return node
 
 
 def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_graph: bool | None = None,
@@ -99,7 +119,7 @@ def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_
     chosen = _tuple(inputs)
     targets: dict = {_node_of(t): None for t in chosen}
     run(_roots(_tuple(outputs), _tuple(grad_outputs)), keep=keep, create_graph=create_graph, targets=targets)
-    found = tuple(_result(targets[t._node], create_graph) for t in chosen)
+    found = tuple(_result(targets[_node_of(t)], create_graph) for t in chosen)
     if materialize_grads:
         return tuple(t.new_zeros(t.shape) if g is None else g for g, t in zip(found, chosen))
     if not allow_unused and any(g is None for g in found):

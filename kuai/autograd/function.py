@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
-from .graph import FREED, TWICE, Node, OutputNode, fit
+from .graph import FREED, TWICE, Node, OpNode, OutputNode, fit
 from .modes import enable_grad, no_grad
 
 
@@ -63,7 +63,7 @@ class FunctionCtx:
         """The tensors given to save_for_backward."""
         if self._saved is FREED:
             raise RuntimeError(TWICE)
-        return tuple(s if s is None else self._unsaved(*s) for s in self._saved)
+        return tuple(s if s is None else self._unsaved(*s) if type(s) is tuple else s.recover() for s in self._saved)
 
     def _unsaved(self, tensor: Tensor, value: object, node: object) -> Tensor:
         if (tensor._read() is value and tensor._node is not None) or tensor.is_sparse:
@@ -198,7 +198,20 @@ def _connect(node: FunctionNode, ctx: FunctionCtx, args: tuple, result: object) 
     for i, r in enumerate(results):  # what forward saved of its results is on the graph as well
         if isinstance(r, Tensor) and isinstance(outs[i], Tensor) and ctx._saved:
             ctx._saved = tuple((s[0], s[1], outs[i]._node) if s and s[0] is r else s for s in ctx._saved)
+    if ctx._saved and OpNode.saved is not _PLAIN:
+        ctx._saved = _packed(ctx._saved)
     return (tuple(outs) if isinstance(result, tuple) else outs) if many else outs[0]
+
+
+_PLAIN = OpNode.saved  # type: ignore[misc]
+
+
+def _packed(saved: tuple) -> tuple:
+    """What a function saved, put away by hooks if there are some."""
+    from .saving import PackedTensor, innermost
+
+    hooks = innermost()
+    return saved if hooks is None else tuple(s if s is None else PackedTensor(*hooks, *s) for s in saved)
 
 
 def _on_graph(r: object, i: int, node: FunctionNode, ctx: FunctionCtx, args: tuple, many: bool) -> object:

@@ -12,7 +12,7 @@ from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine.program import Aval, State
 from ..engine.trace import Value, current
@@ -229,6 +229,17 @@ def fit(g: Tensor | None, aval: Aval | None) -> Tensor | None:
     return g if g.device is aval.device else g.to(aval.device)
 
 
+class GradientEdge(NamedTuple):
+    """A place in the graph that a gradient arrives at (``torch.autograd.graph.GradientEdge``): a node, and which of its outputs.
+
+    The token is the node that this output has of its own.
+    """
+
+    node: Node
+    output_nr: int
+    ownership_token: Any = None
+
+
 def reachable(roots: Iterable[Node]) -> list[Node]:
     """All nodes that can be reached, the newest first."""
     seen, stack = set(roots), list(set(roots))
@@ -256,6 +267,7 @@ def run(roots: Sequence[tuple[Node, Tensor]], *, keep: bool, create_graph: bool,
     for node, g in roots:
         _deposit(pending, node, g)
     before, current.grad = current.grad, create_graph
+    outer, current.backward = current.backward, (roots, targets)
     try:
         if targets is None and anomaly is None:
             _to_leaves(pending, keep, create_graph)
@@ -264,7 +276,7 @@ def run(roots: Sequence[tuple[Node, Tensor]], *, keep: bool, create_graph: bool,
         else:
             _to_targets(pending, targets, keep, create_graph)
     finally:
-        current.grad = before
+        current.grad, current.backward = before, outer
 
 
 anomaly: Any = None  # what looks at each node's derivative, if something does
@@ -353,8 +365,12 @@ def _deposit(pending: dict, node: object, g: Tensor) -> None:
 
 def __getattr__(name: str) -> object:
     """What says how values are kept, imported when it is asked for."""
-    if name in ("save_on_cpu", "saved_tensors_hooks"):
+    if name in ("save_on_cpu", "saved_tensors_hooks", "disable_saved_tensors_hooks"):
         from . import saving
 
         return getattr(saving, name)
+    if name in ("get_gradient_edge", "register_multi_grad_hook", "increment_version", "allow_mutation_on_saved_tensors"):
+        from . import edges
+
+        return getattr(edges, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -164,3 +164,39 @@ def is_inference_mode_enabled() -> bool:
     False
     """
     return current.inference
+
+
+class set_multithreading_enabled(_Mode):
+    """Accepted: backward runs in the thread that asks for it (``torch.autograd.set_multithreading_enabled``).
+
+    >>> import kuai as torch
+    >>> with torch.autograd.set_multithreading_enabled(False):
+    ...     torch.autograd.is_multithreading_enabled()
+    False
+    """
+
+    said = True
+
+    def __init__(self, mode: bool):
+        self.mode = bool(mode)
+        self._before: Any = set_multithreading_enabled.said
+        set_multithreading_enabled.said = self.mode
+
+    def __enter__(self) -> None:
+        """It was said when this was made."""
+
+    def __exit__(self, *error: object) -> None:
+        set_multithreading_enabled.said = self._before
+
+    def _fresh(self) -> _Mode:
+        return set_multithreading_enabled(self.mode)
+
+
+def is_multithreading_enabled() -> bool:
+    """What `set_multithreading_enabled` said, which is True at first (``torch.autograd.is_multithreading_enabled``).
+
+    >>> import kuai as torch
+    >>> torch.autograd.is_multithreading_enabled()
+    True
+    """
+    return set_multithreading_enabled.said

@@ -20,7 +20,7 @@ def pullback(node, g, create_graph, keep):
     saved = node.saved
     if type(saved) is not tuple:
         saved = saved.recover()
-    elif saved and not keep:
+    if saved and not keep:
         node.saved = FREED
     edges = node.edges
 """

@@ -80,7 +80,8 @@ class _Current(threading.local):
     ``seen`` counts how often the thread has met each plan, so that threads cannot change each other's policy; ``token``
     stands for the thread in the plans that are hot for it;
     ``grad`` and ``inference`` are the modes of autograd, ``autocast`` is what `amp` casts now, or None; ``transforms``
-    counts the functions of `func` that are at work, and ``draws`` says whether they may draw.
+    counts the functions of `func` that are at work, and ``draws`` says whether they may draw; ``backward`` is the walk that sends
+    cotangents now: its roots and targets.
     """
 
     def __init__(self) -> None:
@@ -92,6 +93,7 @@ class _Current(threading.local):
         self.autocast: Any = None
         self.transforms = 0
         self.draws = True
+        self.backward: Any = ((), None)
 
 
 current = _Current()
