@@ -153,6 +153,14 @@ def test_by_numpy(engine: None, seed: int) -> None:
     check(seed, 14)
 
 
+@pytest.mark.parametrize("engine", ["numpy"], indirect=True)
+@settings(max_examples=100, **SETTINGS)
+@given(seeds)
+def test_what_comes_again(engine: None, seed: int) -> None:
+    """Programs whose backward passes have been there before, and are not walked again."""
+    check(seed, 20, times=4)
+
+
 @pytest.mark.parametrize("engine", ["xla"], indirect=True)
 @settings(max_examples=15, **SETTINGS)
 @given(seeds)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..engine.trace import current
 from ..tensor import Tensor
+from . import replay
 from .graph import AccumulateGrad, GradientEdge, Node, OutputNode, accumulate, run
 
 Tensors = Tensor | GradientEdge | Sequence[Tensor | GradientEdge]
@@ -66,9 +67,13 @@ def backward(tensors: Tensors, grad_tensors: object = None, retain_graph: bool |
             "call backward() outside of the function that is transformed."
         )
     keep = create_graph if retain_graph is None else retain_graph
-    roots = _roots(_tuple(tensors), _tuple(grad_tensors))
+    chosen = _tuple(tensors)
+    roots = _roots(chosen, _tuple(grad_tensors))
     if inputs is None:
-        run(roots, keep=keep, create_graph=create_graph)
+        if len(roots) == 1 and not create_graph and isinstance(source := chosen[0], Tensor):
+            replay.run(source, roots[0][1], bool(keep))
+        else:
+            run(roots, keep=keep, create_graph=create_graph)
         return
     chosen = _tuple(inputs)
     if not chosen:

@@ -10,18 +10,15 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush
-from itertools import count
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ..engine.program import Aval, State
-from ..engine.trace import Value, current
+from ..engine.trace import Value, current, next_number
 from ..tensor import Tensor, wrap
 from .hooks import HookTable, RemovableHandle
 from .pullback import make_pullback
 
-_numbers = count()
-next_number = _numbers.__next__
 _by_number = attrgetter("number")
 
 TWICE = (

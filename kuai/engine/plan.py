@@ -156,6 +156,9 @@ class Registry:
         while state.parent is not None and not state.next and not state.plans:
             state.parent.next.pop(state.key, None)
             state = state.parent
+        while state is not None:  # walks that may lead to what is forgotten
+            state.walk = None
+            state = state.parent
 
 
 registry = Registry()

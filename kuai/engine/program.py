@@ -138,7 +138,8 @@ class State:
     """
 
     __slots__ = ("parent", "key", "op", "static", "args", "avals", "casts", "outs", "aval", "slot", "slots", "numbers",
-                 "number", "depth", "nbytes", "full", "tracks", "next", "plans", "serial", "callable", "__weakref__")  # fmt: skip
+                 "number", "depth", "nbytes", "full", "tracks", "next", "plans", "walk", "serial", "callable",
+                 "__weakref__")  # fmt: skip
 
     def __init__(self, parent: State | None, key: object, outs: tuple[Aval, ...]):
         self.parent, self.key = parent, key
@@ -158,6 +159,7 @@ class State:
         self.tracks = False  # whether results can have a derivative
         self.next: dict = {}
         self.plans: dict = {}
+        self.walk: object = None  # what is known of a backward that begins here; see autograd.replay
         self.serial = next(_serial)
         self.callable: Callable | None = None
 

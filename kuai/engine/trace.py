@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -39,16 +40,27 @@ def make_value(aval: Aval, data: object, trace: Trace | None, slot: int) -> Valu
     return value
 
 
+class Unread(Value):
+    """The place in a trace of a value that nobody can ask for."""
+
+    __slots__ = ()
+    aval = data = trace = None  # type: ignore[assignment]
+
+
+next_number = count().__next__  # of nodes of the graph, and traces: who began later has the greater one
+
+
 class Trace:
     """What a thread has recorded since its last flush.
 
     ``borrowed`` is there in a trace of samples alone (`engine.batch`), which takes inputs that are not computed.
     """
 
-    __slots__ = ("state", "values", "numbers", "borrowed")
+    __slots__ = ("state", "values", "numbers", "began", "borrowed")
 
     def __init__(self) -> None:
         self.state = ROOT
+        self.began = next_number()
         self.values: list[Value] = []
         self.numbers: list = []
         self.borrowed: dict[int, tuple] | None = None
@@ -81,7 +93,7 @@ class _Current(threading.local):
     stands for the thread in the plans that are hot for it;
     ``grad`` and ``inference`` are the modes of autograd, ``autocast`` is what `amp` casts now, or None; ``transforms``
     counts the functions of `func` that are at work, and ``draws`` says whether they may draw; ``backward`` is the walk that sends
-    cotangents now: its roots and targets.
+    cotangents now: its roots and targets; ``read`` counts how often the data of a value was looked at.
     """
 
     def __init__(self) -> None:
@@ -94,6 +106,7 @@ class _Current(threading.local):
         self.transforms = 0
         self.draws = True
         self.backward: Any = ((), None)
+        self.read = 0
 
 
 current = _Current()
@@ -226,6 +239,7 @@ def materialize(value: Value) -> object:
 
 def array_of(value: Value) -> object:
     """The data of a value as an array of its own; None while it is pending."""
+    current.read += 1
     data = value.data
     return data.view(value.place) if type(data) is Bundle else data
 

@@ -12,6 +12,9 @@ from .optimizer import Optimizer, evaluate
 from .update import Update, put, scalar, scalar_tensor
 
 
+NOTHING: dict = {}  # the state of a parameter whose rule needs none
+
+
 class GroupedOptimizer(Optimizer):
     """The base of optimizers that have a `Update`.
 
@@ -78,18 +81,21 @@ class GroupedOptimizer(Optimizer):
         """Parameters with a gradient, by what an instruction needs to be the same: dtype, device and scalar states."""
         batches: dict[tuple, list[tuple]] = {}
         states, names = self.state, self._scalars
+        stateless = not names and not self._columns(group)
         for p in group["params"]:
             g = p._grad
-            if g is not None and g._storage is not None and g._storage.record is not None:
+            if g is None:
+                continue
+            if g._storage is not None and g._storage.record is not None:
                 self._step_sparse(group, p, g)
-            elif g is not None:
-                state = states.get(p) or self._new(group, p)
-                aval = p._value.aval
-                key = (aval.dtype, aval.device, *[state[name]._read() for name in names])
-                rows = batches.get(key)
-                if rows is None:
-                    rows = batches[key] = []
-                rows.append((p, state))
+                continue
+            state = NOTHING if stateless else states.get(p) or self._new(group, p)
+            aval = p._value.aval
+            key = (aval.dtype, aval.device, *[state[name]._read() for name in names]) if names else (aval.dtype, aval.device)
+            rows = batches.get(key)
+            if rows is None:
+                rows = batches[key] = []
+            rows.append((p, state))
         return batches if len(batches) < 2 else _merged(batches)
 
     def __setstate__(self, state: dict) -> None:

@@ -36,7 +36,7 @@ class Update:
     def apply(self, rows: list[tuple], numbers: tuple, flags: tuple) -> None:
         """Record a step of parameters, given as rows ``(p, g, *state)``, and write its results into them."""
         columns = list(zip(*rows))
-        values = [t._read() for column in columns for t in column]
+        values = [t._value if t._storage is None else t._read() for column in columns for t in column]
         trace = current.trace
         for value in values:
             if value.trace is not trace:
