@@ -11,7 +11,6 @@ from ..tensor import Tensor
 from .optimizer import Optimizer, evaluate
 from .update import Update, put, scalar, scalar_tensor
 
-
 NOTHING: dict = {}  # the state of a parameter whose rule needs none
 
 
