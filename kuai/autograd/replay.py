@@ -7,6 +7,8 @@ of the walk. Whatever is special (hooks, gradients that are there already, nodes
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..engine.program import State
 from ..engine.trace import Trace, Unread, Value, current, flush, make_value
 from ..tensor import Tensor, wrap
@@ -23,7 +25,7 @@ class Walk:
 
     # For each node: its class; its state, or its place among an op's results; how much older than the root it is; by which
     # edge of which node it was found.
-    rows: list[tuple[type, object, int, int, int]]
+    rows: list[tuple[Any, object, int, int, int]]
     joins: list[tuple[int, int, int]]  # the other edges, and the node to which each leads
     before: list  # the numbers recorded before the walk
     zeros: list[int]  # which of them are zeros, which have a sign
@@ -40,7 +42,7 @@ class Walk:
         numbers = trace.numbers
         if self.before != numbers or any(str(self.before[i]) != str(numbers[i]) for i in self.zeros):
             return None
-        nodes: list = [None]
+        nodes: list[Any] = [None]
         leaves: list[Tensor] = []
         newest = root.number
         for kind, mark, age, parent, place in self.rows:
@@ -131,7 +133,7 @@ def _describe(walk: Walk, root: Node) -> tuple[list, list] | None:
     """Note how a graph looks; its nodes and leaves, or None if something in it is special."""
     walk.rows, walk.joins = [], []
     places: dict = {None: 0}
-    leaves: list[Tensor] = []
+    leaves: list = []
     queue: list = [(root, 0, 0)]
     for node, parent, place in queue:
         if node in places:
@@ -142,7 +144,7 @@ def _describe(walk: Walk, root: Node) -> tuple[list, list] | None:
         age = root.number - node.number if type(node) is OpNode else 0
         walk.rows.append((type(node), getattr(node, "state", getattr(node, "index", None)), age, parent, place))
         if type(node) is AccumulateGrad:
-            leaves.append(node.target())
+            leaves.append(node.variable)
         places[node] = number = len(places)
         queue += [(edge, number, i) for i, edge in enumerate(node.edges)]
     return list(places), leaves
@@ -161,11 +163,7 @@ def _is_plain(node: Node) -> bool:
 
 def _admits(start: State, end: State) -> bool:
     """Whether something from outside came in between."""
-    while end is not start:
-        if end.op is None:
-            return True
-        end = end.parent
-    return False
+    return any(state.op is None for state in end.path()[start.depth :])
 
 
 def _note_results(walk: Walk, trace: Trace, first: int, nodes: list, leaves: list[Tensor]) -> bool:
