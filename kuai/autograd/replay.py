@@ -46,7 +46,7 @@ class Walk:
         leaves: list[Tensor] = []
         newest = root.number
         for kind, mark, age, parent, place in self.rows:
-            node = nodes[parent].edges[place] if parent else root
+            node: Any = nodes[parent].edges[place] if parent else root
             if type(node) is not kind or node.hooks is not None:
                 return None
             if kind is OpNode:
