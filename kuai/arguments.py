@@ -8,7 +8,6 @@ Its text is written at the function's first call, as a recorder's is (`dispatch.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from functools import cache, update_wrapper
 from types import CodeType, FunctionType
@@ -191,7 +190,7 @@ class NotATensor(TypeError, AttributeError):
 
 def _class(case: _Case, words: tuple[str, ...]) -> type[Exception]:
     python = case.shell.__module__ == "kuai.nn.functional" or case.body.__name__ in PYTHONS
-    return NotATensor if python and "Tensor" in words and isinstance(sys.exc_info()[1], AttributeError) else TypeError
+    return NotATensor if python and "Tensor" in words else TypeError
 
 
 def _found(words: tuple[str, ...], value: Any) -> str:

@@ -287,7 +287,12 @@ def set_requires_grad(self: Tensor, wanted: bool) -> None:
 
 
 def _number_method(kind: type) -> Callable:
-    return lambda self: kind(_real(_scalar(self)))
+    def convert(self: Tensor) -> object:
+        if self._aval.size != 1:
+            raise ValueError(f"only one element tensors can be converted to Python scalars, this one has {self._aval.size}")
+        return kind(_real(self.item()))
+
+    return convert
 
 
 def _real(number: object) -> object:

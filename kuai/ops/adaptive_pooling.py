@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
+from operator import index as as_index
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def _wanted(name: str, input: Tensor, output_size: object, rank: int) -> tuple[i
         raise RuntimeError(f"{name}: {one}, got {output_size}: internal error")
     if len(shape) not in (rank + 1, rank + 2):
         raise RuntimeError(f"{name}(): Expected {rank + 1}D or {rank + 2}D tensor, but got {list(shape)}")
-    found = tuple(n if m is None else int(m) for n, m in zip(shape[-rank:], output_size))
+    found = tuple(n if m is None else as_index(m) for n, m in zip(shape[-rank:], output_size))
     if any(m < 0 for m in found):
         raise RuntimeError(
             f"{name}: elements of output_size must be greater than or equal to 0 but received {found}: Trying to create tensor "
@@ -66,7 +67,7 @@ def _equal_windows(sizes: tuple, wanted: tuple) -> tuple[Windows | None, tuple[A
     return Windows(kernel, kernel, ((0, 0),) * len(sizes), ones, wanted), axes
 
 
-def adaptive_avg_pool1d(input: Tensor, output_size: object) -> Tensor:
+def adaptive_avg_pool1d(input: Tensor, output_size: int | Sequence[int]) -> Tensor:
     """The averages of as many equal windows as are wanted (``torch.nn.functional.adaptive_avg_pool1d``).
 
     >>> import kuai as torch
@@ -76,7 +77,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: object) -> Tensor:
     return _adaptive_avg(1, input, output_size)
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: object) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
     """The averages of as many equal windows of images as are wanted (``torch.nn.functional.adaptive_avg_pool2d``).
 
     >>> import kuai as torch
@@ -86,7 +87,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: object) -> Tensor:
     return _adaptive_avg(2, input, output_size)
 
 
-def adaptive_avg_pool3d(input: Tensor, output_size: object) -> Tensor:
+def adaptive_avg_pool3d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
     """The averages of as many equal windows of volumes as are wanted (``torch.nn.functional.adaptive_avg_pool3d``).
 
     >>> import kuai as torch
@@ -164,7 +165,7 @@ def _adaptive_max_pool(rank: int, input: Tensor, output_size: object, return_ind
     return made if return_indices else made[0]
 
 
-def adaptive_max_pool1d(input: Tensor, output_size: object, return_indices: bool = False):
+def adaptive_max_pool1d(input: Tensor, output_size: int | Sequence[int], return_indices: bool = False):
     """The greatest elements of as many equal windows as are wanted (``torch.nn.functional.adaptive_max_pool1d``).
 
     >>> import kuai as torch
@@ -174,7 +175,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: object, return_indices: bool
     return _adaptive_max_pool(1, input, output_size, return_indices)
 
 
-def adaptive_max_pool2d(input: Tensor, output_size: object, return_indices: bool = False):
+def adaptive_max_pool2d(input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False):
     """The greatest elements of as many equal windows of images as are wanted (``torch.nn.functional.adaptive_max_pool2d``).
 
     >>> import kuai as torch
@@ -184,7 +185,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: object, return_indices: bool
     return _adaptive_max_pool(2, input, output_size, return_indices)
 
 
-def adaptive_max_pool3d(input: Tensor, output_size: object, return_indices: bool = False):
+def adaptive_max_pool3d(input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False):
     """The greatest elements of as many equal windows of volumes as are wanted (``torch.nn.functional.adaptive_max_pool3d``).
 
     >>> import kuai as torch

@@ -144,6 +144,8 @@ def _three_rule(op: Op, avals: Sequence) -> tuple:
     for i in range(3):
         need_tensor(op.name, avals[i], ("input", "tensor1", "tensor2")[i], i + 1)
     out, found = rules.broadcast(op, avals[:3])
+    if avals[3] is None or getattr(avals[3], "shape", ()):
+        raise TypeError(f"{op.name}(): argument 'value' must be Number, not {'NoneType' if avals[3] is None else 'Tensor'}")
     if avals[3] is complex and found.category < 3:
         raise RuntimeError(f"value cannot be converted to type {found} without overflow: {op.name} has no complex operand")
     return out, found

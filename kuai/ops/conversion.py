@@ -131,7 +131,7 @@ def _target(args: tuple, device_: object, dtype_: object, copy: bool, other: Ten
     return device_, dtype_, copy
 
 
-def type_(self: Tensor, dtype: object = None, non_blocking: bool = False) -> object:
+def type_(self: Tensor, dtype: dtype | type | str | None = None, non_blocking: bool = False) -> object:
     """The tensor's type as a string, or the tensor in another dtype (``torch.Tensor.type``).
 
     >>> import kuai as torch
@@ -144,7 +144,8 @@ def type_(self: Tensor, dtype: object = None, non_blocking: bool = False) -> obj
         return f"{prefix}{rules._cname(self.dtype)}Tensor"
     if isinstance(dtype, str):
         dtype = _dtype_of_type_name(dtype)
-    return to_dtype(self, getattr(dtype, "dtype", dtype))
+    found = dtype if isinstance(dtype, dtypes.dtype) or not isinstance(dtype, type) else getattr(dtype, "dtype", dtype)
+    return to_dtype(self, dtypes.as_dtype(found))
 
 
 def _dtype_of_type_name(name: str) -> dtype:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod, sqrt
+from operator import index as as_index
 
 import numpy as np
 
@@ -164,7 +165,7 @@ def _dims_and_lengths(
         if count > input.ndim:
             raise RuntimeError(f"Got shape with {count} values but input tensor only has {input.ndim} dimensions.")
         dims = list(range(input.ndim - count, input.ndim))
-    lengths = [input.shape[d] for d in dims] if s is None else [input.shape[d] if n == -1 else n for d, n in zip(dims, s)]
+    lengths = [input.shape[d] for d in dims] if s is None else [input.shape[d] if n == -1 else as_index(n) for d, n in zip(dims, s)]
     for n in lengths:
         _need_points(n)
     return dims, lengths

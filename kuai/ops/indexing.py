@@ -40,7 +40,7 @@ def _number_for(input: Tensor, value: object, name: str) -> object:
     return value
 
 
-def masked_fill(input: Tensor, mask: Tensor, value: object) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Tensor | complex) -> Tensor:
     """The tensor with one value where a mask is true (``torch.masked_fill``).
 
     >>> import kuai as torch
@@ -319,7 +319,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: T
     return _shaped_as(put_at(x, source, places, dim=dim, count=1), input, out)
 
 
-def index_fill(input: Tensor, dim: int, index: Tensor, value: object) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | complex) -> Tensor:
     """The tensor with one value at places of a dimension (``torch.index_fill``).
 
     >>> import kuai as torch

@@ -455,10 +455,14 @@ def einsum(*args: object) -> Tensor:
             [3., 3.]])
     """
     equation, operands = _einsum_arguments(args)
+    for i, x in enumerate(operands):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"einsum(): expected Tensor as element {i} of the operands, but got {type(x).__name__}")
     left, arrow, output = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
-        raise ValueError(f"einsum(): more operands were provided than specified in the equation: {equation}")
+        more = "more" if len(operands) > len(terms) else "fewer"
+        raise RuntimeError(f"einsum(): {more} operands were provided than specified in the equation: {equation}")
     terms, output = _spell_out(terms, output if arrow else None, operands)
     operands = [_diagonals(x, t) for x, t in zip(operands, terms)]
     terms = ["".join(dict.fromkeys(t)) for t in terms]

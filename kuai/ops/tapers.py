@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import pi
+from typing import Any
 
 import numpy as np
 
@@ -133,12 +134,12 @@ def _symmetric(name: str, weights: Callable, length: int, sym: bool, dtype: obje
         raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
     if length < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={length}")
-    if dtype is not None and dtypes.as_dtype(dtype) not in (dtypes.float32, dtypes.float64):
+    if dtype not in (None, dtypes.float32, dtypes.float64):
         raise ValueError(f"{name} expects float32 or float64 dtypes, got: {dtype}")
     return _window(weights, length, sym, dtype, device, requires_grad)
 
 
-def general_cosine(M, *, a, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def general_cosine(M: int, *, a, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """A sum of cosines with the given weights (``torch.signal.windows.general_cosine``).
 
     >>> import kuai as torch
@@ -151,7 +152,7 @@ def general_cosine(M, *, a, sym=True, dtype=None, layout=None, device=None, requ
     return _symmetric("general_cosine", partial(_cosines, a=a), M, sym, dtype, layout, device, requires_grad)
 
 
-def general_hamming(M, *, alpha=0.54, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def general_hamming(M: int, *, alpha=0.54, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """A raised cosine (``torch.signal.windows.general_hamming``).
 
     >>> import kuai as torch
@@ -163,7 +164,7 @@ def general_hamming(M, *, alpha=0.54, sym=True, dtype=None, layout=None, device=
     )
 
 
-def hann(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def hann(M: int, *, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """Hann's window (``torch.signal.windows.hann``).
 
     >>> import kuai as torch
@@ -173,7 +174,7 @@ def hann(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=Fal
     return general_cosine(M, a=HANN, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
-def hamming(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def hamming(M: int, *, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """Hamming's window (``torch.signal.windows.hamming``).
 
     >>> import kuai as torch
@@ -183,7 +184,7 @@ def hamming(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=
     return general_cosine(M, a=HAMMING, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
-def blackman(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def blackman(M: int, *, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """Blackman's window (``torch.signal.windows.blackman``).
 
     >>> import kuai as torch
@@ -193,7 +194,7 @@ def blackman(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad
     return general_cosine(M, a=BLACKMAN, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
-def nuttall(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def nuttall(M: int, *, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """Nuttall's window, of four cosines (``torch.signal.windows.nuttall``).
 
     >>> import kuai as torch
@@ -203,7 +204,7 @@ def nuttall(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=
     return general_cosine(M, a=NUTTALL, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
-def bartlett(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def bartlett(M: int, *, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """Bartlett's window, a triangle (``torch.signal.windows.bartlett``).
 
     >>> import kuai as torch
@@ -213,7 +214,7 @@ def bartlett(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad
     return _symmetric("bartlett", _triangle, M, sym, dtype, layout, device, requires_grad)
 
 
-def cosine(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def cosine(M: int, *, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """Half a period of the sine (``torch.signal.windows.cosine``).
 
     >>> import kuai as torch
@@ -223,7 +224,7 @@ def cosine(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=F
     return _symmetric("cosine", _sine, M, sym, dtype, layout, device, requires_grad)
 
 
-def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def gaussian(M: int, *, std=1.0, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """The normal distribution's bell (``torch.signal.windows.gaussian``).
 
     >>> import kuai as torch
@@ -235,7 +236,8 @@ def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=None, device=None, requ
     return _symmetric("gaussian", partial(_gaussian, std=std), M, sym, dtype, layout, device, requires_grad)
 
 
-def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def exponential(M: int, *, center=None, tau=1.0, sym=True, dtype: Any = None, layout: Any = None, device=None,
+                requires_grad=False) -> Tensor:  # fmt: skip
     """Falling off exponentially from a center on both sides (``torch.signal.windows.exponential``).
 
     >>> import kuai as torch
@@ -251,7 +253,7 @@ def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None, layout=None, d
     )
 
 
-def kaiser(M, *, beta=12.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:
+def kaiser(M: int, *, beta=12.0, sym=True, dtype: Any = None, layout: Any = None, device=None, requires_grad=False) -> Tensor:
     """Kaiser's window, of Bessel functions (``torch.signal.windows.kaiser``).
 
     >>> import kuai as torch

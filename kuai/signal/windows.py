@@ -7,6 +7,7 @@ tensor([0., 1., 0.])
 
 from __future__ import annotations
 
+from ..arguments import check as _check
 from ..ops.tapers import bartlett as bartlett
 from ..ops.tapers import blackman as blackman
 from ..ops.tapers import cosine as cosine
@@ -18,3 +19,5 @@ from ..ops.tapers import hamming as hamming
 from ..ops.tapers import hann as hann
 from ..ops.tapers import kaiser as kaiser
 from ..ops.tapers import nuttall as nuttall
+
+_check(globals())

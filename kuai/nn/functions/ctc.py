@@ -45,6 +45,8 @@ def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_
 def _lengths(name: str, given: Lengths, batch: int, most: int | None) -> np.ndarray:
     """Lengths as an array, checked: they say which part of the data counts."""
     array = given._array() if isinstance(given, Tensor) else np.asarray(given)
+    if not isinstance(given, Tensor) and array.dtype.kind not in "iu":
+        raise TypeError(f"ctc_loss(): argument '{name}' must be Tensor or tuple of ints, not {given!r}")
     if array.dtype.kind not in "iu":
         raise RuntimeError(f"{name} must be integral")
     array = np.array(array, np.int64).reshape(-1)

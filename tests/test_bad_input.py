@@ -1,0 +1,370 @@
+"""Bad input raises what PyTorch raises, at the call, and changes nothing.
+
+A case is a call of both libraries. In ``<kind>`` each value stands that is none of the kind.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import pytest
+
+import kuai
+
+torch = pytest.importorskip("torch")
+
+WRONG = {
+    "tensor": ("None", "'a'", "[1.0]", "object()"),
+    "tensors": ("None", "'a'", "x", "[x, None]", "[x, 'a']"),
+    "bool": ("None", "'a'", "2"),
+    "int": ("'a'", "1.5", "torch.ones(2)", "[None]"),
+    "ints": ("'a'", "1.5", "['a']", "[1.5, 1.5]"),
+    "float": ("'a'", "[1.0]", "torch.ones(2)"),
+    "str": ("1", "x"),
+    "dtype": ("'float32'", "1"),
+}
+
+TYPES = """
+torch.sum(<tensor>)
+torch.sum(x, <ints>)
+torch.sum(x, 0, keepdim=<bool>)
+torch.mean(x, dtype=<dtype>)
+x.sum(<ints>)
+torch.std(x, dim=<ints>)
+torch.cumsum(x, <int>)
+torch.cumprod(<tensor>, 0)
+torch.logsumexp(x, <ints>)
+torch.softmax(x, <int>)
+torch.log_softmax(<tensor>, 0)
+torch.amax(x, 0, <bool>)
+torch.argmax(x, keepdim=<bool>)
+torch.sort(x, descending=<bool>)
+torch.topk(x, <int>)
+torch.topk(x, 1, largest=<bool>)
+torch.kthvalue(x, <int>)
+torch.median(<tensor>)
+torch.quantile(x, 0.5, keepdim=<bool>)
+torch.bincount(<tensor>)
+torch.cat(<tensors>)
+torch.cat([x, x], <int>)
+torch.stack(<tensors>)
+torch.hstack(<tensors>)
+torch.meshgrid(<tensor>)
+torch.block_diag(<tensor>)
+torch.atleast_2d(<tensor>)
+torch.broadcast_tensors(x, <tensor>)
+torch.cartesian_prod(x[0], <tensor>)
+torch.chunk(x, <int>)
+torch.flatten(<tensor>)
+torch.flatten(x, <int>)
+torch.reshape(x, <ints>)
+torch.permute(x, <ints>)
+torch.transpose(x, <int>, 0)
+torch.squeeze(<tensor>)
+torch.unsqueeze(x, <int>)
+torch.narrow(x, 0, <int>, 1)
+torch.select(x, 0, <int>)
+torch.roll(x, <ints>)
+torch.flip(x, <ints>)
+torch.tile(x, <ints>)
+torch.rot90(<tensor>)
+torch.tril(x, <int>)
+torch.diagonal(x, <int>)
+torch.diag_embed(<tensor>)
+torch.repeat_interleave(x, <float>)
+torch.gather(x, <int>, i)
+torch.gather(x, 0, <tensor>)
+torch.index_select(x, 0, <tensor>)
+torch.index_add(x, 0, i[0], x[:1], alpha=<float>)
+torch.masked_select(x, <tensor>)
+torch.take_along_dim(x, <tensor>, 0)
+torch.scatter_add(x, 0, i, <tensor>)
+torch.where(x > 0, x, <tensor>)
+torch.clamp(x, 'a', 'b')
+torch.isclose(x, <tensor>)
+torch.allclose(x, x, rtol=<float>)
+torch.allclose(x, x, equal_nan=<bool>)
+torch.matmul(x, <tensor>)
+torch.mm(<tensor>, x)
+torch.addmm(x, x, <tensor>)
+torch.addmm(x, x, x, beta=<float>)
+torch.addmv(x[0], <tensor>, x[0])
+torch.baddbmm(b, b, <tensor>)
+torch.addcmul(x, x, x, value=<float>)
+torch.einsum('ij->i', <tensor>)
+torch.outer(x[0], <tensor>)
+torch.dot(x[0], <tensor>)
+torch.tril_indices(<int>, 2)
+torch.arange(<float>)
+torch.linspace(0, <float>, 3)
+torch.linspace(0, 1, <int>)
+torch.eye(<int>)
+torch.full((2,), 1.0, dtype=<dtype>)
+torch.zeros(<ints>)
+torch.ones(2, dtype=<dtype>)
+torch.randperm(<int>)
+torch.zeros_like(<tensor>)
+torch.rand(2, generator=<float>)
+torch.multinomial(x, <int>)
+torch.linalg.norm(<tensor>)
+torch.linalg.cholesky(<tensor>)
+torch.linalg.cholesky(x, upper=<bool>)
+torch.linalg.solve(x, <tensor>)
+torch.linalg.svd(x, full_matrices=<bool>)
+torch.linalg.matrix_power(x, <int>)
+torch.linalg.solve_triangular(x, x, upper=<bool>)
+torch.fft.fft(<tensor>)
+torch.fft.fft(x, <int>)
+torch.fft.fft2(x, <ints>)
+torch.fft.fftshift(<tensor>)
+torch.special.logit(<tensor>)
+torch.special.multigammaln(x, <int>)
+torch.special.polygamma(<int>, x)
+torch.clamp(x, 'a')
+F.linear(x, <tensor>)
+F.conv1d(b, <tensor>)
+F.conv2d(b, x.view(1, 1, 2, 2), groups=<int>)
+F.conv2d(b[None], x.view(1, 1, 2, 2), stride=<ints>)
+F.gelu(<tensor>)
+F.gelu(x, approximate=<str>)
+F.leaky_relu(<tensor>)
+F.softplus(<tensor>)
+F.softplus(x, <float>)
+F.glu(x, <int>)
+F.dropout(<tensor>)
+F.dropout(<tensor>, training=False)
+F.dropout(x, training=<bool>)
+F.embedding(<tensor>, x)
+F.layer_norm(x, <ints>)
+F.layer_norm(<tensor>, [2])
+F.group_norm(b, 1.5)
+F.group_norm(b, 'a')
+F.batch_norm(x, <tensor>, x[0])
+F.mse_loss(x, <tensor>)
+F.l1_loss(<tensor>, x)
+F.cross_entropy(x, <tensor>)
+F.nll_loss(<tensor>, i[0])
+F.kl_div(x, <tensor>)
+F.max_pool1d(<tensor>, 1)
+F.max_pool2d(b, <ints>)
+F.avg_pool2d(b, 1, ceil_mode=<bool>)
+F.adaptive_avg_pool1d(b, <ints>)
+F.interpolate(<tensor>, 2)
+F.pad(x, <ints>)
+F.one_hot(i, <int>)
+F.cosine_similarity(x, <tensor>)
+F.pixel_shuffle(<tensor>, 1)
+F.normalize(<tensor>)
+F.scaled_dot_product_attention(b, b, <tensor>)
+x.add_(<tensor>)
+x.mul_(<tensor>)
+x.cumsum_(<int>)
+x.copy_(<tensor>)
+x.fill_(<tensors>)
+x.masked_fill_(x > 0, <tensors>)
+x.index_add_(0, i[0], <tensor>)
+x.scatter_(0, i, <tensor>)
+x.uniform_(<float>)
+x.normal_(0.0, <float>)
+x.squeeze_(<float>)
+x.transpose_(<int>, 1)
+x.view(<ints>)
+x.expand(<ints>)
+x.repeat(<ints>)
+x.to('nonsense')
+x.type(<float>)
+"""
+
+OTHERS = """
+torch.sum()
+torch.sum(x, nonsense=1)
+torch.sum(x, 0, False, 1, 2)
+torch.cumsum(x)
+torch.cat()
+torch.zeros()
+torch.empty()
+torch.randn()
+torch.rand(-1)
+torch.add(x)
+torch.add(x, x, beta=2)
+x.add_(x, nonsense=1)
+x.sum(0, axis='a')
+torch.nn.Linear(2)
+torch.nn.Linear(2, 2, nonsense=True)
+torch.nn.Conv2d(1, 2)
+torch.nn.Conv2d(3, 4, 1, groups=2)
+torch.nn.Linear(2, 2)(None)
+torch.nn.Linear(2, 2)('a')
+torch.nn.Linear(2, 2)(x, x)
+torch.nn.Linear(3, 2)(x)
+torch.nn.Linear(2, 2)(x.double())
+torch.nn.Embedding(2, 2)(i + 2)
+torch.nn.Embedding(2, 2)(x)
+torch.nn.MultiheadAttention(3, 2)
+torch.nn.Dropout(2)
+torch.nn.Sequential(1)
+torch.nn.ModuleList([1])
+torch.nn.Module().register_buffer('a', 1)
+torch.nn.Module().register_parameter('a', x)
+torch.nn.Module().load_state_dict(None)
+torch.optim.SGD(None, lr=0.1)
+torch.optim.SGD([], lr=0.1)
+torch.optim.SGD([1], lr=0.1)
+torch.optim.SGD(x, lr=0.1)
+torch.optim.SGD([x.clone().requires_grad_()], lr=-1)
+torch.optim.SGD([x.clone().requires_grad_()], lr=0.1, nesterov=True)
+torch.optim.Adam([x.clone().requires_grad_()], betas=(2, 0))
+torch.optim.Adam([x.clone().requires_grad_()], nonsense=1)
+x @ torch.ones(3)
+x + torch.ones(3)
+x + 'a'
+'a' * x
+x[5]
+x[0, 0, 0]
+x['a']
+x[1.5]
+x[i + 7]
+x[torch.ones(3, dtype=torch.bool)]
+x.__setitem__(5, 1)
+x.__setitem__(0, torch.ones(3))
+x.add_(torch.ones(3))
+x.add_(torch.ones(2, 2, dtype=torch.complex64))
+x.copy_(torch.ones(3))
+x.index_add_(0, i[0] + 7, x)
+x.scatter_(0, i + 7, x)
+x.index_copy_(0, i[0], torch.ones(2, 3))
+x.view(3)
+x.reshape(3)
+x.expand(3, 3)
+x.t().view(4)
+x.unfold(0, 5, 1)
+x.split(0)
+x.item()
+int(x)
+bool(x)
+float(torch.ones(0))
+len(x.sum())
+x.sum(5)
+x.sum((0, 0))
+x.transpose(0, 5)
+x.permute(0, 0)
+x.squeeze(7)
+x.diagonal(0, 0, 0)
+x.type('nonsense')
+x.backward()
+x.clone().requires_grad_().backward()
+i.requires_grad_()
+torch.cat([x, b])
+torch.cat([])
+torch.stack([x, x[0]])
+torch.stack([])
+torch.mm(x, b)
+torch.mm(x, x.double())
+torch.bmm(x, x)
+torch.dot(x, x)
+torch.addmm(x, x, x, alpha=1j)
+torch.addmm(x > 0, x > 0, x > 0)
+torch.linalg.inv(torch.zeros(2, 2))
+torch.linalg.inv(i)
+torch.linalg.cholesky(-torch.eye(2))
+torch.linalg.solve(x, torch.ones(3))
+torch.fft.fft(x, 0)
+torch.fft.fft(x, -1)
+torch.gather(x, 5, i)
+torch.gather(x, 0, i[0])
+torch.gather(x, 0, x)
+torch.topk(x, 7)
+torch.kthvalue(x, 7)
+torch.quantile(x, 2.0)
+torch.linspace(torch.ones(2), 1, 3)
+torch.full((2,), 'a')
+torch.tensor('a')
+torch.tensor([1, 'a'])
+torch.tensor([[1], [1, 2]])
+torch.as_tensor(object())
+torch.arange(0, 5, 0)
+torch.arange(5, 0)
+torch.randint(5, 2, (2,))
+torch.multinomial(-x, 1)
+torch.einsum('ij', x, x)
+torch.einsum('i', x)
+torch.broadcast_to(x, (3, 3))
+torch.where(x, x, x)
+torch.bitwise_and(x, x)
+torch.manual_seed('a')
+torch.set_default_dtype(torch.int64)
+F.linear(x, torch.ones(3, 3))
+F.conv2d(x, x)
+F.conv2d(b[None], torch.ones(1, 3, 1, 1))
+F.max_pool2d(x, 3)
+F.cross_entropy(x, i[0] + 5)
+F.cross_entropy(x, torch.ones(3, dtype=torch.int64))
+F.nll_loss(x, x)
+F.mse_loss(x, x, reduction='nonsense')
+F.mse_loss(x, x, reduction=1)
+F.binary_cross_entropy(x + 5, x)
+F.layer_norm(x, [3])
+F.group_norm(b, 5)
+F.batch_norm(x, None, None)
+F.embedding(i + 7, x)
+F.one_hot(i, 1)
+F.one_hot(x)
+F.pad(x, (1,))
+F.pad(x, (1, 1), mode='nonsense')
+F.interpolate(b, 2, mode='nonsense')
+F.interpolate(b)
+F.dropout(x, 2)
+F.ctc_loss(x, i, [1], ['a'])
+F.grid_sample(b, b)
+torch.ops.aten.relu(None)
+torch.ops.aten.add.Tensor(x)
+"""
+
+
+def cases() -> list[str]:
+    """All calls, ``<kind>`` replaced by each of its values."""
+    found = OTHERS.split("\n")
+    for line in TYPES.split("\n"):
+        kind = re.search(r"<(\w+)>", line)
+        found += [line.replace(kind[0], wrong) for wrong in WRONG[kind[1]]] if kind else [line]
+    return [line for line in found if line]
+
+
+def outcome(library, call: str) -> BaseException | None:  # type: ignore[no-untyped-def]
+    """What a call raises; its operands have to be what they were."""
+    made = {
+        "x": library.tensor([[1.0, 2.0], [3.0, 4.0]]),
+        "b": library.arange(8.0).reshape(2, 2, 2),
+        "i": library.tensor([[0, 1], [1, 0]]),
+    }
+    before = {name: (t.tolist(), t.shape, t.dtype, t._version) for name, t in made.items()}
+    given = dict(made)
+    try:
+        eval(call, {"torch": library, "F": library.nn.functional}, given)
+    except Exception as error:  # noqa: BLE001 (whatever it is)
+        assert {name: (t.tolist(), t.shape, t.dtype, t._version) for name, t in made.items()} == before, call
+        return error
+    return None
+
+
+@pytest.fixture(params=["numpy", "xla"])
+def engine(request):
+    if request.param == "xla":
+        pytest.importorskip("jax")
+    kuai.set_engine(request.param)
+    yield request.param
+    kuai.set_engine("auto")
+
+
+def test_classes(engine: str) -> None:
+    wrong = []
+    for call in cases():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs, ours = outcome(torch, call), outcome(kuai, call)
+        assert theirs is not None, f"PyTorch takes {call}"
+        expected = next(c for c in type(theirs).__mro__ if c.__module__ == "builtins")
+        if not isinstance(ours, expected):
+            wrong.append(f"{call}: {ours!r}, PyTorch's {theirs!r}"[:300])
+    assert not wrong, "\n".join(wrong)
