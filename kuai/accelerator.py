@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from types import ModuleType, TracebackType
+from typing import Any
 
 from . import cuda
 from .devices import device
@@ -42,6 +45,28 @@ def set_device_index(device: object) -> None:
 def synchronize(device: object = None) -> None:
     """Run what is recorded and wait for it (``torch.accelerator.synchronize``)."""
     _synchronize()
+
+
+def _of_cuda(name: str) -> Callable:
+    function = getattr(cuda, name)
+
+    @wraps(function)
+    def call(*args: object, **kwargs: object) -> Any:
+        if not is_available():
+            raise RuntimeError("Cannot access accelerator device when none is available.")
+        return function(*args, **kwargs)
+
+    call.__doc__ = f"`kuai.cuda.{name}` of the accelerator; RuntimeError if there is none."
+    return call
+
+
+memory_allocated, max_memory_allocated = _of_cuda("memory_allocated"), _of_cuda("max_memory_allocated")
+memory_reserved, max_memory_reserved = _of_cuda("memory_reserved"), _of_cuda("max_memory_reserved")
+memory_stats, get_memory_info, empty_cache = _of_cuda("memory_stats"), _of_cuda("mem_get_info"), _of_cuda("empty_cache")
+reset_peak_memory_stats = _of_cuda("reset_peak_memory_stats")
+reset_accumulated_memory_stats = _of_cuda("reset_accumulated_memory_stats")
+current_stream, set_stream = _of_cuda("current_stream"), _of_cuda("set_stream")
+current_device_idx, set_device_idx = current_device_index, set_device_index  # their old names
 
 
 class device_index:

@@ -6,12 +6,13 @@ from importlib import import_module
 
 from .arguments import late
 from .subclasses import watched
+from .wont import Absent, helpful
 
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
     "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo _higher_order_ops _subclasses _utils "
-    "cpu futures overrides profiler".split()
+    "cpu functional futures overrides profiler".split()
 )
 
 # PyTorch's files whose content lies in another one here.
@@ -56,8 +57,10 @@ FUNCTIONS = {
         "sparse.compressing",
     ),
     **dict.fromkeys(("smm", "sspaddmm", "hspmm", "hsmm"), "sparse.functions"),
+    **dict.fromkeys("indices_copy values_copy crow_indices_copy col_indices_copy ccol_indices_copy row_indices_copy".split(), "ops.copies"),
     **dict.fromkeys(("spmm", "dsmm"), "ops.matrix"),
     **dict.fromkeys(("vmap",), "func"),
+    **dict.fromkeys(("cond", "while_loop"), "control"),
     **dict.fromkeys(
         "SymInt SymFloat SymBool TensorType sym_int sym_float sym_not sym_max sym_min sym_sum sym_ite sym_sqrt".split(),
         "symbolic",
@@ -105,7 +108,9 @@ FUNCTIONS = {
     ),
     **dict.fromkeys(
         "autocast is_autocast_enabled is_autocast_cpu_enabled get_autocast_dtype get_autocast_gpu_dtype get_autocast_cpu_dtype "
-        "set_autocast_enabled set_autocast_dtype".split(),
+        "set_autocast_enabled set_autocast_dtype "
+        "set_autocast_cpu_enabled set_autocast_cpu_dtype set_autocast_gpu_dtype is_autocast_cache_enabled set_autocast_cache_enabled "
+        "clear_autocast_cache autocast_increment_nesting autocast_decrement_nesting".split(),
         "amp.autocast",
     ),
 }
@@ -135,7 +140,7 @@ def attribute(name: str) -> object:
     import kuai
 
     if name in MODULES:
-        found: object = import_module(f"kuai.{name}")
+        found: object = helpful(import_module(f"kuai.{name}"))
     elif name in ELSEWHERE:
         found = import_module(f"kuai.{ELSEWHERE[name]}")
     elif name in FUNCTIONS:
@@ -150,26 +155,9 @@ def attribute(name: str) -> object:
     elif name.startswith("_foreach_"):
         found = getattr(import_module("kuai.ops.foreach"), name)
     elif name.startswith("__"):
-        raise AttributeError(f"module 'kuai' has no attribute {name!r}")
+        raise Absent("kuai", name)
     else:
-        raise AttributeError(missing(name))
+        raise Absent("kuai", name, (*MODULES, *FUNCTIONS))
     found = watched(late(found))
     setattr(kuai, name, found)
     return found
-
-
-def missing(name: str) -> str:
-    """That a name of PyTorch's is not there, and which one is nearest."""
-    from difflib import get_close_matches
-
-    import kuai
-
-    from .wont import reason
-
-    why = reason(name)
-    if why is not None:
-        return f"module 'kuai' has no attribute {name!r}: {why}"
-    known = [n for n in (*vars(kuai), *MODULES, *FUNCTIONS) if not n.startswith("_")]
-    near = get_close_matches(name, known, 1)
-    hint = f"; the nearest name that is there is {near[0]!r}" if near else ""
-    return f"module 'kuai' has no attribute {name!r}{hint}"

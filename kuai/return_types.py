@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .wont import Absent
+
 
 class Fields(tuple):
     """A tuple whose places have names; a subclass lists them in ``__match_args__``."""
@@ -62,7 +64,7 @@ _FIELDS = {
 def __getattr__(name: str) -> type[Fields]:
     """A type is made when it is first asked for: importing them all would take a millisecond."""
     if name not in _FIELDS:
-        raise AttributeError(f"module 'torch.return_types' has no attribute {name!r}")
+        raise Absent(__name__, name)
     made = globals()[name] = _named(name, _FIELDS[name])
     return made
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import NoReturn
+
 _FLOAT = "numbers are not quantized here; use the model in float32 or bfloat16"
 _PROCESS = "there is one process here; torch.distributed has its own functions for a world of one"
 _INNER = "it is inside PyTorch's own compiler; hot programs are compiled here without being asked"
@@ -39,3 +44,45 @@ def reason(name: str) -> str | None:
     parts = name.split(".")
     prefixes = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
     return next((REASONS[p] for p in prefixes if p in REASONS), None)
+
+
+class Absent(AttributeError):
+    """A module has no such name: why, or which of its names is nearest. It is found out when the message is read.
+
+    >>> import kuai as torch
+    >>> torch.linalg.slove
+    Traceback (most recent call last):
+    ...
+    kuai.wont.Absent: module 'kuai.linalg' has no attribute 'slove'; the nearest name that is there is 'solve'
+    """
+
+    def __init__(self, module: str, name: str, more: Iterable[str] = ()):
+        super().__init__(module, name)
+        self.module, self.missing, self.more = module, name, more
+
+    def __str__(self) -> str:
+        why = reason(f"{self.module}.{self.missing}".removeprefix("kuai."))
+        return f"module {self.module!r} has no attribute {self.missing!r}{f': {why}' if why else self._nearest()}"
+
+    def _nearest(self) -> str:
+        from difflib import get_close_matches  # which few programs need
+
+        names = [n for n in (*vars(sys.modules.get(self.module, sys)), *self.more) if not n.startswith("_")]
+        near = get_close_matches(self.missing, names, 1)
+        return f"; the nearest name that is there is {near[0]!r}" if near else ""
+
+
+def refusing(module: str) -> Callable[[str], NoReturn]:
+    """What a module does for names that it does not have: ``__getattr__ = refusing(__name__)``."""
+
+    def __getattr__(name: str) -> NoReturn:  # noqa: N807 (so it is called in a module)
+        raise Absent(module, name)
+
+    return __getattr__
+
+
+def helpful(module: ModuleType) -> ModuleType:
+    """A module that says which names are nearest to one that it does not have."""
+    if not hasattr(module, "__getattr__"):
+        module.__getattr__ = refusing(module.__name__)  # type: ignore[method-assign]
+    return module

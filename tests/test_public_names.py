@@ -125,3 +125,41 @@ def test_names_of_the_inside():
         assert issubclass(lib.Tensor, inside.TensorBase) and isinstance(inside.default_generator, inside.Generator)
         with pytest.raises(AttributeError):
             inside.nothing_at_all  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("linalg.slove", "solve"), ("nn.Liner", "Linear"), ("nn.functional.rel", "relu"), ("optim.Adm", "Adam"), ("reluu", "relu"),
+     ("optim.lr_scheduler.StepLr", "StepLR"), ("utils.data.DataLoadr", "DataLoader"), ("nn.init.unifrm_", "uniform_"),
+     ("distributed.all_reduc", "all_reduce"), ("special.erff", "erf"), ("autograd.grads", "grad"), ("cuda.is_availble", "is_available"),
+     ("distributions.Norml", "Normal"), ("masked.meen", "mean")],
+)  # fmt: skip
+def test_a_name_that_is_not_there_tells_the_nearest(wrong, near):
+    place, _, name = f"kuai.{wrong}".rpartition(".")
+    with pytest.raises(AttributeError, match=rf"'{name}'; the nearest name that is there is '{near}'"):
+        eval(f"{place}.{name}", {"kuai": kuai})
+
+
+CALLS = """
+torch.cond(True, lambda x: x + 1, lambda x: x - 1, (x,)) | torch.cond(x[0] > 0, lambda x: x + 1, lambda x: x - 1, (x,))
+torch.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2), (torch.tensor(0), x)) | torch.functional.norm(x) | torch.functional.unique(x)
+torch.crow_indices_copy(x[None].to_sparse_csr())
+torch.col_indices_copy(x[None].to_sparse_csr()) | torch.ccol_indices_copy(x[None].to_sparse_csc()) | torch.is_autocast_cache_enabled()
+torch.row_indices_copy(x[None].to_sparse_csc()) | torch.autocast_increment_nesting() + torch.autocast_decrement_nesting()
+torch.nn.grad.conv1d_input(input_size=(1, 1, 3), weight=x[None, None, :2], grad_output=x[None, None, 1:])
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("code", [c.strip() for c in CALLS.replace("\n", "|").split("|") if c.strip()])
+def test_calls(code):
+    (x,), (ours,) = both(torch.tensor([-1.0, 0.0, 2.0]))
+    oracle.assert_same(eval(code, {"torch": kuai, "x": ours}), eval(code, {"torch": torch, "x": x}))
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="what is said without an accelerator")
+def test_memory_of_no_accelerator():
+    for lib in (kuai, torch):
+        for name in ("memory_allocated", "empty_cache", "memory_stats", "get_memory_info", "current_stream", "reset_peak_memory_stats"):
+            with pytest.raises(RuntimeError):
+                getattr(lib.accelerator, name)()

@@ -173,6 +173,55 @@ def set_autocast_dtype(device_type: str, dtype: dtype) -> None:
         current.autocast = Casts(current.autocast.on | {device_type: dtype})
 
 
+def set_autocast_cpu_enabled(enabled: bool) -> None:
+    """`set_autocast_enabled` for the CPU (``torch.set_autocast_cpu_enabled``)."""
+    set_autocast_enabled("cpu", enabled)
+
+
+def set_autocast_cpu_dtype(dtype: dtype) -> None:
+    """`set_autocast_dtype` for the CPU (``torch.set_autocast_cpu_dtype``)."""
+    set_autocast_dtype("cpu", dtype)
+
+
+def set_autocast_gpu_dtype(dtype: dtype) -> None:
+    """`set_autocast_dtype` for GPUs (``torch.set_autocast_gpu_dtype``)."""
+    set_autocast_dtype("cuda", dtype)
+
+
+_cache = {"enabled": True, "nesting": 0}
+
+
+def is_autocast_cache_enabled() -> bool:
+    """What `set_autocast_cache_enabled` said, which is True at first (``torch.is_autocast_cache_enabled``).
+
+    >>> import kuai as torch
+    >>> torch.is_autocast_cache_enabled()
+    True
+    """
+    return bool(_cache["enabled"])
+
+
+def set_autocast_cache_enabled(enabled: bool) -> None:
+    """Accepted: a conversion that is asked for twice is recorded twice (``torch.set_autocast_cache_enabled``)."""
+    _cache["enabled"] = enabled
+
+
+def clear_autocast_cache() -> None:
+    """Nothing is kept, so nothing is to be cleared (``torch.clear_autocast_cache``)."""
+
+
+def autocast_increment_nesting() -> int:
+    """Count one more block of autocast (``torch.autocast_increment_nesting``)."""
+    _cache["nesting"] += 1
+    return _cache["nesting"]
+
+
+def autocast_decrement_nesting() -> int:
+    """Count one block less (``torch.autocast_decrement_nesting``)."""
+    _cache["nesting"] -= 1
+    return _cache["nesting"]
+
+
 def custom_fwd(fwd: Callable | None = None, *, device_type: str = "cuda", cast_inputs: dtype | None = None) -> Callable:
     """For ``forward`` of an autograd.Function: with ``cast_inputs``, run outside autocast on inputs so converted.
 

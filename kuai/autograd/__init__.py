@@ -1,5 +1,6 @@
 """Automatic differentiation (``torch.autograd``)."""
 
+from ..wont import Absent
 from . import function as function
 from . import graph as graph
 from .api import backward as backward
@@ -33,4 +34,4 @@ def __getattr__(name: str) -> object:
         return getattr(import_module(f"{__name__}.modes"), name)
     if name in ("detect_anomaly", "set_detect_anomaly"):
         return getattr(import_module(f"{__name__}.anomaly_mode"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise Absent(__name__, name)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ..engine.program import Aval, State
 from ..engine.trace import Value, current, next_number
 from ..tensor import Tensor, wrap
+from ..wont import Absent
 from .hooks import HookTable, RemovableHandle
 from .pullback import make_pullback
 
@@ -370,4 +371,4 @@ def __getattr__(name: str) -> object:
         from . import edges
 
         return getattr(edges, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise Absent(__name__, name)

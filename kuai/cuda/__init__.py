@@ -11,6 +11,7 @@ from ..engine import synchronize as _synchronize
 from ..errors import AcceleratorError as AcceleratorError
 from ..errors import OutOfMemoryError as OutOfMemoryError
 from ..random.seeding import accelerator_stream
+from ..wont import Absent
 
 _current = 0
 
@@ -362,4 +363,4 @@ def __getattr__(name: str) -> object:
         return getattr(import_module(f"kuai.cuda.{_LATE[name]}"), name)
     if name in _FILES:
         return import_module(f"kuai.cuda.{name}")
-    raise AttributeError(f"module 'torch.cuda' has no attribute {name!r}")
+    raise Absent(__name__, name)

@@ -10,6 +10,7 @@ False
 
 from importlib import import_module
 
+from ..wont import Absent
 from .collectives import P2POp as P2POp
 from .collectives import ReduceOp as ReduceOp
 from .collectives import Work as Work
@@ -103,4 +104,4 @@ def __getattr__(name: str) -> object:
 
     if (found := module(name)) is not None:
         return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise Absent(__name__, name)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..optim.optimizer import Optimizer
+from ..wont import Absent
 from .algorithms.join import Joinable, JoinHook
 from .groups import Group, ProcessGroup, member
 
@@ -88,4 +89,4 @@ def __getattr__(name: str) -> object:
     """What needs other processes is not there, and says so."""
     if name in ("DistributedOptimizer", "PostLocalSGDOptimizer"):
         raise AttributeError(f"torch.distributed.optim has no {name} here: there is one process; use the optimizer itself")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise Absent(__name__, name)

@@ -1,5 +1,6 @@
 """Building blocks of networks (``torch.nn``)."""
 
+from ..wont import Absent
 from . import functional as functional
 from . import init as init
 from . import modules as modules
@@ -176,11 +177,11 @@ def __getattr__(name: str) -> object:
     """What few programs need is imported when it is asked for."""
     from importlib import import_module
 
-    if name in ("attention", "quantized"):
+    if name in ("attention", "grad", "quantized"):
         return import_module(f"kuai.nn.{name}")
     if name == "LinearCrossEntropyOptions":
         return import_module("kuai.nn.functions.linear_loss").LinearCrossEntropyOptions
     if name in ("parallel", "DataParallel"):
         found = import_module("kuai.nn.parallel")
         return found if name == "parallel" else found.DataParallel
-    raise AttributeError(f"module 'torch.nn' has no attribute {name!r}")
+    raise Absent(__name__, name)

@@ -96,6 +96,7 @@ from ..ops.sampling import affine_grid, grid_sample
 from ..ops.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from ..subclasses import watched
 from ..tensor import Tensor
+from ..wont import Absent
 from .functions.attention import multi_head_attention_forward
 from .functions.ctc import ctc_loss
 from .functions.distance import normalize
@@ -161,7 +162,7 @@ def __getattr__(name: str) -> Any:
     """What is imported when it is asked for; AttributeError naming the nearest name for what is not there."""
     if name in _LATE:
         return watched(_late(getattr(import_module(_LATE[name]), name), __name__))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise Absent(__name__, name)
 
 
 _check(globals())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..autograd.api import grad
 from ..ops import convolution
@@ -10,18 +10,24 @@ from ..ops.creation import zeros
 from ..tensor import Tensor
 
 
-def _derivative(rank: int, wanted: str) -> Callable[..., Tensor]:
+def _at_zero(rank: int, of_input: bool, size: Sequence[int], given: Tensor, grad_output: Tensor, options: tuple) -> Tensor:
     """The derivative of a convolution, which is linear, at zero."""
-    convolve = getattr(convolution, f"conv{rank}d")
+    x = zeros(tuple(size), dtype=given.dtype, device=given.device, requires_grad=True)
+    pair = (x, given) if of_input else (given, x)
+    made = getattr(convolution, f"conv{rank}d")(*pair, None, *options)
+    return grad(made, x, grad_output)[0]
 
-    def apply(first: object, second: object, grad_output: Tensor, stride: object = 1, padding: object = 0,
-              dilation: object = 1, groups: int = 1) -> Tensor:  # fmt: skip
-        given, size = (second, first) if wanted == "input" else (first, second)
-        x = zeros(tuple(size), dtype=given.dtype, device=given.device, requires_grad=True)  # type: ignore[attr-defined, arg-type]
-        pair = (x, given) if wanted == "input" else (given, x)
-        made = convolve(*pair, None, stride, padding, dilation, groups)
-        return grad(made, x, grad_output)[0]
 
+def _derivative(rank: int, wanted: str) -> Callable[..., Tensor]:
+    def input_apply(input_size: Sequence[int], weight: Tensor, grad_output: Tensor, stride: object = 1, padding: object = 0,
+                    dilation: object = 1, groups: int = 1) -> Tensor:  # fmt: skip
+        return _at_zero(rank, True, input_size, weight, grad_output, (stride, padding, dilation, groups))
+
+    def weight_apply(input: Tensor, weight_size: Sequence[int], grad_output: Tensor, stride: object = 1, padding: object = 0,
+                     dilation: object = 1, groups: int = 1) -> Tensor:  # fmt: skip
+        return _at_zero(rank, False, weight_size, input, grad_output, (stride, padding, dilation, groups))
+
+    apply = input_apply if wanted == "input" else weight_apply
     apply.__name__ = apply.__qualname__ = f"conv{rank}d_{wanted}"
     apply.__doc__ = f"""What the {wanted} of a convolution gets back (``torch.nn.grad.{apply.__name__}``).
 

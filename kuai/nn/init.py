@@ -17,6 +17,7 @@ from ..ops.random import randperm
 from ..ops.ranges import eye as identity_matrix
 from ..random import Generator
 from ..tensor import from_array
+from ..wont import refusing
 
 _UNIT_GAIN = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid")
 _GAINS = {**dict.fromkeys(_UNIT_GAIN, 1), "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
@@ -341,3 +342,5 @@ kaiming_uniform = _deprecated(kaiming_uniform_)
 kaiming_normal = _deprecated(kaiming_normal_)
 orthogonal = _deprecated(orthogonal_)
 sparse = _deprecated(sparse_)
+
+__getattr__ = refusing(__name__)

@@ -172,6 +172,19 @@ split_with_sizes_copy = _copying_all(
 )
 unbind_copy = _copying_all(joining.unbind, "unbind_copy", "x[:2]", "(tensor(0), tensor(1))")
 
+
+def _copying_part(part: str, sparse: str, shown: str) -> Callable[..., Tensor]:
+    """The function that copies one of the tensors that a sparse one is made of."""
+    return _copying(lambda input: getattr(input, part)(), f"{part}_copy", sparse, shown)
+
+
+indices_copy = _copying_part("indices", "x.to_sparse()", "tensor([[1, 2, 3]])")
+values_copy = _copying_part("values", "x.to_sparse()", "tensor([1, 2, 3])")
+crow_indices_copy = _copying_part("crow_indices", "x.view(2, 2).to_sparse_csr()", "tensor([0, 1, 3])")
+col_indices_copy = _copying_part("col_indices", "x.view(2, 2).to_sparse_csr()", "tensor([1, 0, 1])")
+ccol_indices_copy = _copying_part("ccol_indices", "x.view(2, 2).to_sparse_csc()", "tensor([0, 1, 3])")
+row_indices_copy = _copying_part("row_indices", "x.view(2, 2).to_sparse_csc()", "tensor([1, 0, 1])")
+
 OWN = {
     "diagonal_scatter": diagonal_scatter, "select_scatter": select_scatter, "slice_scatter": slice_scatter,
     "as_strided_scatter": as_strided_scatter, "narrow_copy": narrow_copy,

@@ -1,5 +1,6 @@
 """Algorithms over processes (``torch.distributed.algorithms``)."""
 
+from ...wont import Absent
 from .join import Join as Join
 from .join import Joinable as Joinable
 from .join import JoinHook as JoinHook
@@ -11,4 +12,4 @@ def __getattr__(name: str) -> object:
 
     if (found := module(f"algorithms.{name}")) is not None:
         return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise Absent(__name__, name)

@@ -16,6 +16,7 @@ from enum import IntEnum
 from importlib import import_module
 
 from ...backends.cuda import _SDP
+from ...wont import Absent
 
 WARN_FOR_UNFUSED_KERNELS = False
 
@@ -87,4 +88,4 @@ def __getattr__(name: str) -> object:
     """Masks, and attention with a score of one's own, are imported when they are asked for."""
     if name in ("bias", "flex_attention"):
         return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'torch.nn.attention' has no attribute {name!r}")
+    raise Absent(__name__, name)

@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
+from ...wont import Absent
 from . import utils as utils
 
 # PyTorch's file: the files of kuai.nn that have its names.
@@ -59,4 +60,4 @@ def __getattr__(name: str) -> object:
     names = vars(sys.modules["kuai.nn"])
     if name in names:
         return names[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise Absent(__name__, name)

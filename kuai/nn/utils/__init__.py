@@ -4,6 +4,7 @@ their function, which importing the part would hide.
 
 from importlib import import_module
 
+from ...wont import Absent
 from .spectral_norm import remove_spectral_norm as remove_spectral_norm
 from .spectral_norm import spectral_norm as spectral_norm
 from .weight_norm import remove_weight_norm as remove_weight_norm
@@ -30,7 +31,7 @@ def __getattr__(name: str) -> object:
     elif name in PARTS:
         found = import_module(f"{__name__}.{name}")
     else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise Absent(__name__, name)
     globals()[name] = found
     return found
 

@@ -1,5 +1,6 @@
 """Schedules of learning rates (``torch.optim.lr_scheduler``). None of them makes an optimizer's step another program."""
 
+from ...wont import refusing
 from .base import LRScheduler as LRScheduler
 from .composed import ChainedScheduler as ChainedScheduler
 from .composed import SequentialLR as SequentialLR
@@ -18,3 +19,5 @@ from .decay import StepLR as StepLR
 from .plateau import ReduceLROnPlateau as ReduceLROnPlateau
 
 _LRScheduler = LRScheduler
+
+__getattr__ = refusing(__name__)

@@ -1,5 +1,6 @@
 """Datasets, samplers and the loader of batches (``torch.utils.data``)."""
 
+from ...wont import refusing
 from .collate import default_collate as default_collate
 from .collate import default_convert as default_convert
 from .dataset import ChainDataset as ChainDataset
@@ -19,3 +20,5 @@ from .sampler import SequentialSampler as SequentialSampler
 from .sampler import SubsetRandomSampler as SubsetRandomSampler
 from .sampler import WeightedRandomSampler as WeightedRandomSampler
 from .workers import get_worker_info as get_worker_info
+
+__getattr__ = refusing(__name__)
