@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 
@@ -19,7 +20,7 @@ from tests.conformance.verdict import EVERY, FULL, Failure, Verdict, judge
 SIZE = 3  # of the batch
 MOST = 400 if not FULL else 4000  # elements in a sample
 SAMPLES = 12 if FULL else 2
-CHECKS = ("vmap", "jvp")
+CHECKS = ("vmap", "jvp", "vmap-vjp")
 # Results are no function of the arguments' values alone, or nothing that a batch could be compared in.
 DRAWS = ("cauchy", "exponential", "geometric", "log_normal", "normal", "uniform", "randn_like", "rand_like", "multinomial")
 NOT_MAPPED = (*ops.UNINITIALISED, "resize_", "resize_as_", "randint", "randint_like")
@@ -37,6 +38,8 @@ def entries() -> dict:
 
 
 def _applies(entry, check: str) -> bool:  # type: ignore[no-untyped-def]
+    if check == "vmap-vjp":
+        return entry.supports_autograd and torch.float64 in entry.supported_backward_dtypes("cpu") and _applies(entry, "vmap")
     if check == "jvp":
         return entry.supports_forward_ad and torch.float64 in entry.supported_backward_dtypes("cpu")
     return entry.name not in NOT_MAPPED and not entry.name.startswith("sparse.")
@@ -44,7 +47,7 @@ def _applies(entry, check: str) -> bool:  # type: ignore[no-untyped-def]
 
 def run(name: str, brief: bool = False) -> Verdict:
     """Run an entry's check by its name; in brief, on its first sample alone."""
-    check = {"vmap": _mapped, "jvp": _pushed}[name.rpartition(" ")[2]]
+    check = {"vmap": _mapped, "jvp": _pushed, "vmap-vjp": _pulled}[name.rpartition(" ")[2]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return judge(name, lambda: _run(entries()[name], check, 1 if brief else SAMPLES))
@@ -152,14 +155,10 @@ def _compare_mapped(call: _Call, dims: list, out: int) -> None:
         return
     mine = [oracle.to_kuai(t) for t in given]
     kuai.manual_seed(42)
-    try:
+    with _refused_by_both(lambda: _by_pytorch(call, given, dims, out)):
         found = kuai.func.vmap(call.kuai, tuple(dims), out, randomness="different")(*mine)
-    except RuntimeError as error:
-        if "vmap" in str(error) and _outcome(_by_pytorch, call, given, dims, out) is None:
-            return
-        raise
-    if call.entry.name not in ops.UP_TO_TIES:
-        _assert_any(found, expected)
+        if call.entry.name not in ops.UP_TO_TIES:
+            _assert_any(found, expected)
 
 
 def _assert_any(found: object, expected: list) -> None:
@@ -194,6 +193,72 @@ def _by_pytorch(call: _Call, given: list, dims: list, out: int) -> tuple:
 def _by_samples(call: _Call, given: list, dims: list, out: int) -> tuple:
     rows = [call.torch(*[t if d is None else t.select(d, i).clone() for t, d in zip(given, dims)]) for i in range(SIZE)]
     return tuple(torch.stack(column, out) for column in zip(*rows, strict=True))
+
+
+# ---- derivatives of a map, and maps of derivatives -------------------------------------------------------------------
+
+
+def _pulled(entry, sample) -> Iterator[tuple[str, Callable]]:  # type: ignore[no-untyped-def]
+    call = _Call(entry, sample)
+    if any(call.wants):
+        yield "vmap of vjp", lambda: _compare_pulled(call, _map_of_vjp)
+        yield "vjp of vmap", lambda: _compare_pulled(call, _vjp_of_map)
+
+
+def _compare_pulled(call: _Call, how: Callable) -> None:
+    """The gradients of samples, by a cotangent of ones, as PyTorch finds them one by one."""
+    given = [_batch(t, 0) if w else t for t, w in zip(call.tensors, call.wants)]
+    expected = _outcome(_pulled_by_samples, call, given)
+    if expected is None:
+        return
+    dims = [0 if w else None for w in call.wants]
+    with _refused_by_both(lambda: torch.func.vmap(call.torch, tuple(dims))(*given)):
+        found = how(call, [oracle.to_kuai(t) for t in given])
+        oracle.assert_same(found, expected, "gradient", loose=10.0)
+
+
+@contextmanager
+def _refused_by_both(theirs: Callable) -> Iterator[None]:
+    """Lets vmap refuse what PyTorch's refuses: values that are asked for, draws, edits of what all samples share."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        try:
+            theirs()
+        except Exception:  # noqa: BLE001
+            return
+        raise
+
+
+def _pulled_by_samples(call: _Call, given: list) -> tuple:
+    rows = []
+    for i in range(SIZE):
+        xs = [t[i].clone().requires_grad_() if w else t for t, w in zip(given, call.wants)]
+        of = [x for x, w in zip(xs, call.wants) if w]
+        found = torch.autograd.grad(_total(call.torch(*xs)), of, allow_unused=True)
+        rows.append([torch.zeros_like(x) if g is None else g for g, x in zip(found, of)])
+    return tuple(map(torch.stack, zip(*rows)))
+
+
+def _total(results: tuple) -> object:
+    parts = [(r * r).real.sum() if r.dtype.is_complex else (r * r).sum() for r in results if r.requires_grad]
+    return sum(parts[1:], parts[0])
+
+
+def _map_of_vjp(call: _Call, mine: list) -> tuple:
+    f, moving, _ = _split(call, call.kuai, mine, [True if w else None for w in call.wants])
+    gradient = kuai.func.grad(lambda *xs: _total(f(*xs)), argnums=tuple(range(len(moving))))
+    return kuai.func.vmap(gradient)(*moving)
+
+
+def _vjp_of_map(call: _Call, mine: list) -> tuple:
+    f, moving, _ = _split(call, call.kuai, mine, [True if w else None for w in call.wants])
+    leaves = [x.requires_grad_() for x in moving]
+    total = _total(kuai.func.vmap(f)(*leaves))
+    found = kuai.autograd.grad(total, leaves, allow_unused=True)
+    return tuple(kuai.zeros_like(x) if g is None else g for g, x in zip(found, leaves))
 
 
 # ---- forward mode ----------------------------------------------------------------------------------------------------
