@@ -9,6 +9,7 @@ from typing import Any
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
 from .graph import FREED, TWICE, Node, OpNode, OutputNode, fit
+from .mapping import by_rule
 from .modes import enable_grad, no_grad
 
 
@@ -171,10 +172,18 @@ class Function:
         )
 
     vjp = backward
+    generate_vmap_rule = False  # whether forward and backward serve for batches; they do here anyway, unless `vmap` is defined
+
+    @staticmethod
+    def vmap(info: object, in_dims: tuple, *args: object) -> tuple:
+        """Forward for a batch: ``info`` has batch_size and randomness; gives the results and the dimensions of the batch in them."""
+        raise NotImplementedError("vmap is not implemented.")
 
     @classmethod
     def apply(cls, *args: object, **kwargs: object) -> object:
-        """Run forward and put the result on the graph."""
+        """Run forward and put the result on the graph; under `vmap`, by the function's own `vmap` if it has one."""
+        if current.trace.borrowed is not None and _overrides(cls, "vmap") and not cls.generate_vmap_rule:
+            return by_rule(cls.vmap, f"{cls.__name__}Backward", args)
         ctx = FunctionCtx()
         edges = tuple(a._node if isinstance(a, Tensor) else None for a in args)
         ctx.needs_input_grad = tuple(e is not None for e in edges)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
+from typing import Any, NamedTuple
 
-from ..engine.batch import Level, inside, lift, lower
-from ..engine.trace import Value
+from ..engine.batch import Level, inside, lift, lower, outside
+from ..engine.trace import Value, current
 from ..tensor import Tensor, wrap
-from .graph import Node, OutputNode, next_number, run
+from .graph import Node, OutputNode, Source, next_number, run
+from .modes import enable_grad
 
 
 class Door(Node):
@@ -95,9 +97,7 @@ def enter(batch: Tensor, level: Level) -> Tensor:
 
 def _batch(value: Value, level: Level) -> Tensor:
     """The tensor outside that a sample's value is of; what all samples share is repeated."""
-    found, mapped = lower(value, level)
-    out = wrap(found)
-    return out if mapped else wrap(out.expand(level.size, *out.shape)._read())
+    return _whole(*lower(value, level), level)
 
 
 def seal(level: Level, roots: Sequence[Node | None]) -> tuple[list[Node | None], list[Door]]:
@@ -131,3 +131,83 @@ def _belongs(node: Node, level: Level) -> bool:
     if isinstance(node, Door):
         return node.level is level
     return any(start <= node.number < end for start, end in level.spans)
+
+
+# ---- rules of one's own ----------------------------------------------------------------------------------------------
+
+
+class VmapInfo(NamedTuple):
+    """What a `Function.vmap` is told: the length of the batch, and what draws do."""
+
+    batch_size: int
+    randomness: str
+
+
+class RuleNode(Node):
+    """The node, on the graph of a sample, of what was computed outside for the whole batch."""
+
+    __slots__ = ("level", "label", "outs", "starts")
+
+    def __init__(self, level: Level, label: str, edges: tuple, outs: list[Tensor], starts: list[Tensor | None]):
+        super().__init__(edges)
+        self.level, self.label, self.outs, self.starts = level, label, outs, starts
+
+    def name(self) -> str:
+        return self.label
+
+    def outputs(self) -> int:
+        return len(self.outs)
+
+    def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
+        if create_graph and current.grad and any(c is not None and c._node is not None for c in g):  # type: ignore[attr-defined]
+            raise NotImplementedError(f"{self.label}: a second derivative through a vmap rule of one's own; set generate_vmap_rule")
+        trace: Any = current.trace
+        trace.hand_over()
+        given = [None if c is None else lower(c._read(), self.level) for c in g]  # type: ignore[attr-defined]
+        with outside(trace):
+            pairs = [(o._node, _whole(*c, self.level)) for o, c in zip(self.outs, given) if c is not None and o._node is not None]
+            targets: dict = {s._node: None for s in self.starts if s is not None}
+            run(pairs, keep=True, create_graph=False, targets=targets)
+        found = [None if s is None else targets[s._node] for s in self.starts]
+        return tuple(None if c is None else wrap(lift(c._read(), self.level)) for c in found)
+
+
+def _whole(value: Value, mapped: bool, level: Level) -> Tensor:
+    """The batch outside of a value; what all samples share is repeated."""
+    out = wrap(value)
+    return out if mapped else wrap(out.expand(level.size, *out.shape)._read())
+
+
+def by_rule(rule: Callable, label: str, args: tuple) -> object:
+    """Call a `Function`'s own rule for batches, with the tensors outside of the level; its results as samples."""
+    trace: Any = current.trace
+    level: Level = trace.level
+    values = [a._read() if isinstance(a, Tensor) else None for a in args]
+    trace.hand_over()
+    with outside(trace):
+        given, starts, dims = zip(*[_outer(a, v, level) for a, v in zip(args, values)])
+        with enable_grad():
+            found, out_dims = rule(VmapInfo(level.size, level.randomness), dims, *given)
+        many = isinstance(found, (tuple, list))
+        results = list(found) if many else [found]
+        places = list(out_dims) if isinstance(out_dims, (tuple, list)) else [out_dims] * len(results)
+        outs = [r if d is None or not isinstance(r, Tensor) else r.movedim(d, 0) for r, d in zip(results, places)]
+    samples = [o if d is None or not isinstance(o, Tensor) else wrap(lift(o._read(), level)) for o, d in zip(outs, places)]
+    edges = tuple(a._node if isinstance(a, Tensor) else None for a in args)
+    if current.grad and any(e is not None for e in edges):
+        node = RuleNode(level, label, edges, outs, list(starts))
+        for i, (sample, out) in enumerate(zip(samples, outs)):
+            if isinstance(out, Tensor) and out._node is not None:
+                sample._node = OutputNode(node, i)
+    return tuple(samples) if many else samples[0]
+
+
+def _outer(x: object, value: Value | None, level: Level) -> tuple:
+    """An argument outside of the level, where its derivative is found, and the dimension of the batch."""
+    if value is None:
+        return x, None, None
+    found, mapped = lower(value, level)
+    if x._node is None or not (found.aval.dtype.category > 1):  # type: ignore[attr-defined]
+        return wrap(found), None, 0 if mapped else None
+    start = wrap(_whole(found, mapped, level)._read(), Source())
+    return start, start, 0

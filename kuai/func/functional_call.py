@@ -38,6 +38,8 @@ def stack_module_state(models: Sequence) -> tuple[dict[str, Tensor], dict[str, T
         raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
     if any(type(m) is not type(models[0]) for m in models):
         raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
+    if any(m.training is not models[0].training for m in models):
+        raise RuntimeError("stack_module_state: Expected all models to have the same training/eval mode.")
     params = {k: stack([dict(m.named_parameters())[k] for m in models]).detach() for k, _ in models[0].named_parameters()}
     for name, p in models[0].named_parameters():
         params[name].requires_grad_(p.requires_grad)

@@ -19,7 +19,7 @@ from tests.conformance.verdict import EVERY, FULL, Failure, Verdict, judge
 
 SIZE = 3  # of the batch
 MOST = 400 if not FULL else 4000  # elements in a sample
-SAMPLES = 12 if FULL else 2
+SAMPLES = {"vmap": 2, "jvp": 2, "vmap-vjp": 1}  # of each check
 CHECKS = ("vmap", "jvp", "vmap-vjp")
 # Results are no function of the arguments' values alone, or nothing that a batch could be compared in.
 DRAWS = ("cauchy", "exponential", "geometric", "log_normal", "normal", "uniform", "randn_like", "rand_like", "multinomial")
@@ -47,15 +47,17 @@ def _applies(entry, check: str) -> bool:  # type: ignore[no-untyped-def]
 
 def run(name: str, brief: bool = False) -> Verdict:
     """Run an entry's check by its name; in brief, on its first sample alone."""
-    check = {"vmap": _mapped, "jvp": _pushed, "vmap-vjp": _pulled}[name.rpartition(" ")[2]]
+    kind = name.rpartition(" ")[2]
+    check = {"vmap": _mapped, "jvp": _pushed, "vmap-vjp": _pulled}[kind]
+    most = 1 if brief else 12 if FULL else SAMPLES[kind]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return judge(name, lambda: _run(entries()[name], check, 1 if brief else SAMPLES))
+        return judge(name, lambda: _run(entries()[name], check, most))
 
 
 def _run(entry, check: Callable, most: int) -> int:  # type: ignore[no-untyped-def]
     failures, count = [], 0
-    for i, sample in enumerate(islice(_samples(entry), most)):
+    for i, sample in enumerate(islice(_samples(entry, most), most)):
         for place, case in check(entry, sample):
             try:
                 case()
@@ -69,7 +71,7 @@ def _run(entry, check: Callable, most: int) -> int:  # type: ignore[no-untyped-d
     return count
 
 
-def _samples(entry) -> Iterator:  # type: ignore[no-untyped-def]
+def _samples(entry, most: int) -> Iterator:  # type: ignore[no-untyped-def]
     """Small samples with tensors of floating point numbers."""
     ops.seed()
     found = []
@@ -77,7 +79,7 @@ def _samples(entry) -> Iterator:  # type: ignore[no-untyped-def]
         tensors = _tensors(((sample.input, *sample.args), sample.kwargs))
         if any(map(_is_float, tensors)) and 0 < sum(t.numel() for t in tensors) <= MOST:
             found.append(sample)
-    return iter(found[:: max(1, len(found) // SAMPLES)])
+    return iter(found[:: max(1, len(found) // most)])
 
 
 def _tensors(tree: object) -> list:
