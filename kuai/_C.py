@@ -6,6 +6,7 @@ from enum import IntEnum
 from types import TracebackType
 
 from .devices import device
+from .engine.trace import current
 from .ops.operators import excluded, key_name
 from .subclasses import Quiet
 from .subclasses import disabled as _disabled_torch_function_impl  # noqa: F401 (what programs set as their __torch_function__)
@@ -95,8 +96,8 @@ def _get_privateuse1_backend_name() -> str:
 
 
 def _are_functorch_transforms_active() -> bool:
-    """False: transforms of torch.func call functions with plain tensors, of which all may be asked."""
-    return False
+    """Whether a function is being transformed by torch.func, so that tensors' values may not be asked for."""
+    return current.transforms > 0
 
 
 def _get_accelerator() -> device:

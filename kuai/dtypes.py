@@ -91,6 +91,35 @@ _OF_PYTHON = {builtins.bool: bool_, builtins.int: int64, builtins.float: float32
 _default = float32
 
 
+class Absent(dtype):
+    """A dtype by name only: it can be asked for and compared, and no tensor has it. Its use is a NotImplementedError."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __reduce__(self) -> str | tuple:
+        return (Absent, (self.name,))
+
+    def __eq__(self, other: object) -> builtins.bool:
+        return isinstance(other, Absent) and other.name == self.name
+
+    def __hash__(self) -> builtins.int:
+        return hash(self.name)
+
+    def __getattr__(self, attribute: str) -> object:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        raise NotImplementedError(f"torch.{self.name}: neither NumPy nor XLA computes with this dtype here; use one of {', '.join(ALL)}")
+
+
+ABSENT = {name: Absent(name) for name in (
+    "complex32 quint8 qint8 qint32 quint4x2 quint2x4 float8_e8m0fnu float4_e2m1fn_x2 bits1x8 bits2x4 bits4x2 bits8 bits16 "
+    "uint1 uint2 uint3 uint4 uint5 uint6 uint7 int1 int2 int3 int4 int5 int6 int7").split()}  # fmt: skip
+ABSENT["chalf"] = ABSENT["complex32"]
+
+
 def by_name(name: str) -> dtype:
     return ALL[name]
 

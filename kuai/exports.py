@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from .arguments import late
+from .dtypes import ABSENT
 from .subclasses import watched
 from .wont import Absent, helpful
 
@@ -12,7 +13,7 @@ from .wont import Absent, helpful
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
     "onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo _higher_order_ops _subclasses _utils "
-    "cpu functional futures overrides profiler".split()
+    "cpu functional futures overrides profiler quasirandom".split()
 )
 
 # PyTorch's files whose content lies in another one here.
@@ -35,6 +36,7 @@ ELSEWHERE = {
     "utils.data._utils.fetch": "utils.data.fetch",
     "utils.data._utils.worker": "utils.data.workers",
     "distributed.distributed_c10d": "distributed",
+    "distributed.constants": "distributed.groups",
     "profiler.profiler": "profiler",
     "_dynamo.eval_frame": "_dynamo",
     "utils.model_zoo": "hub",
@@ -150,6 +152,8 @@ def attribute(name: str) -> object:
         found = getattr(import_module(f"kuai.{place}"), there)
     elif name in ("xpu", "mps"):
         found = import_module("kuai.absent").device(name)
+    elif name in ABSENT:
+        found = ABSENT[name]
     elif name in INPLACE:
         found = getattr(kuai.Tensor, name)
     elif name.startswith("_foreach_"):

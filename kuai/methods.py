@@ -6,6 +6,8 @@ import weakref
 from collections.abc import Callable
 from types import ModuleType
 
+import numpy as np
+
 from . import examples, protocol, subclasses
 from .arguments import check_methods, checked
 from .autograd import api
@@ -60,7 +62,7 @@ UNARY = {"neg": "neg", "abs": "abs", "invert": "bitwise_not", "pos": "positive"}
 
 def _foreign(x: object) -> bool:
     """Whether an operand is none of ours, so that its own reflected method is to be asked."""
-    return not isinstance(x, (Tensor, int, float, complex)) and not hasattr(x, "dtype")
+    return not isinstance(x, (Tensor, int, float, complex, np.generic))
 
 
 def _operator(fn: Callable) -> Callable:
@@ -87,13 +89,26 @@ def _reflected(fn: Callable) -> Callable:
     return method
 
 
-def _comparison(fn: Callable, when_foreign: object) -> Callable:
-    def method(self: Tensor, other: object) -> object:
+def _from_numpy(self: Tensor, array: np.ndarray, context: object = None, return_scalar: bool = False) -> Tensor:
+    """What a function of NumPy's makes of a tensor, as a tensor; booleans as bytes, as PyTorch has it."""
+    return creation.from_numpy(np.asarray(array, np.uint8) if array.dtype == bool else array)
+
+
+def _divided_by(quotient: Callable) -> Callable:
+    """``other / self``; what is no operand of ours meets the reciprocal."""
+
+    def method(self: Tensor, other: object) -> Tensor:
         if _foreign(other):
-            return when_foreign
-        return fn(self, other)
+            return self.reciprocal() * other
+        return quotient(other, self)
 
     return method
+
+
+def _equal(eq: Callable) -> Callable:
+    """``self == other``, where an array of NumPy's is taken as a tensor: by this operator alone, as in PyTorch."""
+    method = _operator(eq)
+    return lambda self, other: method(self, creation.as_tensor(other) if isinstance(other, np.ndarray) else other)
 
 
 def install_operators(functions: dict[str, Callable]) -> None:
@@ -102,14 +117,16 @@ def install_operators(functions: dict[str, Callable]) -> None:
         fn = functions[name]
         setattr(Tensor, f"__{symbol}__", _operator(fn))
         setattr(Tensor, f"__r{symbol}__", _reflected(fn))
-        setattr(Tensor, f"__i{symbol}__", inplace(fn, f"{name}_"))
+        setattr(Tensor, f"__i{symbol}__", _operator(inplace(fn, f"{name}_")))
     for symbol, name in COMPARE.items():
-        fallback = {"eq": False, "ne": True}.get(symbol, NotImplemented)
-        setattr(Tensor, f"__{symbol}__", _comparison(functions[name], fallback))
+        setattr(Tensor, f"__{symbol}__", _operator(functions[name]))
+    Tensor.__eq__ = _equal(functions["eq"])
+    Tensor.__rtruediv__ = _divided_by(functions["true_divide"])
     for symbol, name in UNARY.items():
         setattr(Tensor, f"__{symbol}__", functions[name])
     Tensor.__hash__ = object.__hash__  # __eq__ compares elements
     Tensor.__array_priority__ = 1000  # NumPy's operators leave the work to ours
+    Tensor.__array_wrap__ = _from_numpy  # and its functions give tensors
 
 
 # ---- properties ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from . import dtypes
 from .devices import placement
 from .engine.program import Aval
-from .engine.trace import concrete, materialize
+from .engine.trace import concrete, current, materialize
 from .layouts import of_sparse, strided
 from .ops.creation import require_grad
 from .tensor import Storage, Tensor, from_array, host_view, wrap
@@ -51,7 +51,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """
     if force:
         return self.detach().cpu()._array().copy()
-    if self._node is not None:
+    if self._node is not None and current.grad:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if self.device.type != "cpu":
         raise TypeError(

@@ -363,4 +363,6 @@ def __getattr__(name: str) -> object:
         return getattr(import_module(f"kuai.cuda.{_LATE[name]}"), name)
     if name in _FILES:
         return import_module(f"kuai.cuda.{name}")
+    if name == "_initialized":
+        return is_initialized()
     raise Absent(__name__, name)

@@ -9,7 +9,7 @@ import kuai
 
 from ..engine import Size
 from ..tensor import Tensor
-from .constraints import Constraint
+from .constraints import Constraint, is_dependent
 from .constraints import independent as independent_constraint
 
 
@@ -44,7 +44,7 @@ class Distribution:
 
     def _check_parameters(self) -> None:
         for name, constraint in self.arg_constraints.items():
-            if name not in self.__dict__:
+            if name not in self.__dict__ or is_dependent(constraint):
                 continue
             value = self.__dict__[name]
             if not constraint.check(value).all():
