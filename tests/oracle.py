@@ -253,6 +253,15 @@ def assert_same(ours: object, theirs: object, what: str = "result", *, values: b
             _assert_plain(a, b, name)
 
 
+def assert_same_outcome(ours: object, theirs: object, what: str) -> None:
+    """Compare what two calls gave, or the errors that they raised."""
+    if isinstance(theirs, Exception):
+        assert isinstance(ours, type(theirs)), f"{what}: {ours!r} for {theirs!r}"
+    else:
+        assert not isinstance(ours, Exception), f"{what}: {ours!r} for {theirs!r}"
+        assert_same(ours, theirs, what)
+
+
 def _assert_plain(a: object, b: object, what: str) -> None:
     if isinstance(b, torch.Size):
         assert tuple(a) == tuple(b), f"{what}: {a}, PyTorch gives {b}"  # type: ignore[arg-type]

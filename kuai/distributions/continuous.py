@@ -9,7 +9,7 @@ import kuai
 
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution, ExponentialFamily, together
+from .distribution import Centered, Distribution, ExponentialFamily, together
 
 
 def _standard_normal(like: Tensor, shape: Sequence[int]) -> Tensor:
@@ -17,7 +17,7 @@ def _standard_normal(like: Tensor, shape: Sequence[int]) -> Tensor:
     return kuai.normal(kuai.zeros(shape, **kind), kuai.ones(shape, **kind))
 
 
-class _LocScale(Distribution):
+class _LocScale(Centered):
     """A location and a scale."""
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
@@ -30,19 +30,8 @@ class _LocScale(Distribution):
 
     def _checked(self, value: Tensor) -> Tensor:
         """A value's distance from the location in scales."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         return (value - self.loc) / self.scale
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """The most likely value."""
-        return self.loc
 
 
 class Normal(_LocScale, ExponentialFamily):
@@ -201,8 +190,7 @@ class Uniform(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         within = (self.low.le(value) & self.high.gt(value)).to(self.low.dtype)
         return within.log() - (self.high - self.low).log()
 
@@ -251,8 +239,7 @@ class Exponential(ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         return self.rate.log() - self.rate * value
 
     def cdf(self, value: Tensor) -> Tensor:

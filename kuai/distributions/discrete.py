@@ -59,8 +59,7 @@ class Bernoulli(Odds, ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         logits, value = kuai.broadcast_tensors(self.logits, value)
         return -F.binary_cross_entropy_with_logits(logits, value, reduction="none")
 
@@ -116,8 +115,7 @@ class Geometric(Odds):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         value, probs = kuai.broadcast_tensors(value, self.probs)
         certain = (probs == 1) & (value == 0)
         return value * (-probs.masked_fill(certain, 0)).log1p() + self.probs.log()
@@ -179,8 +177,7 @@ class Categorical(Odds):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         chosen, table = kuai.broadcast_tensors(value.long().unsqueeze(-1), self.logits)
         return table.gather(-1, chosen[..., :1]).squeeze(-1)
 
@@ -257,8 +254,7 @@ class OneHotCategorical(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         return self._categorical.log_prob(value.max(-1)[1])
 
     def entropy(self) -> Tensor:
@@ -329,8 +325,7 @@ class Multinomial(Odds):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         logits, value = kuai.broadcast_tensors(self.logits, value)
         logits = logits.masked_fill((value == 0) & (logits == -float("inf")), 0)
         ways = kuai.lgamma(value.sum(-1) + 1) - kuai.lgamma(value + 1).sum(-1)
@@ -392,8 +387,7 @@ class Binomial(Odds):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         n, logits = self.total_count, self.logits
         ways = kuai.lgamma(n + 1) - kuai.lgamma(value + 1) - kuai.lgamma(n - value + 1)
         return ways + value * logits - n * (logits.clamp(min=0) + (-logits.abs()).exp().log1p())
@@ -454,8 +448,7 @@ class Poisson(ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         rate, value = kuai.broadcast_tensors(self.rate, value)
         return kuai.xlogy(value, rate) - rate - kuai.lgamma(value + 1)
 
@@ -508,8 +501,7 @@ class NegativeBinomial(Odds):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         n, logits = self.total_count, self.logits
         ways = kuai.lgamma(n + value) - kuai.lgamma(1.0 + value) - kuai.lgamma(n)
         ways = ways.masked_fill(n + value == 0.0, 0.0)  # without failures to wait for, nothing is the only outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -53,6 +54,11 @@ class Distribution:
                     f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
                 )
 
+    def _check_sample(self, value: Tensor) -> None:
+        """`_validate_sample`, if values are to be checked."""
+        if self._validate_args:
+            self._validate_sample(value)
+
     def _validate_sample(self, value: Tensor) -> None:
         """ValueError for values that no draw could be."""
         if not isinstance(value, Tensor):
@@ -102,6 +108,11 @@ class Distribution:
         with kuai.no_grad():
             return self.rsample(sample_shape)
 
+    def sample_n(self, n: int) -> Tensor:
+        """n draws: `sample` has taken this name's place."""
+        warnings.warn("sample_n(n) will be deprecated. Use .sample((n,)) instead.", UserWarning, stacklevel=2)
+        return self.sample((n,))
+
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws through which gradients reach the parameters."""
         raise NotImplementedError(f"{type(self).__name__}.rsample: its draws have no derivative; use sample() and log_prob()")
@@ -149,6 +160,22 @@ class Distribution:
         given = [(n, self.__dict__[n]) for n in self.arg_constraints if n in self.__dict__]
         shown = ", ".join(f"{n}: {v if v.numel() == 1 else v.size()}" for n, v in given)
         return f"{type(self).__name__}({shown})"
+
+
+class Centered(Distribution):
+    """What distributions have in common whose mean is where they lie, and the likeliest value too."""
+
+    loc: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """The location."""
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        """The location."""
+        return self.loc
 
 
 class ExponentialFamily(Distribution):

@@ -54,8 +54,7 @@ class Gamma(ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         a, rate = self.concentration, self.rate
         return kuai.xlogy(a, rate) + kuai.xlogy(a - 1, value) - rate * value - kuai.lgamma(a)
 
@@ -115,8 +114,7 @@ class Dirichlet(ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         a = self.concentration
         return kuai.xlogy(a - 1, value).sum(-1) + kuai.lgamma(a.sum(-1)) - kuai.lgamma(a).sum(-1)
 
@@ -170,8 +168,7 @@ class Beta(ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         return self._pair.log_prob(kuai.stack([value, 1.0 - value], -1))
 
     def entropy(self) -> Tensor:

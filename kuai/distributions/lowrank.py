@@ -11,10 +11,10 @@ from .. import linalg
 from ..tensor import Tensor
 from . import constraints
 from .continuous import _standard_normal
-from .distribution import Distribution
+from .distribution import Centered
 
 
-class LowRankMultivariateNormal(Distribution):
+class LowRankMultivariateNormal(Centered):
     """Normal vectors with the covariance ``cov_factor @ cov_factor.T + diag(cov_diag)``
     (``torch.distributions.LowRankMultivariateNormal``).
 
@@ -50,16 +50,6 @@ class LowRankMultivariateNormal(Distribution):
         scaled = cov_factor.mT / cov_diag.unsqueeze(-2)
         eye = kuai.eye(cov_factor.shape[-1], dtype=cov_factor.dtype, device=cov_factor.device)
         self._small = linalg.cholesky(eye + scaled @ cov_factor)
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """The mean."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:
@@ -109,8 +99,7 @@ class LowRankMultivariateNormal(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         size = self._event_shape[0] * math.log(2 * math.pi) + self._log_det()
         return -0.5 * (size + self._distance(value - self.loc))
 

@@ -116,8 +116,7 @@ class Wishart(ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         nu, n = self.df, self._event_shape[-1]
         trace = kuai.cholesky_solve(value, self._root).diagonal(dim1=-2, dim2=-1).sum(-1)
         size = -nu * self._half_log_det() - kuai.mvlgamma(nu / 2, n)
@@ -183,8 +182,7 @@ class LKJCholesky(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         c, n = self.concentration, self.dim - 1
         order = 2 * (c - 1).unsqueeze(-1) + self.dim - kuai.arange(2, self.dim + 1, device=c.device)
         found = (order * value.diagonal(dim1=-1, dim2=-2)[..., 1:].log()).sum(-1)

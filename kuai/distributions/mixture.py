@@ -95,15 +95,14 @@ class MixtureSameFamily(Distribution):
     def _padded(self, value: Tensor) -> Tensor:
         return value.unsqueeze(-1 - self._event_ndims)
 
-    def cdf(self, value: Tensor) -> Tensor:
+    def cdf(self, x: Tensor) -> Tensor:
         """The probability of at most a value."""
-        return (self._component_distribution.cdf(self._padded(value)) * self._mixture_distribution.probs).sum(-1)
+        return (self._component_distribution.cdf(self._padded(x)) * self._mixture_distribution.probs).sum(-1)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor) -> Tensor:
         """The logarithm of the density, or of the probability."""
-        if self._validate_args:
-            self._validate_sample(value)
-        each = self._component_distribution.log_prob(self._padded(value))
+        self._check_sample(x)
+        each = self._component_distribution.log_prob(self._padded(x))
         return (each + self._mixture_distribution.logits.log_softmax(-1)).logsumexp(-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:

@@ -11,10 +11,10 @@ from .. import linalg
 from ..tensor import Tensor
 from . import constraints
 from .continuous import _standard_normal
-from .distribution import Distribution
+from .distribution import Centered
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(Centered):
     """The normal distribution of vectors (``torch.distributions.MultivariateNormal``), from one of three matrices.
 
     >>> import kuai as torch
@@ -68,16 +68,6 @@ class MultivariateNormal(Distribution):
         return made.expand(size)
 
     @property
-    def mean(self) -> Tensor:
-        """The mean."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """The mean."""
-        return self.loc
-
-    @property
     def variance(self) -> Tensor:
         """The variance of each entry."""
         return (self._unbroadcasted_scale_tril**2).sum(-1).expand(self._batch_shape + self._event_shape)
@@ -92,8 +82,7 @@ class MultivariateNormal(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         from_loc = (value - self.loc).unsqueeze(-1)
         distance = linalg.solve_triangular(self._unbroadcasted_scale_tril, from_loc, upper=False).squeeze(-1)
         squared = (distance**2).sum(-1)

@@ -47,8 +47,7 @@ class LogitRelaxedBernoulli(Odds):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         far = self.logits - value * self.temperature
         return self.temperature.log() + far - 2 * far.exp().log1p()
 
@@ -125,8 +124,7 @@ class ExpRelaxedCategorical(Odds):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         n = self._event_shape[0]
         scale = kuai.full_like(self.temperature, float(n)).lgamma() + (n - 1) * self.temperature.log()
         score = self.logits - value * self.temperature

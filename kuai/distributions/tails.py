@@ -13,7 +13,7 @@ from ..nn import functional as F
 from ..tensor import Tensor
 from . import constraints
 from .continuous import _standard_normal
-from .distribution import Distribution, ExponentialFamily, Odds, clamped, together
+from .distribution import Centered, Distribution, ExponentialFamily, Odds, clamped, together
 from .gamma import Chi2, Gamma
 
 
@@ -57,8 +57,7 @@ class StudentT(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         y, half = (value - self.loc) / self.scale, 0.5 * self.df
         size = self.scale.log() + 0.5 * (self.df.log() + math.log(math.pi)) + kuai.lgamma(half) - kuai.lgamma(half + 0.5)
         return -(half + 0.5) * (y**2 / self.df).log1p() - size
@@ -111,8 +110,7 @@ class FisherSnedecor(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         a, b, ratio = self.df1 * 0.5, self.df2 * 0.5, self.df1 / self.df2
         size = kuai.lgamma(a + b) - kuai.lgamma(a) - kuai.lgamma(b)
         return size + a * ratio.log() + (a - 1) * value.log() - (a + b) * (ratio * value).log1p()
@@ -167,16 +165,14 @@ class GeneralizedPareto(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         z, (zero, c) = (value - self.loc) / self.scale, self._shaped()
         power = 1 / c + 1
         return -self.scale.log() - kuai.where(zero, z, kuai.where(power == 0, power, power * (c * z).log1p()))
 
     def log_survival_function(self, value: Tensor) -> Tensor:
         """The logarithm of the probability of more than a value."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         z, (zero, c) = (value - self.loc) / self.scale, self._shaped()
         return kuai.where(zero, -z, -(c * z).log1p() / c)
 
@@ -198,7 +194,7 @@ class GeneralizedPareto(Distribution):
         return self.scale.log() + self.concentration + 1
 
 
-class VonMises(Distribution):
+class VonMises(Centered):
     """Angles around a direction (``torch.distributions.VonMises``); mean and variance are those of a circle.
 
     Draws follow D. J. Best and N. I. Fisher, "Efficient simulation of the von Mises distribution" (1979), in float64.
@@ -217,8 +213,7 @@ class VonMises(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         k = self.concentration
         return k * ((value - self.loc).cos() - 1) - math.log(2 * math.pi) - special.i0e(k).log()
 
@@ -248,16 +243,6 @@ class VonMises(Distribution):
             x = kuai.where(accept, (u3 - 0.5).sign() * f.acos(), x)
             done = done | accept
         return (x + math.pi + loc) % (2 * math.pi) - math.pi
-
-    @property
-    def mean(self) -> Tensor:
-        """The direction."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """The direction."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:
@@ -326,15 +311,13 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         logits, value = kuai.broadcast_tensors(self.logits, value)
         return self._log_norm() - F.binary_cross_entropy_with_logits(logits, value, reduction="none")
 
     def cdf(self, value: Tensor) -> Tensor:
         """The probability of at most a value."""
-        if self._validate_args:
-            self._validate_sample(value)
+        self._check_sample(value)
         far, p = self._apart()
         exact = (p**value * (1 - p) ** (1 - value) + p - 1) / (2 * p - 1)
         return kuai.where(far, exact, value).masked_fill(value <= 0, 0.0).masked_fill(value >= 1, 1.0)

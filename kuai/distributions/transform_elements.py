@@ -16,7 +16,14 @@ from .distribution import Distribution
 from .transform import Transform
 
 
-class ExpTransform(Transform):
+class _Increasing(Transform):
+    """An increasing function of each element, without parameters."""
+
+    bijective, sign = True, 1
+    _key = ()
+
+
+class ExpTransform(_Increasing):
     """``exp(x)`` (``torch.distributions.transforms.ExpTransform``).
 
     >>> import kuai as torch
@@ -25,8 +32,6 @@ class ExpTransform(Transform):
     """
 
     domain, codomain = constraints.real, constraints.positive
-    bijective, sign = True, 1
-    _key = ()
 
     def _call(self, x: Tensor) -> Tensor:
         return x.exp()
@@ -83,7 +88,7 @@ class PowerTransform(Transform):
     inverse_shape = forward_shape
 
 
-class SigmoidTransform(Transform):
+class SigmoidTransform(_Increasing):
     """``sigmoid(x)``, away from 0 and 1 (``torch.distributions.transforms.SigmoidTransform``).
 
     >>> import kuai as torch
@@ -92,8 +97,6 @@ class SigmoidTransform(Transform):
     """
 
     domain, codomain = constraints.real, constraints.unit_interval
-    bijective, sign = True, 1
-    _key = ()
 
     def _call(self, x: Tensor) -> Tensor:
         return clipped_sigmoid(x)
@@ -112,7 +115,7 @@ def clipped_sigmoid(x: Tensor) -> Tensor:
     return x.sigmoid().clamp(finfo.tiny, 1.0 - finfo.eps)
 
 
-class SoftplusTransform(Transform):
+class SoftplusTransform(_Increasing):
     """``log(1 + exp(x))`` (``torch.distributions.transforms.SoftplusTransform``).
 
     >>> import kuai as torch
@@ -121,8 +124,6 @@ class SoftplusTransform(Transform):
     """
 
     domain, codomain = constraints.real, constraints.positive
-    bijective, sign = True, 1
-    _key = ()
 
     def _call(self, x: Tensor) -> Tensor:
         return F.softplus(x)
@@ -135,7 +136,7 @@ class SoftplusTransform(Transform):
         return -F.softplus(-x)
 
 
-class TanhTransform(Transform):
+class TanhTransform(_Increasing):
     """``tanh(x)`` (``torch.distributions.transforms.TanhTransform``).
 
     >>> import kuai as torch
@@ -144,8 +145,6 @@ class TanhTransform(Transform):
     """
 
     domain, codomain = constraints.real, constraints.interval(-1.0, 1.0)
-    bijective, sign = True, 1
-    _key = ()
 
     def _call(self, x: Tensor) -> Tensor:
         return x.tanh()

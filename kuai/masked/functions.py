@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import cast
+from typing import Any, cast
 
 from .. import dtypes
 from ..ops import cumulative as running
-from ..ops import searching, special
 from ..ops import softmax as softmaxes
+from ..ops import special
 from ..ops.comparison import where
 from ..ops.creation import full
 from ..ops.norms import vector_norm
@@ -124,6 +124,13 @@ def prod(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype
     return result
 
 
+def _extreme(name: str, input: Tensor, identity: complex | None, dim: Any, keepdim: bool | None, dtype: object,
+             mask: Tensor | None) -> Tensor:  # fmt: skip
+    """A reduction to the largest or smallest element, or to where it is, in the input's dtype."""
+    kept: Any = _filled(input, mask, identity, name)
+    return getattr(kept, name)(dim, bool(keepdim)).to(dtype=dtype or input.dtype)
+
+
 @_with_its_own_mask
 def amax(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype: object = None,
          mask: Tensor | None = None) -> Tensor:  # fmt: skip
@@ -133,8 +140,7 @@ def amax(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype
     >>> torch.masked.amax(torch.tensor([1., 5., 3.]), mask=torch.tensor([True, False, True]))
     tensor(3.)
     """
-    kept = _filled(input, mask, _lowest(input.dtype), "amax")
-    return kept.amax(_dims(dim, input.ndim), bool(keepdim)).to(dtype=dtype or input.dtype)
+    return _extreme("amax", input, _lowest(input.dtype), _dims(dim, input.ndim), keepdim, dtype, mask)
 
 
 @_with_its_own_mask
@@ -146,8 +152,7 @@ def amin(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype
     >>> torch.masked.amin(torch.tensor([1., 5., 3.]), mask=torch.tensor([False, True, True]))
     tensor(3.)
     """
-    kept = _filled(input, mask, _highest(input.dtype), "amin")
-    return kept.amin(_dims(dim, input.ndim), bool(keepdim)).to(dtype=dtype or input.dtype)
+    return _extreme("amin", input, _highest(input.dtype), _dims(dim, input.ndim), keepdim, dtype, mask)
 
 
 @_with_its_own_mask
@@ -159,8 +164,7 @@ def argmax(input: Tensor, dim: int | None = None, *, keepdim: bool | None = Fals
     >>> torch.masked.argmax(torch.tensor([1, 5, 3]), mask=torch.tensor([True, False, True]))
     tensor(2)
     """
-    kept = _filled(input, mask, _lowest(input.dtype), "argmax")
-    return searching.argmax(kept, dim, bool(keepdim)).to(dtype=dtype or input.dtype)
+    return _extreme("argmax", input, _lowest(input.dtype), dim, keepdim, dtype, mask)
 
 
 @_with_its_own_mask
@@ -172,8 +176,7 @@ def argmin(input: Tensor, dim: int | None = None, *, keepdim: bool | None = Fals
     >>> torch.masked.argmin(torch.tensor([1, 5, 3]), mask=torch.tensor([False, True, True]))
     tensor(2)
     """
-    kept = _filled(input, mask, _highest(input.dtype), "argmin")
-    return searching.argmin(kept, dim, bool(keepdim)).to(dtype=dtype or input.dtype)
+    return _extreme("argmin", input, _highest(input.dtype), dim, keepdim, dtype, mask)
 
 
 @_with_its_own_mask
