@@ -5,6 +5,7 @@ import io
 import pickle
 import warnings
 
+import numpy as np
 import pytest
 
 import kuai
@@ -411,6 +412,23 @@ def test_an_op_without_a_form_names_itself():
     x = kuai.eye(2).to_sparse()
     with pytest.raises(NotImplementedError, match="cumprod.*SparseCPU.*to_dense"):
         x.cumprod(0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "complex64", "bfloat16"])
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 40])
+def test_products_of_rows_of_all_lengths(dtype, width):
+    """Rows of equal length are multiplied together; too many lengths, narrow matrices and empty rows go another way."""
+    rng = np.random.default_rng(0)
+    equal = rng.permutation(np.repeat(np.arange(300), 4))
+    skewed = np.repeat(np.arange(60), np.arange(60))
+    long = np.concatenate((np.zeros(500, int), rng.integers(0, 300, 400)))
+    for rows in (equal, skewed, long, np.zeros(0, int)):
+        values, y = rng.integers(-4, 4, rows.size), rng.integers(-4, 4, (50, width))
+        d = getattr(kuai, dtype)
+        x = kuai.sparse_coo_tensor(kuai.tensor(np.stack([rows, rng.integers(0, 50, rows.size)])), kuai.tensor(values).to(d), (300, 50))
+        expected = x.to_dense().to(kuai.complex128) @ kuai.tensor(y).to(kuai.complex128)
+        for made in (x @ kuai.tensor(y).to(d), x.coalesce() @ kuai.tensor(y).to(d)):
+            assert made.dtype is d and kuai.equal(made.to(kuai.complex128), expected.to(d).to(kuai.complex128))
 
 
 def test_a_matrix_product_is_one_instruction():

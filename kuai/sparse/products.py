@@ -53,11 +53,32 @@ def spmm(xp, values, rows, columns, y, *, count):
     if (rows[1:] < rows[:-1]).any():
         order = np.argsort(rows, kind="stable")
         values, rows, columns = values[order], rows[order], columns[order]
+    if y.shape[1] > 2 and _multiplied_by_length(out, values, np.bincount(rows, minlength=count), columns, y):
+        return out
     step = max(1, (CHUNK >> 4) // max(1, y.shape[1]))  # terms that stay in the cache
     for i in range(0, rows.size, step):
         part = slice(i, i + step)
         _add_runs(out, rows[part], values[part, None] * y[columns[part]])
     return out
+
+
+def _multiplied_by_length(out: np.ndarray, values: np.ndarray, lengths: np.ndarray, columns: np.ndarray,
+                          y: np.ndarray) -> bool:  # fmt: skip
+    """Rows of equal length are a batch of small dense products, which NumPy is fast at; False if the lengths are too many."""
+    order = np.argsort(lengths, kind="stable")
+    cuts = np.flatnonzero(np.diff(lengths[order], prepend=0))
+    if cuts.size > 8 + (values.size * y.shape[1] >> 14):
+        return False
+    starts = np.cumsum(lengths) - lengths
+    for group in np.split(order, cuts)[1:]:
+        n = int(lengths[group[0]])
+        step = max(1, (CHUNK >> 4) // (n * y.shape[1]))
+        for i in range(0, group.size, step):
+            part = group[i : i + step]
+            at = starts[part, None] + np.arange(n)
+            factors = np.take(y, columns[at], axis=0, mode="clip")  # all are within: checking costs as much as the product
+            out[part] = np.matmul(values[at][:, None], factors)[:, 0]
+    return True
 
 
 def _add_runs(out: np.ndarray, rows: np.ndarray, terms: np.ndarray) -> None:
@@ -175,4 +196,3 @@ def _meetings(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     left = np.repeat(np.arange(a.shape[1]), counts)
     within = np.arange(left.size) - np.repeat(np.cumsum(counts) - counts, counts)
     return left, np.repeat(first, counts) + within
-
