@@ -10,6 +10,7 @@ from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -500,8 +501,10 @@ globals().update(_typed.make() | _storages.LEGACY)
 for _name, _type in (_typed.make("cuda") | _storages.legacy("cuda")).items():
     setattr(cuda, _name, _type)
 
-from . import nn as nn  # noqa: E402 (stands on the complete Tensor)
 from .exports import attribute as _attribute  # noqa: E402
+
+if _TYPE_CHECKING:
+    from . import nn as nn
 
 
 def __getattr__(name: str) -> object:

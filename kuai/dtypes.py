@@ -8,7 +8,6 @@ from __future__ import annotations
 import builtins
 from functools import cache
 
-import ml_dtypes
 import numpy as np
 
 
@@ -22,14 +21,28 @@ class dtype:
 
     __slots__ = ("name", "numpy", "itemsize", "is_floating_point", "is_complex", "is_signed", "rank")
 
+    numpy: np.dtype
+    itemsize: builtins.int
+
     def __init__(self, name: str, numpy: object, kind: str, rank: int):
         self.name = name
-        self.numpy = np.dtype(numpy)
-        self.itemsize = self.numpy.itemsize
+        if isinstance(numpy, builtins.int):  # one of ml_dtypes', which is imported when one is used: the bytes that it takes
+            self.itemsize = numpy
+        else:
+            self.numpy = np.dtype(numpy)
+            self.itemsize = self.numpy.itemsize
         self.is_floating_point = kind == "float"
         self.is_complex = kind == "complex"
         self.is_signed = kind in ("float", "complex", "int")
         self.rank = rank
+
+    def __getattr__(self, name: str) -> np.dtype:
+        if name != "numpy":
+            raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
+        import ml_dtypes
+
+        self.numpy = np.dtype(getattr(ml_dtypes, self.name))
+        return self.numpy
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
@@ -67,11 +80,11 @@ int64 = dtype("int64", np.int64, "int", 104)
 uint16 = dtype("uint16", np.uint16, "uint", 110)
 uint32 = dtype("uint32", np.uint32, "uint", 111)
 uint64 = dtype("uint64", np.uint64, "uint", 112)
-float8_e4m3fn = dtype("float8_e4m3fn", ml_dtypes.float8_e4m3fn, "float", 200)
-float8_e5m2 = dtype("float8_e5m2", ml_dtypes.float8_e5m2, "float", 200)
-float8_e4m3fnuz = dtype("float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz, "float", 200)
-float8_e5m2fnuz = dtype("float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz, "float", 200)
-bfloat16 = dtype("bfloat16", ml_dtypes.bfloat16, "float", 202)
+float8_e4m3fn = dtype("float8_e4m3fn", 1, "float", 200)
+float8_e5m2 = dtype("float8_e5m2", 1, "float", 200)
+float8_e4m3fnuz = dtype("float8_e4m3fnuz", 1, "float", 200)
+float8_e5m2fnuz = dtype("float8_e5m2fnuz", 1, "float", 200)
+bfloat16 = dtype("bfloat16", 2, "float", 202)
 float16 = dtype("float16", np.float16, "float", 202)
 float32 = dtype("float32", np.float32, "float", 203)
 float64 = dtype("float64", np.float64, "float", 204)
@@ -86,7 +99,8 @@ cfloat, cdouble = complex64, complex128
 ALL = {d.name: d for d in list(globals().values()) if isinstance(d, dtype)}
 ALIASES = {"half": half, "float": float, "double": double, "short": short, "int": int, "long": long,
            "cfloat": cfloat, "cdouble": cdouble, "bool": bool_}  # fmt: skip
-_OF_NUMPY = {d.numpy: d for d in ALL.values()}
+_SMALL = (float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, bfloat16)
+_OF_NUMPY = {d.numpy: d for d in ALL.values() if d not in _SMALL}
 _OF_PYTHON = {builtins.bool: bool_, builtins.int: int64, builtins.float: float32, complex: complex64}
 _default = float32
 
@@ -126,7 +140,8 @@ def by_name(name: str) -> dtype:
 
 def from_numpy(numpy_dtype: object) -> dtype:
     """The dtype of a NumPy dtype; TypeError if there is none."""
-    found = _OF_NUMPY.get(np.dtype(numpy_dtype).newbyteorder("="))
+    given = np.dtype(numpy_dtype).newbyteorder("=")
+    found = _OF_NUMPY.get(given) or next((d for d in _SMALL if given.name == d.name and given == d.numpy), None)
     if found is None:
         names = ", ".join(d.name for d in ALL.values())
         raise TypeError(
@@ -241,6 +256,8 @@ class finfo:
         given = type if type is not None else _default
         if not (given.is_floating_point or given.is_complex):
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{given}'")
+        import ml_dtypes
+
         info = ml_dtypes.finfo(given.to_real().numpy)
         self.dtype = given.to_real().name
         self.bits = info.bits

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from math import inf, sqrt
 
 from .. import dtypes
+from .. import random as chance
 from ..autograd.anew import widened
 from ..engine.program import Aval, Op, State
 from ..engine.trace import current
-from ..random import streams
 from ..tensor import Tensor
 from . import rules
 from .comparison import where
@@ -263,7 +263,7 @@ def _kept(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
     batch, length, keys, *_ = _shapes(q._aval, k._aval, v._aval)
     shape = (*batch, length, keys)
-    return draw("bernoulli", shape, dtypes.bool_, q.device, None, 1 - p, 0.0, lambda g, n: streams.bernoulli(g, n, 1 - p))
+    return draw("bernoulli", shape, dtypes.bool_, q.device, None, 1 - p, 0.0, lambda g, n: chance.streams.bernoulli(g, n, 1 - p))
 
 
 def _grouped(q, k, v, mask, dropout_p, causal, scale) -> Tensor:

@@ -9,8 +9,8 @@ from math import sqrt
 import numpy as np
 
 from .. import dtypes
+from .. import random as chance
 from ..engine.program import Op
-from ..random import streams
 from ..tensor import Tensor
 from . import rules
 from .arithmetic import add
@@ -64,7 +64,7 @@ def _mask(x: Tensor, keep: float, features: bool) -> Tensor:
     """Which elements are kept, or which channels: the second dimension of each sample."""
 
     def made(shape: tuple, _: bool) -> Tensor:
-        return draw("bernoulli", shape, dtypes.bool_, x.device, None, keep, 0.0, lambda g, n: streams.bernoulli(g, n, keep))
+        return draw("bernoulli", shape, dtypes.bool_, x.device, None, keep, 0.0, lambda g, n: chance.streams.bernoulli(g, n, keep))
 
     if not features:
         return laid_out(x, made, x._storage is None or x.is_contiguous())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import random as chance
 from ..autograd.function import Function, constant_in
-from ..random import Generator, streams
+from ..random import Generator
 from ..tensor import Tensor
 from .elementwise import mul, sub
 from .host import drawn, on_host
@@ -54,7 +55,7 @@ class _StandardGamma(Function):
     @staticmethod
     def forward(ctx, alpha, generator):
         _need_floats("_standard_gamma", alpha)
-        made = drawn(lambda a: streams.standard_gamma(generator, a), alpha)
+        made = drawn(lambda a: chance.streams.standard_gamma(generator, a), alpha)
         ctx.save_for_backward(alpha, made)
         return made
 
@@ -67,7 +68,7 @@ class _Dirichlet(Function):
     @staticmethod
     def forward(ctx, alpha, generator):
         _need_floats("_sample_dirichlet", alpha)
-        made = drawn(lambda a: streams.dirichlet(generator, a), alpha)
+        made = drawn(lambda a: chance.streams.dirichlet(generator, a), alpha)
         ctx.save_for_backward(alpha, made)
         return made
 
@@ -112,5 +113,5 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
             raise ValueError(f"binomial only supports floating-point dtypes for {name}, got: {x.dtype}")
     if count.dtype is not prob.dtype:
         raise RuntimeError(f"binomial: count and prob need one dtype, got {count.dtype} and {prob.dtype}")
-    made = drawn(lambda n, p: streams.binomial(generator, *np.broadcast_arrays(n, p)), count, prob)
+    made = drawn(lambda n, p: chance.streams.binomial(generator, *np.broadcast_arrays(n, p)), count, prob)
     return constant_in(made, "BinomialBackward0", count, prob)

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .. import dtypes
+from .. import random as chance
 from ..autograd.function import constant_in
 from ..devices import device, placement
 from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..engine.trace import concrete
-from ..random import Generator, streams
+from ..random import Generator
 from ..random.seeding import accelerator_stream
 from ..tensor import Tensor, from_array, wrap
 from .complex_numbers import view_as_complex
@@ -114,7 +115,7 @@ def _uniform(shape: tuple, d: dtype, where: device, generator: Generator | None,
     if d.is_complex:
         parts = _uniform((*shape, 2), d.to_real(), where, generator, lo, hi)
         return view_as_complex(parts)
-    return draw("uniform", shape, d, where, generator, lo, hi, lambda g, n: streams.uniform(g, n, lo, hi, d.numpy))
+    return draw("uniform", shape, d, where, generator, lo, hi, lambda g, n: chance.streams.uniform(g, n, lo, hi, d.numpy))
 
 
 def _normal(shape: tuple, d: dtype, where: device, generator: Generator | None, mean: float = 0.0, std: float = 1.0,
@@ -126,7 +127,7 @@ def _normal(shape: tuple, d: dtype, where: device, generator: Generator | None, 
         return view_as_complex(parts)
 
     def host(g: Generator | None, n: int) -> np.ndarray:
-        return streams.normal(g, n, mean, std, d.numpy, contiguous)
+        return chance.streams.normal(g, n, mean, std, d.numpy, contiguous)
 
     return draw("normal", shape, d, where, generator, mean, std, host)
 
@@ -171,7 +172,7 @@ def randint(*args, generator=None, out=None, dtype=None, layout=None, device=Non
 
 def _integers(shape: tuple, low: int, high: int, d: dtype, where: device, generator: Generator | None) -> Tensor:
     def host(g: Generator | None, n: int) -> np.ndarray:
-        return streams.randint(g, n, low, high, d.numpy)
+        return chance.streams.randint(g, n, low, high, d.numpy)
 
     return draw("randint", shape, d, where, generator, low, high, host)
 
@@ -187,7 +188,7 @@ def randperm(n: int, *, generator=None, out=None, dtype=None, layout=None, devic
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     d, where = asked_dtype(dtype, out, dtypes.int64), available(placement(device))
-    made = draw("permutation", (n,), d, where, generator, host=lambda g, _: streams.randperm(g, n, d.numpy))
+    made = draw("permutation", (n,), d, where, generator, host=lambda g, _: chance.streams.randperm(g, n, d.numpy))
     return _done(made, requires_grad, out)
 
 
@@ -270,7 +271,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     if input.device.type != "cpu":
         made = (_uniform(input.shape, input.dtype, input.device, generator) < input).to(input.dtype)
     else:
-        made = drawn(lambda p: streams.bernoulli_each(generator, p).astype(p.dtype), input)
+        made = drawn(lambda p: chance.streams.bernoulli_each(generator, p).astype(p.dtype), input)
     made = constant_in(made, "BernoulliBackward0", input)
     return made if out is None else write_out(out, made)
 
@@ -278,7 +279,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
 def _chosen(like: Tensor, p: float, generator: Generator | None) -> Tensor:
     d = like.dtype
     return draw("bernoulli", like.shape, d, like.device, generator, p, 0.0,
-                lambda g, n: streams.bernoulli(g, n, p).astype(d.numpy))  # fmt: skip
+                lambda g, n: chance.streams.bernoulli(g, n, p).astype(d.numpy))  # fmt: skip
 
 
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
@@ -293,7 +294,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {input.dtype}")
     if out is not None and out.dtype is not dtypes.int64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype}")
-    made = drawn(lambda weights: streams.multinomial(generator, weights, num_samples, replacement), input)
+    made = drawn(lambda weights: chance.streams.multinomial(generator, weights, num_samples, replacement), input)
     return made if out is None else write_out(out, made)
 
 
@@ -310,7 +311,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     def made(rates: np.ndarray) -> np.ndarray:
         if not (rates >= 0).all():
             raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-        return streams.poisson(generator, rates)
+        return chance.streams.poisson(generator, rates)
 
     return constant_in(drawn(made, input), "PoissonBackward0", input)
 
@@ -361,7 +362,7 @@ def random_(self: Tensor, from_: int | None = None, to: int | None = None, *, ge
 
     def made(shape: tuple, _: bool) -> Tensor:
         return draw("randint", shape, d, where, generator, low or 0, top if high is None else high,
-                    lambda g, n: streams.randint(g, n, low, high, d.numpy))  # fmt: skip
+                    lambda g, n: chance.streams.randint(g, n, low, high, d.numpy))  # fmt: skip
 
     return _into(self, made, "random_")
 
@@ -381,7 +382,7 @@ def bernoulli_(self: Tensor, p: Tensor | float = 0.5, *, generator=None) -> Tens
 
     def made(shape: tuple, _: bool) -> Tensor:
         return draw("bernoulli", shape, d, where, generator, p, 0.0,
-                    lambda g, n: streams.bernoulli(g, n, float(p)).astype(d.numpy))  # fmt: skip
+                    lambda g, n: chance.streams.bernoulli(g, n, float(p)).astype(d.numpy))  # fmt: skip
 
     return _into(self, made, "bernoulli_")
 
@@ -399,7 +400,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator=None) -> Tensor:
     >>> _ = torch.manual_seed(0); torch.empty(2).exponential_()
     tensor([3.5083, 1.2304])
     """
-    return _from_stream(self, "exponential", streams.exponential, generator, float(lambd))
+    return _from_stream(self, "exponential", chance.streams.exponential, generator, float(lambd))
 
 
 def geometric_(self: Tensor, p: float, *, generator=None) -> Tensor:
@@ -409,7 +410,7 @@ def geometric_(self: Tensor, p: float, *, generator=None) -> Tensor:
     >>> _ = torch.manual_seed(0); torch.empty(3).geometric_(0.1)
     tensor([1., 4., 8.])
     """
-    return _from_stream(self, "geometric", streams.geometric, generator, float(p))
+    return _from_stream(self, "geometric", chance.streams.geometric, generator, float(p))
 
 
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator=None) -> Tensor:
@@ -419,7 +420,7 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator=
     >>> _ = torch.manual_seed(0); torch.empty(2).cauchy_()
     tensor([10.5977,  0.7648])
     """
-    return _from_stream(self, "cauchy", streams.cauchy, generator, float(median), float(sigma))
+    return _from_stream(self, "cauchy", chance.streams.cauchy, generator, float(median), float(sigma))
 
 
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator=None) -> Tensor:
@@ -431,7 +432,7 @@ def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator=
     """
     if self.device.type not in ("cpu", "meta"):
         return assign(self, _normal(self.shape, self.dtype, self.device, generator, mean, std).exp(), "log_normal_")
-    return _from_stream(self, "log_normal", streams.log_normal, generator, float(mean), float(std))
+    return _from_stream(self, "log_normal", chance.streams.log_normal, generator, float(mean), float(std))
 
 
 def _from_stream(self: Tensor, kind: str, stream: Callable, generator: Generator | None, *numbers: float) -> Tensor:

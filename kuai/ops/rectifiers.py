@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import random as chance
 from ..engine.program import Op
-from ..random import streams
 from ..tensor import Tensor
 from . import rules
 from .activation import done, floats, smooth
@@ -191,7 +191,7 @@ def _drawn_slopes(input: Tensor, lower: float, upper: float) -> Tensor:
 
     def made(negative: np.ndarray) -> np.ndarray:
         slopes = np.ones(negative.shape, work)
-        slopes[negative] = streams.uniform(None, int(negative.sum()), dtype=np.float64) * (end - start) + start
+        slopes[negative] = chance.streams.uniform(None, int(negative.sum()), dtype=np.float64) * (end - start) + start
         return slopes
 
     return drawn(made, input <= 0)

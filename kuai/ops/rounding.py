@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from ml_dtypes import finfo
 
 from .. import dtypes, return_types
 from ..engine.program import Op
@@ -396,6 +395,8 @@ def _nan_to_num_rule(op: Op, avals: Sequence) -> tuple:
 
 
 def _replaced(xp, x, nan, posinf, neginf):
+    from ml_dtypes import finfo
+
     limits = finfo(x.dtype)
     high = limits.max if posinf is None else posinf
     low = limits.min if neginf is None else neginf

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cache
 
-import ml_dtypes
 import numpy as np
 
 from .. import dtypes
@@ -62,7 +61,7 @@ def result_dtype(avals: Sequence) -> dtype:
 def _range(d: dtype) -> tuple[float, float]:
     """The least and the greatest number that converts to a dtype; negative ones wrap in unsigned dtypes."""
     if d.category > 1:
-        greatest = float(ml_dtypes.finfo(d.to_real().numpy).max)
+        greatest = dtypes.finfo(d).max
         return -greatest, greatest
     limits = np.iinfo(d.numpy)
     return min(int(limits.min), 0) if d.is_signed else -int(limits.max), int(limits.max)
