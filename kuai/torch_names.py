@@ -33,7 +33,8 @@ _APART = {
     **{f"optim.{n}": f"optim.{n.lower()}" for n in "ASGD Adadelta Adagrad AdamW Adamax NAdam RAdam RMSprop Rprop".split()},
     **dict.fromkeys(("optim.Adafactor", "optim.Muon"), "optim"),
     "optim.SparseAdam": "optim.sparse_adam",
-    **{f"autograd.{n}": "autograd.grad_mode" for n in "enable_grad no_grad inference_mode set_grad_enabled set_multithreading_enabled".split()},
+    **{f"autograd.{n}": "autograd.grad_mode"
+       for n in "enable_grad no_grad inference_mode set_grad_enabled set_multithreading_enabled".split()},
     "amp.autocast": "amp.autocast_mode",
     "cuda.GradScaler": "cuda.amp.grad_scaler",
     "cuda.autocast": "cuda.amp.autocast_mode",
