@@ -146,7 +146,7 @@ def _build_numpy_array(instance: np.ndarray, state: Any) -> None:
 # ---- tensors ---------------------------------------------------------------------------------------------------------
 
 
-def _check_geometry(storage: Storage, of: dtype, offset: object, shape: tuple, strides: tuple) -> None:
+def _check_geometry(storage: Storage, of: dtype, offset: Any, shape: tuple, strides: tuple) -> None:
     _need(type(offset) is int and offset >= 0, f"a tensor's offset is {offset!r:.40}")
     _need(len(shape) == len(strides) and len(shape) <= 64, f"a tensor of shape {shape} with strides {strides}")
     _need(min(shape, default=0) >= 0 and min(strides, default=0) >= 0, f"a tensor of shape {shape} with strides {strides}")
