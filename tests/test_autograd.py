@@ -165,6 +165,22 @@ PROGRAMS = {
         (x.sqrt() * 0).sum().backward(); print(x.grad)
         y = torch.zeros(1, requires_grad=True); y.norm().backward(); print(y.grad)
     """,
+    "names of nodes": """
+        x = torch.rand(3, 4, requires_grad=True)
+        i = torch.tensor([0, 2])
+        for y in (x * 2, x[0], x[:, 1], x[1:], x[None], x[0, 1:], x[..., 0], x[:, None], x[i], x.sum(), x.sum(0), x.mean(), x.mean(1), x.prod(0),
+                  x ** 2, x ** x, 2 ** x, x.fmod(2), x.fmod(x), x % 3, x % x, x.round(), x.round(decimals=2), x.div(x, rounding_mode='floor'),
+                  x[None].squeeze(), x[None].squeeze(0), x[None].squeeze((0,)), x.masked_fill(x > 1, 0), x.log1p(), x.rad2deg(), torch.fft.rfft(x),
+                  torch.special.i1(x), torch.special.xlog1py(x, x), F.max_pool2d(x[None], 2), F.avg_pool2d(x[None], 2), F.unfold(x[None, None], 2), x.T, x.max(0)[0]):
+            print(type(y.grad_fn).__name__, y.grad_fn.name())
+        class Twice(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, t): return t * 2
+            @staticmethod
+            def backward(ctx, g): return g * 2
+        y = Twice.apply(x).exp(); print(type(y.grad_fn.next_functions[0][0]).__name__, type(y.grad_fn) is type(x.exp().grad_fn))
+        y.sum().backward(); print(x.grad)
+    """,
     "functional": """
         a = torch.autograd.functional
         jacobian, hessian, vjp, jvp, hvp, vhp = a.jacobian, a.hessian, a.vjp, a.jvp, a.hvp, a.vhp

@@ -8,7 +8,7 @@ from typing import Any
 from ..engine.trace import current
 from ..tensor import Tensor
 from . import replay
-from .graph import AccumulateGrad, GradientEdge, Node, OutputNode, accumulate, run
+from .graph import AccumulateGrad, GradientEdge, Node, OutputNode, accumulate, run, shown
 
 Tensors = Tensor | GradientEdge | Sequence[Tensor | GradientEdge]
 
@@ -162,6 +162,6 @@ def grad_fn(self: Tensor) -> Node | None:
     node = self._node
     if type(node) is AccumulateGrad:
         return None
-    return node.edges[0] if type(node) is OutputNode else node
+    return node if node is None else shown(node.edges[0] if type(node) is OutputNode else node)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -91,7 +91,20 @@ class Node:
 
 
 def _place(node: Node) -> tuple[Node, int]:
-    return (node.edges[0], node.index) if isinstance(node, OutputNode) else (node, 0)
+    return (shown(node.edges[0]), node.index) if isinstance(node, OutputNode) else (shown(node), 0)
+
+
+def shown(node: Node) -> Node:
+    """The node, in a class of its own name from now on: who looks at the graph may ask for the type's name, as for PyTorch's."""
+    kind, name = type(node), node.name()
+    if kind.__name__ != name:
+        node.__class__ = _class_of(kind.__base__ if kind.__dict__.get("_shown") else kind, name)
+    return node
+
+
+@cache
+def _class_of(kind: type, name: str) -> type:
+    return type(name, (kind,), {"__slots__": (), "__module__": kind.__module__, "_shown": True})
 
 
 class OpNode(Node):
@@ -105,7 +118,8 @@ class OpNode(Node):
         pass  # filled in by who makes it: a call would cost a tenth of an op
 
     def name(self) -> str:
-        return self.state.op.grad_name
+        op = self.state.op
+        return op.grad_name if op.naming is None else op.naming(self.state)
 
     def outputs(self) -> int:
         return len(self.state.outs)

@@ -84,11 +84,11 @@ class Op:
     """
 
     __slots__ = ("name", "body", "xla", "rule", "vjps", "statics", "inputs", "variadic", "outputs", "cost",
-                 "saves", "picks", "scatter", "grad_name", "exact", "refuses", "overwrites", "elementwise", "levels", "autocast",
+                 "saves", "picks", "scatter", "grad_name", "naming", "exact", "refuses", "overwrites", "elementwise", "levels", "autocast",
                  "entry", "pullback")  # fmt: skip
 
     def __init__(self, body: Callable, rule: Callable, *, xla: Callable | None = None, name: str | None = None,
-                 cost: float = 1.0, grad_name: str | None = None, exact: bool = False):  # fmt: skip
+                 cost: float = 1.0, grad_name: str | Callable | None = None, exact: bool = False):  # fmt: skip
         self.name = name or body.__name__.rstrip("_")
         self.body, self.xla, self.rule = body, xla or body, rule
         self.cost = cost  # NumPy's time for an element, relative to an addition
@@ -106,7 +106,9 @@ class Op:
         self.autocast: str | None = None  # what autocast does to the operands; see ops.casting
         names, self.statics, self.variadic = parameters(body)
         self.inputs = names[1:]  # the first is xp
-        self.grad_name = grad_name or "".join(p.capitalize() for p in self.name.replace(".", "_").split("_")) + "Backward0"
+        default = self.name.replace(".", "_").title().replace("_", "") + "Backward0"
+        self.grad_name = grad_name if isinstance(grad_name, str) else default  # as PyTorch names the node
+        self.naming = grad_name if callable(grad_name) else None  # where that hangs on the state
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

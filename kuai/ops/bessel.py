@@ -17,7 +17,7 @@ def _i0e_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     return mul(g, sub(i1e(x), mul(sgn(x), out)))
 
 
-@unary(shape=real_float, cost=60.0, vjp=(_i0e_vjp,))
+@unary(grad_name="SpecialI0EBackward0", shape=real_float, cost=60.0, vjp=(_i0e_vjp,))
 def i0e(xp, x):
     """``exp(-abs(x)) * i0(x)`` (``torch.special.i0e``).
 
@@ -37,7 +37,7 @@ def _i1_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     return mul(g, sub(mul(i0e(x), exp(abs(x))), _quotient(out, x)))
 
 
-@unary(shape=real_float, cost=60.0, vjp=(_i1_vjp,))
+@unary(grad_name="SpecialI1Backward0", shape=real_float, cost=60.0, vjp=(_i1_vjp,))
 def i1(xp, x):
     """The modified Bessel function of the first kind, of order 1 (``torch.special.i1``).
 
@@ -52,7 +52,7 @@ def _i1e_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     return mul(g, sub(sub(i0e(x), mul(sgn(x), out)), _quotient(out, x)))
 
 
-@unary(shape=real_float, cost=60.0, vjp=(_i1e_vjp,))
+@unary(grad_name="SpecialI1EBackward0", shape=real_float, cost=60.0, vjp=(_i1e_vjp,))
 def i1e(xp, x):
     """``exp(-abs(x)) * i1(x)`` (``torch.special.i1e``).
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..devices import cpu
 from ..dispatch import finish, record_many, recorder, view_recorder
-from ..engine.program import Op
+from ..engine.program import Op, State
 from ..engine.trace import flush
 from ..tensor import Tensor
 from . import rules
@@ -17,10 +17,11 @@ REQUIRED = object()
 
 
 def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, name: str | None = None, cost: object = 1.0,
-       grad_name: str | None = None, exact: bool = False, many: bool = False, refuses: bool = False, overwrites: bool = False,
+       grad_name: str | Callable | None = None, exact: bool = False, many: bool = False, refuses: bool = False, overwrites: bool = False,
        view: Callable | None = None) -> Callable:  # fmt: skip
     """Define an op from its body ``f(xp, *inputs, *, static…)``, where xp is numpy or jax.numpy.
 
+    grad_name: PyTorch's name of its node, or a function of the state that gives it.
     shape: the rule ``(op, avals, **static) -> (aval or tuple of avals, dtype to compute in)``.
     vjp: one rule for each input, or one function for all; None where there is no derivative on purpose.
     xla: another body for XLA. many: there are several results. view: ``(base, new, …) -> base`` written through,
@@ -94,6 +95,20 @@ def _elementwise(body: Callable, names: tuple[str, ...], shape: Callable, option
     call.__name__ = call.__qualname__ = made.name
     call.__doc__, call.__module__ = body.__doc__, body.__module__
     return call
+
+
+def named_by(name: str, static: str) -> Callable:
+    """The names that PyTorch's nodes have by overloads: 0 where a static argument is None, and else 1."""
+
+    def naming(state: State) -> str:
+        return f"{name}Backward{int(state.static[state.op.statics.index(static)] is not None)}"
+
+    return naming
+
+
+def named_by_operand(name: str, place: int = 1) -> Callable:
+    """The same by an operand: 0 where it is a number, and 1 where it is a tensor."""
+    return lambda state: f"{name}Backward{int(type(state.args[place]) is int)}"
 
 
 def by_result(factor: float) -> Callable:

@@ -12,7 +12,7 @@ from math import prod
 
 from ..dispatch import recorder
 from ..dtypes import dtype
-from ..engine.program import Op
+from ..engine.program import Op, State
 from ..tensor import Tensor
 from . import rules, slicing
 from .define import op
@@ -216,7 +216,12 @@ def _squeeze_rule(op: Op, avals: Sequence, *, dim: object) -> tuple:
     return x.with_([n for d, n in enumerate(x.shape) if d not in gone]), None
 
 
-@op(shape=_squeeze_rule, vjp=(_back,), view=_reshape_back, name="squeeze", cost=0.0, exact=True)
+def _squeeze_name(state: State) -> str:
+    (dim,) = state.static
+    return f"SqueezeBackward{0 if dim is None else 1 if isinstance(dim, int) else 2}"
+
+
+@op(shape=_squeeze_rule, vjp=(_back,), view=_reshape_back, name="squeeze", cost=0.0, exact=True, grad_name=_squeeze_name)
 def squeeze_view(xp, x, *, dim):
     gone = _length_ones(x.shape, dim)
     return x.reshape([n for d, n in enumerate(x.shape) if d not in gone])

@@ -113,8 +113,16 @@ def _backward_rule(op: Op, avals: Sequence, *, size: tuple, at: Windows, divisor
     return g.with_((*g.shape[: -len(size)], *size)), g.dtype
 
 
+def _windows_of(state: State) -> Windows:
+    return next(s for s in state.static if isinstance(s, Windows))
+
+
+def _max_name(state: State) -> str:
+    return f"MaxPool{len(_windows_of(state).kernel)}DWithIndicesBackward0"
+
+
 def _window_cost(state: State) -> float:
-    at = next(s for s in state.static if isinstance(s, Windows))
+    at = _windows_of(state)
     return sum(at.kernel) * max(a.size for a in (*state.avals, *state.outs))
 
 
@@ -203,7 +211,8 @@ def _max_vjp(g, x, out, at):
     return (_max_backward(g, x, out, at=at),)
 
 
-@op(shape=_pool_rule, xla=_max_xla, name="max_pool", cost=_window_cost, vjp=_max_vjp)
+@op(shape=_pool_rule, xla=_max_xla, name="max_pool", cost=_window_cost, vjp=_max_vjp,
+    grad_name=_max_name)  # fmt: skip
 def _max_pool(xp, x, *, at):
     return _fold(pad(x, at.pads, _lowest(x.dtype)), at, np.maximum)
 
@@ -227,7 +236,7 @@ def _indexed_vjp(g, x, out, at):
     return (_max_backward(g[0], x, out[0], at=at),)
 
 
-@op(shape=_indexed_rule, name="max_pool_with_indices", cost=_window_cost, many=True, vjp=_indexed_vjp,
+@op(shape=_indexed_rule, name="max_pool_with_indices", cost=_window_cost, many=True, grad_name=_max_name, vjp=_indexed_vjp,
     xla=lambda xp, x, *, at: _indexed(xp, x, _max_xla(xp, x, at=at), at))  # fmt: skip
 def _max_pool_with_indices(xp, x, *, at):
     return _indexed(xp, x, _fold(pad(x, at.pads, _lowest(x.dtype)), at, np.maximum), at)
@@ -273,6 +282,7 @@ def _avg_backward_xla(xp, g, *, size, at, divisor):
 
 
 @op(shape=_pool_rule, xla=_avg_xla, name="avg_pool", cost=_window_cost,
+    grad_name=lambda state: f"AvgPool{len(_windows_of(state).kernel)}DBackward0",
     vjp=(lambda g, avals, at, divisor:
          _avg_backward(g, size=avals[0].shape[-len(at.kernel):], at=at, divisor=divisor),))  # fmt: skip
 def _avg_pool(xp, x, *, at, divisor):

@@ -22,7 +22,7 @@ def _erfcx_vjp(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     return mul(g, sub(mul(mul(x, out), 2), 2 / math.sqrt(math.pi)))
 
 
-@unary(shape=wide_float, cost=40.0, vjp=(_erfcx_vjp,))
+@unary(grad_name="SpecialErfcxBackward0", shape=wide_float, cost=40.0, vjp=(_erfcx_vjp,))
 def erfcx(xp, x):
     """``exp(x**2) * erfc(x)`` (``torch.special.erfcx``).
 
@@ -48,7 +48,8 @@ def ndtr(xp, x):
     return normal.ndtr(xp, x)
 
 
-@unary(shape=wide_float, cost=60.0, vjp=(lambda g, out: mul(g, _bell(out, math.sqrt(2 * math.pi), 0.5)),))
+@unary(grad_name="SpecialNdtriBackward0", shape=wide_float, cost=60.0,
+       vjp=(lambda g, out: mul(g, _bell(out, math.sqrt(2 * math.pi), 0.5)),))  # fmt: skip
 def ndtri(xp, x):
     """The inverse of `ndtr` (``torch.special.ndtri``).
 
@@ -63,7 +64,7 @@ def _log_ndtr_vjp(g: Tensor, x: Tensor) -> Tensor:
     return true_divide(mul(g, math.sqrt(2 / math.pi)), erfcx(mul(x, -math.sqrt(0.5))))
 
 
-@unary(shape=wide_float, cost=60.0, vjp=(_log_ndtr_vjp,))
+@unary(grad_name="SpecialLogNdtrBackward0", shape=wide_float, cost=60.0, vjp=(_log_ndtr_vjp,))
 def log_ndtr(xp, x):
     """The logarithm of `ndtr` (``torch.special.log_ndtr``).
 
@@ -77,7 +78,7 @@ def log_ndtr(xp, x):
 # ---- entropy and series ----------------------------------------------------------------------------------------------
 
 
-@unary(shape=real_float, cost=8.0, vjp=(lambda g, x: neg(mul(g, add(log(x), 1))),))
+@unary(grad_name="SpecialEntrBackward0", shape=real_float, cost=8.0, vjp=(lambda g, x: neg(mul(g, add(log(x), 1))),))
 def entr(xp, x):
     """``-x * log(x)``: 0 at 0 and -inf left of it (``torch.special.entr``).
 
@@ -95,7 +96,8 @@ def _xlog1py_x(g: Tensor, x: object, y: object) -> Tensor:
     return where((x == 0) & (y <= -1), 0, mul(g, logarithm))
 
 
-@binary(shape=_two_floats, cost=10.0, vjp=(_xlog1py_x, lambda g, x, y: mul(g, true_divide(x, add(y, 1)))))
+@binary(grad_name="SpecialXlog1PyBackward0", shape=_two_floats, cost=10.0,
+        vjp=(_xlog1py_x, lambda g, x, y: mul(g, true_divide(x, add(y, 1)))))  # fmt: skip
 def xlog1py(xp, x, y):
     """``x * log1p(y)``, and 0 where x is 0 (``torch.special.xlog1py``).
 

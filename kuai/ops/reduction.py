@@ -16,7 +16,7 @@ from ..tensor import Tensor, from_array
 from . import rules
 from .along import axes, dim_of, dims_of, need_tensor, numpy_names, reduced, spread, wanted_dtype, write_exact
 from .cumulative import cumprod_reversed, shift
-from .define import op, write_out
+from .define import named_by, op, write_out
 from .norms import matrix_norm, vector_norm
 
 # ---- sum and mean ----------------------------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ def _spread_sum(g: Tensor, avals: tuple, dim: object, keepdim: bool) -> Tensor:
     return spread(g, avals[0].shape, dim, keepdim)
 
 
-@op(shape=_sum_rule, vjp=(_spread_sum,), name="sum", cost=0.5, grad_name="SumBackward0")
+@op(shape=_sum_rule, vjp=(_spread_sum,), name="sum", cost=0.5, grad_name=named_by("Sum", "dim"))
 def _sum(xp, x, *, dim, keepdim, dtype):
     return x.sum(axis=axes(dim, x.ndim), keepdims=keepdim)
 
@@ -81,7 +81,7 @@ def _spread_mean(g: Tensor, avals: tuple, dim: object, keepdim: bool) -> Tensor:
     return spread(g, shape, dim, keepdim, _count(shape, dim))
 
 
-@op(shape=_mean_rule, vjp=(_spread_mean,), name="mean", cost=0.5, grad_name="MeanBackward0")
+@op(shape=_mean_rule, vjp=(_spread_mean,), name="mean", cost=0.5, grad_name=named_by("Mean", "dim"))
 def _mean(xp, x, *, dim, keepdim, dtype):
     return x.sum(axis=axes(dim, x.ndim), keepdims=keepdim) / _count(x.shape, dim)
 
@@ -196,7 +196,7 @@ def _prod_vjp(g: Tensor, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
     return spread(g, x.shape, dim, keepdim) * rest
 
 
-@op(shape=_sum_rule, vjp=(_prod_vjp,), name="prod", cost=1.0, grad_name="ProdBackward0")
+@op(shape=_sum_rule, vjp=(_prod_vjp,), name="prod", cost=1.0, grad_name=named_by("Prod", "dim"))
 def _prod(xp, input, *, dim, keepdim, dtype):
     return input.prod(axis=axes(dim, input.ndim), keepdims=keepdim)
 

@@ -12,7 +12,7 @@ from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
 from .comparison import isfinite, where
-from .define import binary, op, unary, write_out
+from .define import binary, named_by_operand, op, unary, write_out
 from .elementwise import mul, neg, pow, true_divide
 from .extent import elements, within
 from .likes import ones_like
@@ -92,7 +92,8 @@ def _decimals_rule(op: Op, avals: Sequence, *, decimals: int) -> tuple:
     return supports(FLOAT)(rules.broadcast)(op, avals) if decimals else _rounded("round")(op, avals)
 
 
-@op(shape=_decimals_rule, vjp=(zero,), name="round")
+@op(shape=_decimals_rule, vjp=(zero,), name="round",
+    grad_name=lambda state: f"RoundBackward{int(state.static[0] != 0)}")  # fmt: skip
 def _round(xp, x, *, decimals):
     if decimals == 0:
         return x if _whole(x) else xp.round(x)
@@ -192,7 +193,7 @@ def _floored(xp, x, y):
     return xp.where(y == 0, 0, xp.floor_divide(x, xp.where(y == 0, 1, y)))
 
 
-@binary(shape=_divisible, name="div_floor", grad_name="DivBackward1", vjp=(zero, zero), cost=8.0)
+@binary(shape=_divisible, name="div_floor", grad_name="DivBackward2", vjp=(zero, zero), cost=8.0)
 def _div_floor(xp, x, y):
     return _floored(xp, x, y)
 
@@ -202,7 +203,7 @@ def _floor_divide(xp, x, y):
     return _floored(xp, x, y)
 
 
-@binary(shape=_divisible, name="div_trunc", grad_name="DivBackward1", vjp=(zero, zero), cost=8.0)
+@binary(shape=_divisible, name="div_trunc", grad_name="DivBackward2", vjp=(zero, zero), cost=8.0)
 def _div_trunc(xp, x, y):
     if not _whole(x):
         return xp.trunc(x / y)
@@ -261,7 +262,7 @@ def div(input: object, other: object, *, rounding_mode: str | None = None, out: 
     return made if out is None else write_out(out, made)
 
 
-@binary(shape=some_tensor(_divisible), name="remainder", cost=8.0,
+@binary(shape=some_tensor(_divisible), name="remainder", cost=8.0, grad_name=named_by_operand("Remainder"),
         vjp=(lambda g: g, lambda g, x, y: neg(mul(g, div(x, y, rounding_mode="floor")))))  # fmt: skip
 def _remainder(xp, x, y):
     return xp.remainder(x, y)
@@ -279,7 +280,7 @@ def remainder(input: object, other: object, *, out: Tensor | None = None) -> Ten
     return made if out is None else write_out(out, made)
 
 
-@binary(shape=_divisible, name="fmod", cost=8.0,
+@binary(shape=_divisible, name="fmod", cost=8.0, grad_name=named_by_operand("Fmod"),
         vjp=(lambda g: g, lambda g, x, y: neg(mul(g, div(x, y, rounding_mode="trunc")))))  # fmt: skip
 def _fmod(xp, x, y):
     return xp.fmod(x, y)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ..dispatch import recorder
 from ..dtypes import int64
-from ..engine.program import Aval, Op
+from ..engine.program import Aval, Op, State
 from ..tensor import Tensor
 from . import rules
 from .define import op
@@ -99,8 +99,19 @@ def _write_through(base: Tensor, new: Tensor, offset: object, *, spec: Spec) -> 
     return write(base, new, offset, spec=spec)
 
 
+def _name(state: State) -> str:
+    """PyTorch goes through an index item by item: the last one that changes something names the node."""
+    sizes, last = iter(state.avals[0].shape), "Alias"
+    for e in state.static[0]:
+        if e is NEW:
+            last = "Unsqueeze"
+        elif e != whole(next(sizes)):
+            last = "Select" if e is ONE else "Slice"
+    return f"{last}Backward0"
+
+
 @op(shape=_read_rule, vjp=(lambda g, offset, avals, spec: spread(g, offset, spec=spec, shape=avals[0].shape), None),
-    xla=_read_xla, view=_write_through, name="index", grad_name="SliceBackward0", cost=0.0, exact=True)  # fmt: skip
+    xla=_read_xla, view=_write_through, name="index", grad_name=_name, cost=0.0, exact=True)  # fmt: skip
 def view(xp, x, offset, *, spec):
     return x[_numpy_key(x.shape, offset, spec)]
 

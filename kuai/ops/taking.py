@@ -16,7 +16,7 @@ from ..dtypes import bool_, int64
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .define import by_result, op
+from .define import by_result, named_by_operand, op
 from .extent import elements, within
 
 
@@ -227,7 +227,7 @@ def _fill_rule(op: Op, avals: Sequence) -> tuple:
     return Aval(shape, x.dtype, rules.common_device(op, avals)), (x.dtype, bool_, x.dtype)
 
 
-@op(shape=_fill_rule, name="masked_fill", exact=True,
+@op(shape=_fill_rule, name="masked_fill", exact=True, grad_name=named_by_operand("MaskedFill", 2),
     vjp=(lambda g, mask: fill_where(g, mask, 0), None, lambda g, mask: fill_where(g, ~mask, 0).sum()))  # fmt: skip
 def fill_where(xp, x, mask, value):
     """x with one value where a mask is true."""

@@ -188,7 +188,7 @@ def _nodes_since(start: int, out: object) -> list[OpNode]:
             if edge is not None and edge.number > start and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
-    return sorted((n for n in seen if type(n) is OpNode and n.number > start), key=lambda n: n.number)
+    return sorted((n for n in seen if isinstance(n, OpNode) and n.number > start), key=lambda n: n.number)
 
 
 def get_device_states(*args: object) -> tuple[list[int], list[Tensor]]:
