@@ -13,18 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from .program import Aval
-
 SMALL = 8192  # bytes up to which a copy costs less than an array of its own
 MANY = 16  # values from which on they go together
 
 
 class Form:
-    """How values lie in a bundle: one after the other, all of one dtype."""
+    """How values lie in a bundle: one after the other, all of one dtype. They are given by their avals, or as arrays."""
 
     __slots__ = ("avals", "places", "size")
 
-    def __init__(self, avals: tuple[Aval, ...]):
+    def __init__(self, avals: tuple[Any, ...]):
         ends = list(accumulate(a.size for a in avals))
         self.avals, self.size = avals, ends[-1]
         self.places = [slice(end - a.size, end) for a, end in zip(avals, ends)]

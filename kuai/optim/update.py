@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import dtypes
 from ..devices import cpu
+from ..engine import bundle
 from ..engine.program import Aval, Op, State
 from ..engine.trace import Value, admit, commit, concrete, current
 from ..ops.conversion import assign
@@ -83,12 +84,27 @@ def _on_tensors() -> SimpleNamespace:
 
 def _over_group(rule: Callable) -> Callable:
     def body(xp, *arrays, count, columns, flags):
-        rows = zip(*[arrays[i * count : (i + 1) * count] for i in range(columns)])
+        rows = list(zip(*[arrays[i * count : (i + 1) * count] for i in range(columns)]))
         numbers, named = arrays[columns * count :], dict(flags)
-        new = [_one(xp, rule, row, numbers, named) for row in rows]
-        return tuple(result for column in zip(*new) for result in column)
+        small = [] if xp is np else [i for i, row in enumerate(rows) if _is_small(row)]
+        together = _together(xp, rule, [rows[i] for i in small], numbers, named) if len(small) >= bundle.MANY else []
+        new = dict(zip(small, together))
+        made = [new[i] if i in new else _one(xp, rule, row, numbers, named) for i, row in enumerate(rows)]
+        return tuple(result for column in zip(*made) for result in column)
 
     return body
+
+
+def _is_small(row: tuple) -> bool:
+    p = row[0]
+    return p.size * p.dtype.itemsize <= bundle.SMALL and p.dtype.kind != "c" and all(x.shape == p.shape for x in row)
+
+
+def _together(xp, rule: Callable, rows: list[tuple], numbers: tuple, flags: dict) -> list[tuple]:
+    """Update small parameters as one array, which for XLA is one computation and not one for each."""
+    form = bundle.Form(tuple(row[0] for row in rows))
+    p, g, *state = [form.join(xp, column) for column in zip(*rows)]
+    return list(zip(*map(form.split, rule(xp, p, g, state, numbers, **flags))))
 
 
 def _one(xp, rule: Callable, row: tuple, numbers: tuple, flags: dict) -> tuple:
