@@ -17,7 +17,7 @@ REASONS = {
     "nested": "there are no nested tensors; pad with nn.utils.rnn.pad_sequence and give a mask",
     "monitor": "events are not collected; use torch.profiler",
     "mtia": "JAX has no such devices; use the CPU or CUDA",
-    "utils.tensorboard": "no events are written for TensorBoard by kuai; use the package tensorboardX, which needs no torch",
+    "utils.tensorboard": "it needs the package tensorboard (pip install tensorboard); tensorboardX needs no torch either",
     "utils.cpp_extension": "nothing is compiled against PyTorch's C++; write the operation in Python, or as an autograd.Function on NumPy",
     "utils.mobile_optimizer": "there is no mobile runtime; save the state_dict, which PyTorch reads too",
     "utils.bottleneck": "use torch.profiler",
