@@ -24,7 +24,8 @@ _TYPES = {
     "float32": ("DT_FLOAT", "float_val"), "float64": ("DT_DOUBLE", "double_val"), "float16": ("DT_HALF", "half_val"),
     "bfloat16": ("DT_BFLOAT16", "half_val"), "int8": ("DT_INT8", "int_val"), "int16": ("DT_INT16", "int_val"),
     "complex64": ("DT_COMPLEX64", "scomplex_val"), "complex128": ("DT_COMPLEX128", "dcomplex_val"),
-    "int32": ("DT_INT32", "int_val"), "int64": ("DT_INT64", "int64_val"), "uint8": ("DT_UINT8", "uint32_val"), "bool": ("DT_BOOL", "bool_val"),
+    "int32": ("DT_INT32", "int_val"), "int64": ("DT_INT64", "int64_val"), "uint8": ("DT_UINT8", "uint32_val"),
+    "bool": ("DT_BOOL", "bool_val"),
 }  # fmt: skip
 
 
