@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .. import dtypes
 from ..dispatch import recorder
-from ..engine.program import Op
+from ..engine.program import Op, State
 from ..tensor import Tensor
 from . import rules
 from .arithmetic import (  # noqa: F401 (the family's table has them all)
@@ -30,7 +30,7 @@ from .arithmetic import (  # noqa: F401 (the family's table has them all)
 from .comparison import where
 from .conversion import assign, to_dtype
 from .creation import scalar_tensor
-from .define import binary, named_by_operand, op, unary, write_out
+from .define import binary, op, unary, write_out
 from .pointwise import FLOAT, any_float, conj, need_tensor, real_float, some_tensor, supports, tensors_only
 
 # ---- powers ----------------------------------------------------------------------------------------------------------
@@ -101,7 +101,12 @@ def _integer_power(xp, x, y):
     return xp.where(y < 0, unit, grown)
 
 
-@op(shape=some_tensor(_pow_rule), name="pow", cost=10.0, grad_name=named_by_operand("Pow"), vjp=(_pow_base, _pow_exponent))
+def _pow_name(state: State) -> str:
+    base, exponent = (type(a) is int for a in state.args)
+    return f"PowBackward{0 if not exponent else 1 if base else 2}"
+
+
+@op(shape=some_tensor(_pow_rule), name="pow", cost=10.0, grad_name=_pow_name, vjp=(_pow_base, _pow_exponent))
 def _pow(xp, x, y):
     return _integer_power(xp, x, y) if x.dtype.kind in "iub" else xp.power(x, y)
 
