@@ -10,7 +10,7 @@ import numpy as np
 from . import dtypes
 from .devices import placement
 from .engine.program import Aval
-from .engine.trace import concrete, current, materialize
+from .engine.trace import concrete, current, depth, materialize, sample
 from .layouts import of_sparse, strided
 from .ops.creation import require_grad
 from .tensor import Storage, Tensor, from_array, host_view, wrap
@@ -135,6 +135,10 @@ def text(self: Tensor, *, tensor_contents: str | None = None) -> str:
 
     if self.layout is not strided:
         return of_sparse("text.sparse_str")(self)
+    place = sample(self._read())
+    if place is not None:  # all samples there are
+        body = text(wrap(place.value)).replace("\n", "\n    ")
+        return f"BatchedTensor(lvl={depth(place.level)}, bdim=0, value=\n    {body}\n)"
     node = self.grad_fn
     return tensor_str(
         None if self.device.type == "meta" else self._array(),

@@ -68,6 +68,23 @@ PROGRAMS = {
         except RuntimeError: print('refused')
         print(torch.func.jacrev(lambda t: t * torch.rand(4))(x[0]).shape, torch.rand(2))
     """,
+    "rearranged": """
+        x = torch.arange(24.).reshape(2, 3, 4)
+        for p, sizes in (("a b c -> c (a b)", {}), ("a (b d) c -> b a (d c)", {'b': 3}), ("... c -> c ...", {}), ("a ... -> (...) a", {}), ("a b c -> a 1 b () c", {}),
+                         ("(a d) ... -> a d ...", {'a': 2}), ("A b c->c b A", {}), ("a b c -> b a c", {'b': 3})):
+            print(torch.func.rearrange(x, p, **sizes).shape, torch.func.rearrange(x, p, **sizes).flatten()[:7])
+        print(torch.func.rearrange([x, x], "n a b c -> a (n b) c").shape, torch.func.rearrange(x[:1], "1 b c -> b c"), torch.func.rearrange(torch.tensor(1.), "->"))
+        for p, sizes in (("a b c -> a", {}), ("a b -> b a", {}), ("a a c -> a c", {}), ("a b c -> a b c d", {'d': 2}), ("a b c", {}), ("a b c -> (a (b c))", {}),
+                         ("a (b d) (c e) -> a b d c e", {'b': 3}), ("a b c -> b a c", {'b': 4}), ("a b c -> a b c", {'z': 3}), ("... ... -> ...", {}), ("a _b c -> a c _b", {}),
+                         ("a 2 c -> a c", {}), ("a b c -> ...", {}), ("a (b c -> a b c", {})):
+            attempt(lambda: torch.func.rearrange(x, p, **sizes))
+    """,
+    "looked at": """
+        x = torch.arange(6.).reshape(3, 2)
+        _ = torch.func.vmap(lambda t: print(t + 1, torch.func.debug_unwrap(t)) or t)(x)
+        _ = torch.func.vmap(lambda t: print(torch.func.debug_unwrap(t)) or t, in_dims=(0,))(x)
+        _ = torch.func.vmap(torch.func.vmap(lambda t: print(torch.func.debug_unwrap(t), torch.ones(2)) or t))(x)
+    """,
     "edits": """
         vmap, x = torch.func.vmap, torch.arange(6.).reshape(3, 2)
         def f(t):

@@ -284,15 +284,18 @@ def _sample_by_sample(op: Op, mapped: tuple[bool, ...]) -> Callable:
         size = next(len(a) for a, m in zip(arrays, mapped) if m)
         if not size:  # what the body makes of zeros says what there is none of
             arrays = tuple(np.zeros((1, *a.shape[1:]), a.dtype) if m else a for a, m in zip(arrays, mapped))
-        rows = []
         for i in range(max(size, 1)):
             given = [a[i, ...] if m else a for a, m in zip(arrays, mapped)]
             if copies and given[0] is not None:
                 given[0] = np.array(given[0], order="C")
-            rows.append(body(xp, *given, **static))
-        if isinstance(rows[0], (tuple, list)):
-            return tuple(np.stack(column)[:size] for column in zip(*rows))
-        return np.stack(rows)[:size]
+            made = body(xp, *given, **static)
+            parts = made if isinstance(made, (tuple, list)) else (made,)
+            if i == 0:
+                outs = tuple([np.empty((size, *np.shape(p)), p.dtype) for p in parts])
+            if size:
+                for out, p in zip(outs, parts):
+                    out[i] = p
+        return outs if isinstance(made, (tuple, list)) else outs[0]
 
     return run
 

@@ -244,10 +244,31 @@ def array_of(value: Value) -> object:
     return data.view(value.place) if type(data) is Bundle else data
 
 
+def sample(value: Value) -> Lifted | None:
+    """Where a value stands under `vmap`, if it differs from sample to sample; None if it does not."""
+    settle(value)
+    while type(value.trace) is Lifted and value.data is None:
+        if value.trace.mapped:
+            return value.trace
+        value = value.trace.value
+        settle(value)
+    return None
+
+
+def depth(level: object) -> int:
+    """At which place from outside, counted from 1, the thread is in a level of `vmap`; 0 if it is not."""
+    found: list = []
+    trace: Any = current.trace
+    while trace.borrowed is not None:
+        found.insert(0, trace.level)
+        trace = trace.outer
+    return found.index(level) + 1 if level in found else 0
+
+
 def whole(value: Value) -> Value:
     """The value outside all levels of `vmap` that a value inside is one sample of; itself if it is none."""
     settle(value)
-    while type(value.trace) is Lifted:
+    while type(value.trace) is Lifted and value.data is None:
         value = value.trace.value
         settle(value)
     return value

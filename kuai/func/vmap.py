@@ -12,6 +12,7 @@ from typing import Any
 
 from ..autograd.mapping import map_samples
 from ..engine.batch import Level, lower
+from ..engine.trace import sample
 from ..ops.joining import cat
 from ..tensor import Tensor, wrap
 from .active import transforming
@@ -46,6 +47,19 @@ def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = 
         return parts[0][0] if len(parts) == 1 else _joined(parts)
 
     return call
+
+
+def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
+    """What a sample's tensor is outside of `vmap`, to be looked at in a debugger (``torch.func.debug_unwrap``).
+
+    >>> import kuai as torch
+    >>> _ = torch.func.vmap(lambda x: print(torch.func.debug_unwrap(x)) or x)(torch.ones(2))
+    tensor([1., 1.])
+    """
+    place = sample(tensor._read())
+    if place is None:
+        return tensor
+    return debug_unwrap(wrap(place.value)) if recurse else wrap(place.value)
 
 
 # ---- what goes in ----------------------------------------------------------------------------------------------------
