@@ -510,3 +510,10 @@ if _TYPE_CHECKING:
 def __getattr__(name: str) -> object:
     """Modules that are imported when they are asked for, in-place functions, and errors that name the nearest name."""
     return _attribute(name)
+
+
+def __dir__() -> list[str]:
+    """All names, those that are imported when they are asked for too."""
+    from .exports import FUNCTIONS, INPLACE, MODULES
+
+    return sorted({*globals(), *MODULES, *FUNCTIONS, *INPLACE})

@@ -73,6 +73,7 @@ def _products_of_others(xp, s):
     return before * after if s.shape[-1] else s
 
 
+@also_named(input="A")
 def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The determinant (``torch.linalg.det``).
 
@@ -495,6 +496,7 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: tuple
     return return_types.svd(made if out is None else tuple(map(write_out, out, made)))
 
 
+@also_named(input="b")
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
     """X with A X = b, from the LU factorization of A (``torch.lu_solve``); see `torch.linalg.lu_solve`.
 

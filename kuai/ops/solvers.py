@@ -292,6 +292,7 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
     return made if out is None else write_out(out, made)
 
 
+@also_named(input="b")
 def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *,
                      out: tuple | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The old form of `torch.linalg.solve_triangular`, with a copy of A (``torch.triangular_solve``).
@@ -354,6 +355,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     return made if out is None else write_out(out, made)
 
 
+@also_named(input="L")
 def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The inverse of A from its Cholesky factor (``torch.cholesky_inverse``).
 
