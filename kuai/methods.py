@@ -164,7 +164,7 @@ def install_properties() -> None:
         "is_cpu": lambda self: self.device.type == "cpu",
         "is_meta": lambda self: self.device.type == "meta",
         "layout": lambda self: strided if self._storage is None else self._storage.layout,
-        "is_quantized": lambda self: False,
+        **dict.fromkeys("is_quantized is_mkldnn is_ipu is_maia is_mtia is_vulkan is_xla".split(), lambda self: False),
         "is_sparse": lambda self: self.layout is sparse_coo,
         "is_sparse_csr": lambda self: self.layout is sparse_csr,
         "is_mps": lambda self: self.device.type == "mps",
@@ -405,7 +405,7 @@ OWN = {
     "register_hook": register_hook, "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
     "retain_grad": retain_grad, "is_pinned": lambda self, device=None: False, "is_shared": is_shared,
     "is_inference": is_inference, "resolve_conj": unchanged, "resolve_neg": unchanged,
-    "is_conj": lambda self: False, "is_neg": lambda self: False, "is_same_size": lambda self, other: self.shape == other.shape,
+    "is_conj": lambda self: False, "is_neg": lambda self: False, "is_distributed": lambda self: False, "is_same_size": lambda self, other: self.shape == other.shape,
 }  # fmt: skip
 
 

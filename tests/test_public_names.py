@@ -143,6 +143,7 @@ def test_a_name_that_is_not_there_tells_the_nearest(wrong, near):
 CALLS = """
 torch.det(input=x.outer(x) + 1) | torch.cholesky_inverse(input=x.diag() + 3) | torch.triangular_solve(input=x[:, None], A=x.diag() + 3)
 torch.lu_solve(input=x[:, None], LU_data=x.diag() + 3, LU_pivots=torch.arange(1, 4, dtype=torch.int32)) | "stft" in dir(torch)
+x.is_xla, x.is_mkldnn, x.is_ipu, x.is_maia, x.is_mtia, x.is_vulkan, x.is_quantized, x.is_distributed()
 torch.cond(True, lambda x: x + 1, lambda x: x - 1, (x,)) | torch.cond(x[0] > 0, lambda x: x + 1, lambda x: x - 1, (x,))
 torch.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2), (torch.tensor(0), x)) | torch.functional.norm(x) | torch.functional.unique(x)
 torch.crow_indices_copy(x[None].to_sparse_csr())
