@@ -405,7 +405,8 @@ OWN = {
     "register_hook": register_hook, "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
     "retain_grad": retain_grad, "is_pinned": lambda self, device=None: False, "is_shared": is_shared,
     "is_inference": is_inference, "resolve_conj": unchanged, "resolve_neg": unchanged,
-    "is_conj": lambda self: False, "is_neg": lambda self: False, "is_distributed": lambda self: False, "is_same_size": lambda self, other: self.shape == other.shape,
+    "is_conj": lambda self: False, "is_neg": lambda self: False, "is_distributed": lambda self: False,
+    "is_same_size": lambda self, other: self.shape == other.shape,
 }  # fmt: skip
 
 
