@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
+from enum import Enum
 from typing import Any
 
 from ..autograd.graph import Node, OpNode, next_number
@@ -95,6 +96,12 @@ class DefaultDeviceType:
     def get_device_type() -> str:
         """The one that was said."""
         return DefaultDeviceType._type
+
+
+class CheckpointPolicy(Enum):
+    """What a selective checkpoint does with an operation's result (``torch.utils.checkpoint.CheckpointPolicy``)."""
+
+    MUST_SAVE, PREFER_SAVE, MUST_RECOMPUTE, PREFER_RECOMPUTE, MUST_CPU_OFFLOAD, PREFER_CPU_OFFLOAD = range(6)
 
 
 def create_selective_checkpoint_contexts(policy_fn_or_list: object, allow_cache_entry_mutation: bool = False) -> tuple:
