@@ -299,6 +299,7 @@ def _unpool(rank: int, input: Tensor, indices: Tensor, kernel_size: object, stri
     kernel = repeated(frozen(kernel_size), rank, "kernel_size", name)
     step = kernel if stride is None else repeated(frozen(stride), rank, "stride", name)
     sizes = _unpooled(input.shape[-rank:], kernel, step, repeated(frozen(padding), rank, "padding", name), output_size)
+    rules.need_category(name, input.dtype, 2)
     if indices.dtype is not int64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {rules._cname(indices.dtype)}")
     if indices.shape != input.shape:
@@ -330,7 +331,7 @@ def _unpooled(sizes: Sequence[int], kernel: tuple, stride: tuple, padding: tuple
     return given
 
 
-def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
+def max_unpool1d(input: Tensor, indices: Tensor, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Put elements back where `max_pool1d` found them, among zeros (``torch.nn.functional.max_unpool1d``).
 
     >>> import kuai as torch
@@ -340,7 +341,7 @@ def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_siz
     return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
+def max_unpool2d(input: Tensor, indices: Tensor, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Put elements back where `max_pool2d` found them, among zeros (``torch.nn.functional.max_unpool2d``).
 
     >>> import kuai as torch
@@ -351,7 +352,7 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_siz
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
+def max_unpool3d(input: Tensor, indices: Tensor, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Put elements back where `max_pool3d` found them, among zeros (``torch.nn.functional.max_unpool3d``).
 
     >>> import kuai as torch

@@ -548,6 +548,8 @@ def isin(elements: object, test_elements: object, *, assume_unique: bool = False
     >>> torch.isin(torch.tensor([1, 2, 3]), torch.tensor([2, 4]))
     tensor([False,  True, False])
     """
+    if any(isinstance(x, Tensor) and x.dtype is dtypes.bool_ for x in (elements, test_elements)):
+        raise RuntimeError("Unsupported input type encountered for isin(): Bool; make the elements numbers, x.int()")
     made = _isin(elements, test_elements, invert=invert)
     return made if out is None else write_out(out, made)
 

@@ -127,6 +127,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     tensor([[6.]])
     """
     _check_bilinear(input1.shape, input2.shape, weight.shape, bias)
+    if bias is not None and bias.dtype is not weight.dtype:
+        raise RuntimeError(f"bilinear(): bias must have the dtype of the weight, {weight.dtype}, but got {bias.dtype}")
     rows = "".join(chr(ord("A") + i) for i in range(len(input1.shape) - 1))
     y = _einsum(input1, weight, input2, equation=f"{rows}i,oij,{rows}j->{rows}o")
     return y if bias is None else y + bias

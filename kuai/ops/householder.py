@@ -148,6 +148,16 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     """
     for x, what in ((input, "input"), (other, "other")):
         need_matrices("torch.ormqr", x, what)
+    if tau.dtype is not input.dtype or other.dtype is not input.dtype:
+        raise RuntimeError(f"torch.ormqr: input, tau and other must have one dtype, got {input.dtype}, {tau.dtype} and {other.dtype}")
+    if tau.ndim != input.ndim - 1 or other.ndim != input.ndim:
+        raise RuntimeError(
+            f"torch.ormqr: Expected tau to have one dimension less than input and other as many, got {tau.ndim}, {input.ndim} "
+            f"and {other.ndim}"
+        )
+    if not input.shape[:-2] == tau.shape[:-1] == other.shape[:-2]:
+        raise RuntimeError("torch.ormqr: Expected batch dimensions of tau and other to be equal to input.shape[:-2], got shapes "
+                           f"{list(input.shape)}, {list(tau.shape)} and {list(other.shape)}")  # fmt: skip
     side = -2 if left else -1
     if other.shape[side] != input.shape[-2]:
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")

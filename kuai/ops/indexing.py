@@ -298,6 +298,7 @@ def index_add(
     if input.dtype is not source.dtype:
         names = f"self ({rules._cname(input.dtype)}) and source ({rules._cname(source.dtype)})"
         raise RuntimeError(f"index_add_(): {names} must have the same scalar type")
+    taking.check_slices(input, dim, source, "index_add_")
     _check_source(input, dim, index, source, "index_add_", RuntimeError)
     x, places, source = _placed(input, dim, index, source)
     if alpha != 1:

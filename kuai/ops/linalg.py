@@ -402,7 +402,7 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
     return A.diagonal(offset, dim1, dim2)
 
 
-@also_named(input="A")
+@also_named(input="A", a="A")
 def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
     """The inverse for `tensordot`, of the first ``ind`` dimensions to the others (``torch.linalg.tensorinv``).
 
@@ -452,6 +452,7 @@ def trace(input: Tensor) -> Tensor:
     """
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    rules.need_category("trace", input.dtype, 1, 2, 3)
     return input.diagonal().sum()
 
 

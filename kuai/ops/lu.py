@@ -239,6 +239,9 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     need_square("linalg.lu_solve", LU, "LU")
     need_matrices(name, B, "B")
     need_same_dtype("linalg.lu_solve", LU, B, ("LU", "B"))
+    if LU.shape[:-1] != pivots.shape:
+        raise RuntimeError(f"linalg.lu_solve: Number of pivots per batch should be same as the dimension of the matrix, got pivots of "
+                           f"shape {list(pivots.shape)} for LU of shape {list(LU.shape)}")  # fmt: skip
     if LU.shape[-1] != B.shape[-2 if left else -1]:
         raise RuntimeError(f"{name}: Incompatible shapes of A and B: {list(LU.shape)} and {list(B.shape)}")
     made = _lu_solve(LU, pivots, B, adjoint) if left else _h(_lu_solve(LU, pivots, _h(B), not adjoint))

@@ -379,6 +379,8 @@ def _check_statistics(shape: Sequence[int], **given: Tensor | None) -> None:
     for name, p in given.items():
         if p is not None and p._value.aval.size != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {p._value.aval.size}")
+        if p is not None and name.startswith("running") and len(p._value.aval.shape) != 1 < len(shape):
+            raise RuntimeError(f"{name} should be a vector of {channels} elements, got one of shape {list(p.shape)}")
 
 
 def _check_pair(mean: Tensor | None, var: Tensor | None) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from operator import index as as_index
 
 import numpy as np
 
@@ -162,12 +163,19 @@ def randint(*args, generator=None, out=None, dtype=None, layout=None, device=Non
     >>> _ = torch.manual_seed(0); torch.randint(10, (3,))
     tensor([4, 9, 3])
     """
+    if len(args) + sum(x is not None for x in (low, high, size)) < 2:
+        raise TypeError("randint() needs high and size, or low, high and size")
     given = list(args)
     size = given.pop() if size is None else size
     high = given.pop() if high is None else high
     low = (given.pop() if given else 0) if low is None else low
     d, where = asked_dtype(dtype, out, dtypes.int64), available(placement(device))
-    return _done(_integers(shape_of((size,), "randint"), int(low), int(high), d, where, generator), requires_grad, out)
+    return _done(_integers(shape_of((size,), "randint"), _bound(low), _bound(high), d, where, generator), requires_grad, out)
+
+
+def _bound(x: object) -> int:
+    """A bound of whole numbers that are drawn; TypeError for a fraction."""
+    return as_index(x.item() if isinstance(x, Tensor) and not x.shape else x)
 
 
 def _integers(shape: tuple, low: int, high: int, d: dtype, where: device, generator: Generator | None) -> Tensor:
@@ -230,7 +238,9 @@ def randint_like(input, *args, generator=None, dtype=None, layout=None, device=N
     >>> _ = torch.manual_seed(0); torch.randint_like(torch.zeros(3), 10)
     tensor([4., 9., 3.])
     """
-    first, last = (int(b) for b in ((low, high) if high is not None else (0, *args) if len(args) == 1 else args))
+    if len(args) > 2 or not args and high is None:
+        raise TypeError(f"randint_like() takes high, or low and high, after the tensor, got {len(args)} bounds")
+    first, last = map(_bound, (low, high) if high is not None else (0, *args) if len(args) == 1 else args)
     made = _like(input, dtype, device, lambda shape, d, where, _: _integers(shape, first, last, d, where, generator))
     return _done(made, requires_grad, None)
 

@@ -151,6 +151,12 @@ def only(*categories: int) -> Callable:
     return restrict
 
 
+def need_category(name: str, d: dtype, *categories: int) -> None:
+    """Refuse dtypes outside some categories, 0 bool, 1 integers, 2 floats, 3 complex, as PyTorch's kernels do."""
+    if d.category not in categories:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{_cname(d)}'")
+
+
 def _cname(d: dtype) -> str:
     """PyTorch's C++ name of a dtype, as its errors have it."""
     names = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int", "int16": "Short",

@@ -424,6 +424,9 @@ def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce:
             f"index_reduce_(): Number of indices ({index._aval.size}) should be equal to source.size(dim): "
             f"({source.shape[dim] if source.ndim else 1}), for dim: {dim}"
         )
+    if index.ndim > 1:
+        raise IndexError(f"index_reduce_(): Index is supposed to be a vector, but got one of shape {list(index.shape)}")
+    taking.check_slices(input, dim, source, "index_reduce_")
     if input.dtype is not source.dtype:
         raise RuntimeError("index_reduce_(): self and source must have the same scalar type")
     source = _vector(source)

@@ -302,6 +302,7 @@ def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool =
     tensor([[1.],
             [1.]])
     """
+    need_same_dtype("triangular_solve", b, A, ("b", "A"))
     if transpose:
         made = solve_triangular(A.transpose(-2, -1), b, upper=not upper, unitriangular=unitriangular)
     else:
@@ -365,6 +366,7 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
             [0.0000, 0.2500]])
     """
     need_square("cholesky_inverse", L)
+    rules.need_category("cholesky_inverse", L.dtype, 2, 3)
     made = cholesky_solve(identity(L, L.shape[-1]).expand(L.shape), L, upper)
     return made if out is None else write_out(out, made)
 

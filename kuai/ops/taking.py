@@ -232,3 +232,13 @@ def _fill_rule(op: Op, avals: Sequence) -> tuple:
 def fill_where(xp, x, mask, value):
     """x with one value where a mask is true."""
     return xp.where(mask, value, x)
+
+
+def check_slices(input: Tensor, dim: int, source: Tensor, name: str) -> None:
+    """A source has the shape of the tensor that it goes into, but for the length of one dimension."""
+    rest, wanted = ([n for d, n in enumerate(x.shape) if d != dim] for x in (source, input))
+    if rest != wanted or (not source.ndim) != (not input.ndim):
+        raise RuntimeError(
+            f"{name}(): source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+            f"{list(input.shape)} source.shape = {list(source.shape)}"
+        )

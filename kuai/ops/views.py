@@ -495,8 +495,12 @@ def strided_place(x: Tensor, size: Sequence[int], stride: Sequence[int], offset:
         raise RuntimeError(f"mismatch in length of strides and shape: {list(stride)} and {list(size)}")
     if any(s < 0 for s in stride):
         raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}")
+    if any(n < 0 for n in size):
+        raise RuntimeError(f"as_strided: Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}")
     at = geometry(x)
     offset = at.offset if offset is None else as_int(offset)
+    if offset < 0:
+        raise RuntimeError(f"as_strided: invalid storage offset {offset}")
     end = offset + sum((n - 1) * s for n, s in zip(size, stride)) + 1 if 0 not in size else offset
     if is_contiguous(x) and at.offset <= offset and end <= at.offset + x._aval.size:
         return x, offset - at.offset, size, stride

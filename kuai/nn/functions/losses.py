@@ -10,7 +10,7 @@ from ...errors import warn
 from ...ops import class_losses, losses, rules
 from ...ops.extent import elements, within
 from ...tensor import Tensor
-from .reductions import floating, named_reduction, need_constant, reduced
+from .reductions import floating, named_reduction, need_constant, need_float_result, need_no_bool, reduced
 
 # ---- classes ---------------------------------------------------------------------------------------------------------
 
@@ -134,6 +134,7 @@ def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, red
     """
     _warn_of_broadcast(input, target)
     reduction = named_reduction(size_average, reduce, reduction)
+    need_no_bool("l1_loss", input, target)
     if weight is not None:
         return _with_weight((input - target).abs(), weight, reduction)
     if rules.result_dtype([input._aval, target._aval]).category != 2:
@@ -169,6 +170,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     _warn_of_broadcast(input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta. (got {delta})")
+    need_float_result("huber_loss", input, target)
     if weight is not None:
         return reduced(_weighted(losses.huber_loss(input, target, delta, reduction="none"), weight), reduction)
     return losses.huber_loss(input, target, delta, reduction=reduction)
@@ -230,6 +232,7 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
             f"binary_cross_entropy_with_logits: result type {rules._cname(input.dtype)} can't be cast to the desired output type "
             f"{rules._cname(target.dtype)}, the target's; make the target floating-point, target.float()"
         )
+    rules.need_category("binary_cross_entropy_with_logits", input.dtype, 2)
     loss = losses.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction=reduction)
     return loss if loss.dtype is target.dtype else loss.to(target.dtype)  # PyTorch computes it in place of 1 - target
 
@@ -294,6 +297,9 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: 
     """
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
+    need_no_bool("gaussian_nll_loss", input, target)
+    if isinstance(var, Tensor) and var.dtype.category < 2:
+        raise RuntimeError(f"gaussian_nll_loss: result type Float can't be cast to the dtype of var, {var.dtype}; give var.float()")
     found = losses.gaussian_nll_loss(input, target, _variance(input, var), eps, reduction="none" if full else reduction)
     return reduced(found + 0.5 * log(2 * pi), reduction) if full else found
 

@@ -9,7 +9,7 @@ from ...ops.extent import elements, within
 from ...ops.losses import check_reduction
 from ...ops.reduction import pairwise_distance
 from ...tensor import Tensor
-from .reductions import floating, named_reduction, need_constant, reduced
+from .reductions import floating, named_reduction, need_constant, need_float_result, need_no_bool, reduced
 
 
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
@@ -27,6 +27,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
             f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {input1.shape}, "
             f"input2: {input2.shape}, target: {target.shape} "
         )
+    need_no_bool("margin_ranking_loss", input1, input2, target)
     if all(x.dtype.category == 1 for x in (input1, input2, target)):  # whole numbers wrap around before they meet the margin
         return reduced((-target * (input1 - input2) + float(margin)).clamp_min(0), reduction)
     return losses.margin_ranking_loss(floating(input1), input2, target, margin, reduction=reduction)
@@ -41,6 +42,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
     tensor([0.5000, 0.7500])
     """
     reduction = named_reduction(size_average, reduce, reduction)
+    need_no_bool("hinge_embedding_loss", input)
     return losses.hinge_embedding_loss(input, target, margin, reduction=reduction)
 
 
@@ -53,6 +55,10 @@ def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = 
     tensor(0.6931)
     """
     need_constant("soft_margin_loss", "target", target)
+    need_float_result("soft_margin_loss", input, target)
+    shape = rules.broadcast_shapes("soft_margin_loss", input.shape, target.shape)
+    if shape != input.shape:
+        raise RuntimeError(f"soft_margin_loss: output with shape {list(input.shape)} doesn't match the broadcast shape {list(shape)}")
     return losses.soft_margin_loss(input, target, reduction=named_reduction(size_average, reduce, reduction))
 
 
@@ -97,6 +103,8 @@ def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | 
     tensor(0.6931)
     """
     how = named_reduction(size_average, reduce, reduction)
+    need_no_bool("multilabel_soft_margin_loss", target)
+    rules.need_category("multilabel_soft_margin_loss", input.dtype, 2)
     if how == "none":
         return losses.binary_cross_entropy_with_logits(input, target, weight, None, reduction="none").mean(-1)
     divisor = input.shape[-1] if how == "sum" and input.ndim else how
@@ -124,6 +132,7 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     check_reduction(reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
+    rules.need_category("multi_margin_loss", input.dtype, 2)
     rows = _rows_of_classes("multi_margin_loss", input)
     if target.numel() != rows.shape[0] or target.ndim > 1:
         raise RuntimeError(
@@ -170,6 +179,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: bool | N
     """
     reduction = named_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
+    rules.need_category("multilabel_margin_loss", input.dtype, 2)
     rows = _rows_of_classes("multilabel_margin_loss", input)
     if target.numel() != input.numel() or (input.ndim and target.shape != input.shape):
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")

@@ -31,6 +31,21 @@ def floating(x: Tensor) -> Tensor:
     return x if x.dtype.category > 1 else x.to(rules.floating(x.dtype))
 
 
+def need_no_bool(name: str, *given: Tensor) -> None:
+    """Refuse truth values where a difference is taken."""
+    for x in given:
+        if x.dtype.category == 0:
+            raise RuntimeError(f"{name}: Subtraction, the `-` operator, with a bool tensor is not supported; make it numbers, x.float()")
+
+
+def need_float_result(name: str, input: Tensor, target: Tensor) -> None:
+    """Refuse an input of integers where PyTorch writes the losses, floats by the target, in its dtype."""
+    found = rules.result_dtype([input._aval, target._aval])
+    if input.dtype.category < 2 <= found.category:
+        what = f"result type {rules._cname(found)} can't be cast to the desired output type {rules._cname(input.dtype)}"
+        raise RuntimeError(f"{name}: {what}; make the input floating-point, input.float()")
+
+
 def need_constant(function: str, argument: str, given: Tensor) -> None:
     """Refuse an argument that wants a gradient and can have none."""
     if given.requires_grad:
