@@ -409,7 +409,7 @@ def jacfwd(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = F
             outs = _tensors("jvp(f, primals, tangents)", out)
             _need_real("jacfwd", outs, "outputs")
             push = pushforward(outs, inner)
-            blocks = _jacobian_columns(push, outs, inner)
+            blocks = jacobian_columns(push, outs, inner)
         found = [_as_arguments(close(b, push.ends), args, argnums, numbers) for b in blocks]  # type: ignore[arg-type]
         result = rebuild(out, iter(found))
         return (result, close(aux, inner)) if has_aux else result
@@ -428,7 +428,7 @@ def _drawing(function: Callable, randomness: str) -> object:
         current.draws = before
 
 
-def _jacobian_columns(push: pushforward, outs: list[Tensor], inner: Sequence[Tensor]) -> list[list[Tensor]]:
+def jacobian_columns(push: pushforward, outs: Sequence[Tensor], inner: Sequence[Tensor]) -> list[list[Tensor]]:
     """For each output, the Jacobian by each input."""
     found: list[list[Tensor]] = [[] for _ in outs]
     for i, x in enumerate(inner):
