@@ -1,5 +1,8 @@
 """Functions of functions, as programs that run under both libraries."""
 
+import gc
+import weakref
+
 import pytest
 
 import kuai
@@ -383,3 +386,18 @@ def test_what_escapes_a_map_has_no_value():
     with pytest.raises(RuntimeError, match="vmap"):
         escaped[0].item()
     assert escaped[1].tolist() == [2, 2]
+
+
+def test_a_map_leaves_no_cycles():
+    gc.collect()
+    gc.disable()
+    try:
+        x, w = kuai.ones(3, 2, requires_grad=True), kuai.ones(2, requires_grad=True)
+        before, shared = x * 2, w * 3
+        y = kuai.func.vmap(lambda t: (t * shared).sum())(before)
+        nodes = [weakref.ref(t.grad_fn) for t in (before, shared, y)]
+        y.sum().backward()
+        del before, shared, y
+        assert [n() for n in nodes] == [None] * 3
+    finally:
+        gc.enable()

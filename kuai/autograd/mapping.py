@@ -21,11 +21,11 @@ from .modes import enable_grad
 class Door(Node):
     """Where the graph of a sample ends: its edge leads to a node outside of the level."""
 
-    __slots__ = ("level", "mapped")
+    __slots__ = ("mark", "mapped")
 
     def __init__(self, level: Level, outside: Node, mapped: bool):
         self.edges, self.number, self.hooks = (outside,), outside.number, None
-        self.level, self.mapped = level, mapped
+        self.mark, self.mapped = level.mark, mapped
 
     def name(self) -> str:
         return self.edges[0].name()
@@ -129,7 +129,7 @@ def seal(level: Level, roots: Sequence[Node | None]) -> tuple[list[Node | None],
 
 def _belongs(node: Node, level: Level) -> bool:
     if isinstance(node, Door):
-        return node.level is level
+        return node.mark is level.mark
     return any(start <= node.number < end for start, end in level.spans)
 
 

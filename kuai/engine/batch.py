@@ -25,15 +25,17 @@ from .trace import LONELY, ROOT, Lifted, Trace, Value, concrete, current, flush,
 class Level:
     """One dimension that is mapped over: the length of the batch, and what `vmap` says about draws.
 
-    ``spans`` has the numbers of the graph's nodes that belong to it; see `autograd.mapping`.
+    ``spans`` has the numbers of the graph's nodes that belong to it, ``doors`` where that graph ends, and ``mark`` tells
+    those doors from others', which must not hold the level itself; see `autograd.mapping`.
     """
 
-    __slots__ = ("size", "randomness", "spans", "doors")
+    __slots__ = ("size", "randomness", "spans", "doors", "mark")
 
     def __init__(self, size: int, randomness: str = "error"):
         self.size, self.randomness = size, randomness
         self.spans: list[tuple[int, float]] = []
         self.doors: dict = {}
+        self.mark = object()
 
 
 class BatchTrace(Trace):
