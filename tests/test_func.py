@@ -393,11 +393,13 @@ def test_a_map_leaves_no_cycles():
     gc.disable()
     try:
         x, w = kuai.ones(3, 2, requires_grad=True), kuai.ones(2, requires_grad=True)
-        before, shared = x * 2, w * 3
+        before = x * 2
+        shared = w * 3
         y = kuai.func.vmap(lambda t: (t * shared).sum())(before)
         nodes = [weakref.ref(t.grad_fn) for t in (before, shared, y)]
         y.sum().backward()
-        del before, shared, y
+        del before, y
+        shared = None
         assert [n() for n in nodes] == [None] * 3
     finally:
         gc.enable()
