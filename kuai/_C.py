@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from importlib import import_module
 from types import TracebackType
 
 from .devices import device
@@ -122,6 +123,8 @@ def __getattr__(name: str) -> object:
 
     if name in _SHARED:
         return getattr(kuai, name)
+    if name == "_nn":
+        return import_module("kuai._nn")
     if name in ("TensorBase", "_TensorBase"):
         return kuai.Tensor
     raise AttributeError(f"torch._C has no attribute {name!r} in kuai, which has no C++: use what torch has in public")

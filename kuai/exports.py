@@ -39,6 +39,7 @@ ELSEWHERE = {
     "distributed.constants": "distributed.groups",
     "profiler.profiler": "profiler",
     "_dynamo.eval_frame": "_dynamo",
+    "_C._nn": "_nn",
     "utils.model_zoo": "hub",
     **{f"distributions.{n}": "distributions" for n in (
         "bernoulli beta binomial categorical cauchy chi2 continuous_bernoulli dirichlet exp_family exponential fishersnedecor "
@@ -68,6 +69,7 @@ FUNCTIONS = {
         "symbolic",
     ),
     "Future": "futures",
+    **dict.fromkeys(("Stream", "Event"), "cuda.streams"),
     **dict.fromkeys(("ScriptModule", "ScriptFunction"), "jit"),
     "get_device_module": "accelerator",
     "PyTorchFileReader": "files.archive",

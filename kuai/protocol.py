@@ -183,17 +183,13 @@ def _copy_memory(self: Tensor, memo: dict) -> Tensor:
     return out
 
 
-_INTERNAL = frozenset(("_seen", "_path", "_base", "_rebound", "_grad", "_retains", "_edits"))
-
-
 def _copy_state(self: Tensor, out: Tensor, memo: dict) -> None:
     from copy import deepcopy as copy
 
     if self._grad is not None:
         out._grad = deepcopy(self._grad, memo)
     for name, value in self.__dict__.items():
-        if name not in _INTERNAL:
-            out.__dict__[name] = copy(value, memo)
+        out.__dict__[name] = copy(value, memo)
     if self._node is not None:
         require_grad(out)
 

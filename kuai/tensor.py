@@ -141,7 +141,63 @@ def walk_array(array: np.ndarray, path: tuple[Step, ...]) -> np.ndarray:
     return array
 
 
-class Tensor:
+class _Attributes(dict):
+    """What a program hung on a tensor, without what the tensor keeps for itself; edits reach the tensor."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self, everything: dict[str, Any]):
+        super().__init__((name, value) for name, value in everything.items() if name not in KEPT)
+        self._all = everything
+
+    def __setitem__(self, name: str, value: object) -> None:
+        super().__setitem__(name, value)
+        self._all[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        del self._all[name]
+
+    def update(self, *others: Any, **named: Any) -> None:
+        for name, value in dict(*others, **named).items():
+            self[name] = value
+
+    def pop(self, name: str, *default: Any) -> Any:
+        self._all.pop(name, None)
+        return super().pop(name, *default)
+
+
+KEPT = frozenset(("_seen", "_path", "_base", "_rebound", "_grad", "_retains", "_edits"))
+
+
+class TensorBase:
+    """What a tensor keeps: `Tensor` shows of it what is a program's."""
+
+    # Slots are what an op fills in. The rest has its default in Tensor and, where it differs, a place in the object's dict.
+    __slots__ = (
+        "_value",  # what it holds, or held when its storage had version _seen
+        "_node",  # where gradients go: a graph node, a leaf's accumulator, or None
+        "_storage",  # shared memory, if others have a part in it
+        "__dict__",
+        "__weakref__",
+    )
+
+
+everything = TensorBase.__dict__["__dict__"].__get__
+
+
+def _attributes(self: Tensor) -> _Attributes:
+    return _Attributes(everything(self))
+
+
+def _set_attributes(self: Tensor, names: dict[str, Any]) -> None:
+    there = _attributes(self)
+    for name in list(there):
+        del there[name]
+    there.update(names)
+
+
+class Tensor(TensorBase):
     """A multi-dimensional array of one dtype on one device, with the meaning of ``torch.Tensor``.
 
     >>> import kuai as torch
@@ -150,14 +206,8 @@ class Tensor:
     tensor([4., 6.])
     """
 
-    # Slots are what an op fills in. The rest has its default here and, where it differs, a place in __dict__.
-    __slots__ = (
-        "_value",  # what it holds, or held when its storage had version _seen
-        "_node",  # where gradients go: a graph node, a leaf's accumulator, or None
-        "_storage",  # shared memory, if others have a part in it
-        "__dict__",
-        "__weakref__",
-    )
+    __slots__ = ()
+    __dict__ = property(_attributes, _set_attributes)
     _seen = 0  # the storage's version that _value was read at
     _path: tuple[Step, ...] = ()  # from the storage's value to this tensor
     _base: Tensor | None = None  # the tensor that this one is a differentiable view of

@@ -330,3 +330,18 @@ def test_training_under_autocast_follows_pytorch():
             found.append(loss.item())
         losses.append(found)
     np.testing.assert_allclose(*losses, rtol=2e-2)
+
+
+def test_variable_is_a_class_of_all_tensors():
+    """The idiom of older programs: tensors made of others' memory, and ``isinstance``."""
+    torch = pytest.importorskip("torch")
+    for library in (kuai, torch):
+        variable, x = library.autograd.Variable, library.ones(2)
+        v = variable(x, requires_grad=True)
+        assert v.requires_grad and not x.requires_grad and type(v) is library.Tensor
+        variable(x).add_(1)
+        assert v.tolist() == [2, 2] and isinstance(x, variable) and isinstance(library.nn.Parameter(x), variable)
+        assert not isinstance(3, variable) and not variable(library.ones(1, requires_grad=True) * 2).requires_grad
+        assert variable().tolist() == [] and library.autograd.variable.Variable is variable
+        with pytest.raises(TypeError):
+            variable(3)

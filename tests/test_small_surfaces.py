@@ -94,3 +94,34 @@ def test_timers():
         assert (ours.median, ours.mean, ours.iqr) == pytest.approx((theirs.median, theirs.mean, theirs.iqr))
     with pytest.raises(NotImplementedError, match="language"):
         kuai.utils.benchmark.Timer(language="c++")
+
+
+def test_attributes_of_tensors_are_the_programs():
+    """``vars(tensor)`` has what a program hung on it: packages make parameters anew with it."""
+    for library in (kuai, torch):
+        p = library.nn.Parameter(library.ones(2))
+        view = library.ones(3)[1:]
+        assert p.__dict__ == {} == vars(view)
+        p.mark, view.mark = 1, 2
+        assert vars(p) == {"mark": 1} and view.__dict__ == {"mark": 2}
+        p.__dict__["other"] = 3
+        view.__dict__.update(p.__dict__)
+        assert p.other == 3 and view.mark == 1 and view.other == 3
+        del view.mark
+        view += 1
+        assert view.__dict__ == {"other": 3} and view.tolist() == [2, 2]
+        view.__dict__ = {"new": 4}
+        assert not hasattr(view, "other") and view.new == 4
+        options = {**library.nn.Parameter(library.ones(1)).__dict__, "requires_grad": False}
+        assert type(p)(p.to("meta"), **options).device.type == "meta"
+
+
+def test_arguments_of_to_are_read_as_pytorch_reads_them():
+    asked = [(("cpu",), {}), ((), {"device": "cpu", "dtype": "int32"}), (("cpu", "float32", True), {}), ((), {"non_blocking": True})]
+    for args, named in asked:
+        found = []
+        for library in (kuai, torch):
+            names = {"int32": library.int32, "float32": library.float32}
+            given = library._C._nn._parse_to(*(names.get(a, a) for a in args), **{k: names.get(v, v) for k, v in named.items()})
+            found.append([str(part) for part in given])
+        assert found[0] == found[1]

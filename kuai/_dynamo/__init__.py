@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from ..compiler import allow_in_graph as allow_in_graph
@@ -39,3 +40,6 @@ def assume_constant_result(fn: Callable) -> Callable:
 
 class OptimizedModule:
     """What PyTorch wraps a compiled module in: `torch.compile` gives the module itself, so no object here is one."""
+
+
+eval_frame = sys.modules[__name__]  # PyTorch has some of these there too

@@ -12,16 +12,7 @@ from .modes import enable_grad as enable_grad
 from .modes import inference_mode as inference_mode
 from .modes import no_grad as no_grad
 from .modes import set_grad_enabled as set_grad_enabled
-
-
-def Variable(data, requires_grad: bool = False):  # noqa: N802 (PyTorch's name)
-    """The tensor itself: PyTorch's old name for one that takes part in autograd (``torch.autograd.Variable``).
-
-    >>> import kuai as torch
-    >>> torch.autograd.Variable(torch.ones(1), requires_grad=True)
-    tensor([1.], requires_grad=True)
-    """
-    return data.requires_grad_() if requires_grad else data
+from .variable import Variable as Variable
 
 
 def __getattr__(name: str) -> object:

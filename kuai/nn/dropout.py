@@ -9,7 +9,7 @@ from . import functional as F
 from .module import Module
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     """What all kinds of dropout have in common."""
 
     _drop: Callable[..., Tensor]
@@ -27,7 +27,7 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """Zero elements with probability p and scale the others by 1 / (1 - p).
 
     >>> import kuai as torch
@@ -38,7 +38,7 @@ class Dropout(_Dropout):
     _drop = F.dropout
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """Zero whole channels of (N, C, L) or (C, L).
 
     >>> import kuai as torch
@@ -49,7 +49,7 @@ class Dropout1d(_Dropout):
     _drop = F.dropout1d
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """Zero whole channels of (N, C, H, W).
 
     >>> import kuai as torch
@@ -60,7 +60,7 @@ class Dropout2d(_Dropout):
     _drop = F.dropout2d
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W).
 
     >>> import kuai as torch
@@ -71,7 +71,7 @@ class Dropout3d(_Dropout):
     _drop = F.dropout3d
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """Dropout that keeps mean and variance of what `SELU` gives.
 
     >>> import kuai as torch
@@ -82,7 +82,7 @@ class AlphaDropout(_Dropout):
     _drop = F.alpha_dropout
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """`AlphaDropout` of whole channels.
 
     >>> import kuai as torch

@@ -118,7 +118,11 @@ class ZeroPad3d(_ZeroPadNd):
     _rank = 3
 
 
-class ReflectionPad1d(_PadNd):
+class _ReflectionPadNd(_PadNd):
+    _mode = "reflect"
+
+
+class ReflectionPad1d(_ReflectionPadNd):
     """A border that mirrors the last dimension at its ends.
 
     >>> import kuai as torch
@@ -126,10 +130,10 @@ class ReflectionPad1d(_PadNd):
     tensor([[3., 2., 1., 2., 3., 2., 1.]])
     """
 
-    _rank, _mode = 1, "reflect"
+    _rank = 1
 
 
-class ReflectionPad2d(_PadNd):
+class ReflectionPad2d(_ReflectionPadNd):
     """A border that mirrors the last two dimensions at their ends.
 
     >>> import kuai as torch
@@ -137,10 +141,10 @@ class ReflectionPad2d(_PadNd):
     torch.Size([1, 4, 4])
     """
 
-    _rank, _mode = 2, "reflect"
+    _rank = 2
 
 
-class ReflectionPad3d(_PadNd):
+class ReflectionPad3d(_ReflectionPadNd):
     """A border that mirrors the last three dimensions at their ends.
 
     >>> import kuai as torch
@@ -148,10 +152,14 @@ class ReflectionPad3d(_PadNd):
     torch.Size([1, 4, 4, 4])
     """
 
-    _rank, _mode = 3, "reflect"
+    _rank = 3
 
 
-class ReplicationPad1d(_PadNd):
+class _ReplicationPadNd(_PadNd):
+    _mode = "replicate"
+
+
+class ReplicationPad1d(_ReplicationPadNd):
     """A border that repeats the elements at the ends of the last dimension.
 
     >>> import kuai as torch
@@ -159,10 +167,10 @@ class ReplicationPad1d(_PadNd):
     tensor([[1., 1., 1., 2., 2., 2.]])
     """
 
-    _rank, _mode = 1, "replicate"
+    _rank = 1
 
 
-class ReplicationPad2d(_PadNd):
+class ReplicationPad2d(_ReplicationPadNd):
     """A border that repeats the elements at the ends of the last two dimensions.
 
     >>> import kuai as torch
@@ -170,10 +178,10 @@ class ReplicationPad2d(_PadNd):
     torch.Size([1, 4, 4])
     """
 
-    _rank, _mode = 2, "replicate"
+    _rank = 2
 
 
-class ReplicationPad3d(_PadNd):
+class ReplicationPad3d(_ReplicationPadNd):
     """A border that repeats the elements at the ends of the last three dimensions.
 
     >>> import kuai as torch
@@ -181,7 +189,7 @@ class ReplicationPad3d(_PadNd):
     torch.Size([1, 4, 4, 4])
     """
 
-    _rank, _mode = 3, "replicate"
+    _rank = 3
 
 
 class _CircularPadNd(_PadNd):

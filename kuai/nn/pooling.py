@@ -299,7 +299,7 @@ class _AdaptivePool(Module):
         return f"output_size={self.output_size}"
 
 
-class _AdaptiveMaxPool(_AdaptivePool):
+class _AdaptiveMaxPoolNd(_AdaptivePool):
     def __init__(self, output_size: object, return_indices: bool = False):
         super().__init__(output_size)
         self.return_indices = return_indices
@@ -308,7 +308,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
         return type(self)._function(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """The greatest elements of as many equal windows as are wanted.
 
     >>> import kuai as torch
@@ -319,7 +319,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     _function = F.adaptive_max_pool1d
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """The greatest elements of as many equal windows of images as are wanted.
 
     >>> import kuai as torch
@@ -330,7 +330,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     _function = F.adaptive_max_pool2d
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """The greatest elements of as many equal windows of volumes as are wanted.
 
     >>> import kuai as torch
@@ -341,7 +341,11 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     _function = F.adaptive_max_pool3d
 
 
-class AdaptiveAvgPool1d(_AdaptivePool):
+class _AdaptiveAvgPoolNd(_AdaptivePool):
+    """What averages as many equal windows as are wanted."""
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """The averages of as many equal windows as are wanted.
 
     >>> import kuai as torch
@@ -352,7 +356,7 @@ class AdaptiveAvgPool1d(_AdaptivePool):
     _function = F.adaptive_avg_pool1d
 
 
-class AdaptiveAvgPool2d(_AdaptivePool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """The averages of as many equal windows of images as are wanted.
 
     >>> import kuai as torch
@@ -363,7 +367,7 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     _function = F.adaptive_avg_pool2d
 
 
-class AdaptiveAvgPool3d(_AdaptivePool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """The averages of as many equal windows of volumes as are wanted.
 
     >>> import kuai as torch

@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 from ..autograd.graph import AccumulateGrad
-from ..tensor import Tensor
+from ..tensor import Tensor, everything
 
 
 def swap_tensors(t1: Tensor, t2: Tensor) -> None:
@@ -25,7 +25,12 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
         return
     first: Any = t1
     second: Any = t2
-    for name in ("_value", "_node", "_storage", "__dict__", "__class__"):
+    mine, other = everything(first), everything(second)
+    kept, gained = dict(mine), dict(other)
+    for attributes, now in ((mine, gained), (other, kept)):
+        attributes.clear()
+        attributes.update(now)
+    for name in ("_value", "_node", "_storage", "__class__"):
         mine, other = getattr(first, name), getattr(second, name)
         setattr(first, name, other)
         setattr(second, name, mine)

@@ -11,12 +11,12 @@ from . import utils as utils
 
 # PyTorch's file: the files of kuai.nn that have its names.
 FILES = {
-    "activation": ("activations", "attention"),
+    "activation": ("activations", "attention", "linear"),
     "adaptive": ("adaptive",),
     "batchnorm": ("normalization",),
     "channelshuffle": ("shape",),
     "container": ("containers", "module"),
-    "conv": ("conv",),
+    "conv": ("conv", "modules.utils"),
     "distance": ("distance",),
     "dropout": ("dropout",),
     "flatten": ("shape",),
@@ -31,7 +31,7 @@ FILES = {
     "padding": ("padding",),
     "pixelshuffle": ("shape",),
     "pooling": ("pooling",),
-    "rnn": ("rnn",),
+    "rnn": ("rnn", "utils.rnn"),
     "sparse": ("embedding",),
     "transformer": ("transformer",),
     "upsampling": ("upsampling",),
