@@ -6,7 +6,7 @@ from . import data as data
 _LATE = {
     "checkpoint": "utils.checkpoint", "_pytree": "utils._pytree", "dlpack": "utils.dlpack", "benchmark": "utils.benchmark",
     "model_zoo": "hub", "serialization": "utils.serialization", "hooks": "autograd.hooks",
-    "flop_counter": "utils.flop_counter", "tensorboard": "utils.tensorboard", "_python_dispatch": "utils._python_dispatch",
+    "flop_counter": "utils.flop_counter", "_python_dispatch": "utils._python_dispatch",
 }  # fmt: skip
 
 
