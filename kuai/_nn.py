@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .devices import device
 from .dtypes import as_dtype as _as_dtype
 from .dtypes import dtype
@@ -9,7 +11,7 @@ from .ops.conversion import _target
 
 
 def _parse_to(*args: object, non_blocking: bool = False, copy: bool = False, memory_format: object = None,
-              **named: object) -> tuple[device | None, dtype | None, bool, object]:  # fmt: skip
+              **named: Any) -> tuple[device | None, dtype | None, bool, object]:  # fmt: skip
     """The device, dtype, ``non_blocking`` and memory format that the arguments of ``to`` ask for; None for what they leave.
 
     >>> from kuai._nn import _parse_to
