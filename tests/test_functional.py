@@ -27,7 +27,11 @@ HAVE_OUT_TOO = {"sigmoid", "tanh", "softsign", "tanhshrink"}
 
 
 def parameters(fn: object) -> list[tuple]:
-    return [(p.name, p.default) for p in inspect.signature(fn).parameters.values() if p.name != "out"]  # type: ignore[arg-type]
+    return [(p.name, _ours(p.default)) for p in inspect.signature(fn).parameters.values() if p.name != "out"]  # type: ignore[arg-type]
+
+
+def _ours(default: object) -> object:
+    return oracle.counterpart(default) if isinstance(default, torch.dtype) else default
 
 
 def readable(name: str) -> bool:
