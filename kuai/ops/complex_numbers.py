@@ -17,7 +17,7 @@ from .define import op, unary, write_out
 from .geometry import Geometry, strides_of
 from .numerics.parts import join
 from .pointwise import conj as _conjugate
-from .pointwise import signs, tensors_only, zero
+from .pointwise import need_tensor, signs, tensors_only, zero
 
 
 def _complex_rule(op: Op, avals: Sequence) -> tuple:
@@ -293,6 +293,7 @@ def resolve_conj(input: Tensor) -> Tensor:
     >>> torch.resolve_conj(torch.tensor([1j]).conj())
     tensor([0.-1.j])
     """
+    need_tensor("resolve_conj", input, "input", 1)
     return input
 
 
@@ -303,6 +304,7 @@ def resolve_neg(input: Tensor) -> Tensor:
     >>> torch.resolve_neg(torch.ones(2))
     tensor([1., 1.])
     """
+    need_tensor("resolve_neg", input, "input", 1)
     return input
 
 

@@ -373,7 +373,7 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
     return require_grad(from_numpy(array) if array.flags.writeable else from_array(array.copy(), placement("cpu")), requires_grad)
 
 
-def scalar_tensor(s, *, dtype=None, device=None, layout=None, pin_memory=False, requires_grad=False) -> Tensor:
+def scalar_tensor(s: Tensor | complex, *, dtype=None, device=None, layout=None, pin_memory=False, requires_grad=False) -> Tensor:
     """A 0-dimensional tensor of the default dtype (``torch.scalar_tensor``).
 
     >>> import kuai as torch

@@ -8,7 +8,7 @@ from ..dispatch import recorder
 from ..layouts import strided
 from ..tensor import Tensor
 from . import rules
-from .creation import available, fill, full_op, layout_of, needed_number, require_grad, shape_of, tensor
+from .creation import asked, available, fill, full_op, layout_of, needed_number, require_grad, shape_of, tensor
 
 
 def _like(input: Tensor, value: object, dtype: object, device: object, requires_grad: bool, layout: object) -> Tensor:
@@ -80,7 +80,7 @@ def new_zeros(self, *args, size=None, dtype=None, layout=None, device=None, pin_
     tensor([[0, 0],
             [0, 0]])
     """
-    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, layout, "new_zeros")
+    return _new(self, asked(args, size, "new_zeros"), 0, dtype, device, requires_grad, layout, "new_zeros")
 
 
 def new_ones(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
@@ -90,7 +90,7 @@ def new_ones(self, *args, size=None, dtype=None, layout=None, device=None, pin_m
     >>> torch.tensor([1, 2]).new_ones(3)
     tensor([1, 1, 1])
     """
-    return _new(self, args if size is None else (size,), 1, dtype, device, requires_grad, layout, "new_ones")
+    return _new(self, asked(args, size, "new_ones"), 1, dtype, device, requires_grad, layout, "new_ones")
 
 
 def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
@@ -100,7 +100,7 @@ def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_
     >>> torch.tensor([1., 2.]).new_empty(2, 3).shape
     torch.Size([2, 3])
     """
-    return _new(self, args if size is None else (size,), 0, dtype, device, requires_grad, layout, "new_empty")
+    return _new(self, asked(args, size, "new_empty"), 0, dtype, device, requires_grad, layout, "new_empty")
 
 
 def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:

@@ -167,6 +167,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     tensor([[2., 1., 2., 3., 2.]])
     """
     by = tuple(map(as_int, pad))
+    if not isinstance(mode, str):
+        raise TypeError(f"pad(): argument 'mode' (position 3) must be str, not {type(mode).__name__}")
     if mode == "constant":
         return _constant(input, 0 if value is None else value, pad=by)
     if mode not in ("reflect", "replicate", "circular"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from operator import index as as_index
+from typing import Any
 
 import numpy as np
 
@@ -334,6 +335,14 @@ def _into(self: Tensor, made: Draws, name: str) -> Tensor:
     return assign(self, laid_out(self, made, self.is_contiguous()), name)
 
 
+def _from(given: dict, value: Any, name: str) -> Any:
+    """The lower bound, which PyTorch names by Python's keyword ``from``."""
+    unknown = given.keys() - {"from"}
+    if unknown:
+        raise TypeError(f"{name}() got an unexpected keyword argument {unknown.pop()!r}")
+    return given.get("from", value)
+
+
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=None, **given) -> Tensor:
     """Fill with uniform draws from [from, to) (``torch.Tensor.uniform_``).
 
@@ -341,7 +350,7 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=Non
     >>> _ = torch.manual_seed(0); torch.empty(2).uniform_(-1, 1)
     tensor([-0.0075,  0.5364])
     """
-    lo, d, where = given.get("from", from_), self.dtype, self.device
+    lo, d, where = _from(given, from_, "uniform_"), self.dtype, self.device
     return _into(self, lambda shape, _: _uniform(shape, d, where, generator, float(lo), float(to)), "uniform_")
 
 
@@ -364,7 +373,7 @@ def random_(self: Tensor, from_: int | None = None, to: int | None = None, *, ge
     >>> _ = torch.manual_seed(0); torch.empty(3).random_(10)
     tensor([4., 9., 3.])
     """
-    low, high = given.get("from", from_), to
+    low, high = _from(given, from_, "random_"), to
     if high is None and low is not None and "from" not in given:
         low, high = 0, low
     d, where = self.dtype, self.device

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from math import prod as product
+from operator import index as as_int
 
 import numpy as np
 
@@ -129,8 +130,9 @@ def sum_to_size(self: Tensor, *size: object) -> Tensor:
     >>> torch.ones(4, 3).sum_to_size(1, 3)
     tensor([[4., 4., 4.]])
     """
-    shape = size[0] if len(size) == 1 and not isinstance(size[0], int) else size
-    return _record_sum_to((shape if isinstance(shape, tuple) else tuple(shape),), self)
+    if not size:
+        raise TypeError("sum_to_size() missing 1 required positional argument: 'size'")
+    return _record_sum_to((tuple(map(as_int, size[0] if len(size) == 1 and not isinstance(size[0], int) else size)),), self)
 
 
 # ---- without nan -----------------------------------------------------------------------------------------------------
@@ -381,6 +383,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0,
     """
     _check_rows(x1, x2, p)
     many = builtins.max(x1.shape[-2], x2.shape[-2]) > 25
+    if compute_mode not in ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"):
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
     if p == 2 and (compute_mode == "use_mm_for_euclid_dist" or (many and compute_mode.endswith("if_necessary"))):
         return _euclid_by_product(x1, x2)
     return vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)

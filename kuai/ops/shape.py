@@ -205,6 +205,8 @@ def repeat_interleave(input: Tensor | None = None, repeats: int | Tensor | None 
     >>> torch.repeat_interleave(torch.tensor([1, 2]), torch.tensor([1, 2]))
     tensor([1, 2, 2])
     """
+    if not isinstance(input if repeats is None else repeats, (Tensor, int)) or input is repeats is None:
+        raise TypeError("repeat_interleave() needs a tensor, and how often its elements are repeated: an int or a Tensor")
     if repeats is None or input is None:  # one tensor alone says how often its places are repeated
         return _repeated_places(input if repeats is None else repeats, output_size)
     if dim is None:
