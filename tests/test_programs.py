@@ -70,7 +70,8 @@ def test_gpt():
     compare("gpt.py", loose={"half": 5e-3}, only_kuai=["--compile"])
 
 
-PACKAGES = "einops vit_pytorch torchdiffeq torch_optimizer lion_pytorch ema_pytorch pytorch_metric_learning".split()
+PACKAGES = ("einops vit_pytorch torchdiffeq torch_optimizer lion_pytorch ema_pytorch pytorch_metric_learning "
+            "transformers gpytorch pyro").split()
 
 
 def test_packages():

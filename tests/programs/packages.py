@@ -113,8 +113,85 @@ def pytorch_metric_learning():
     report("miner", *miners.MultiSimilarityMiner()(x, y))
 
 
+def transformers():
+    from transformers import BertConfig, BertForMaskedLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, ViTConfig
+    from transformers import ViTForImageClassification
+
+    size = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 37}
+    text = {"vocab_size": 99, "max_position_embeddings": 64, **size}
+    words, images = torch.randint(0, 99, (2, 10)), torch.randn(2, 3, 32, 32)
+    writers = [GPT2LMHeadModel(GPT2Config(vocab_size=99, n_embd=32, n_layer=2, n_head=4, n_positions=64)),
+               LlamaForCausalLM(LlamaConfig(num_key_value_heads=2, **text))]  # fmt: skip
+    for net in (*writers, BertForMaskedLM(BertConfig(**text))):
+        learn(type(net).__name__, net, lambda net: net(input_ids=words, labels=words).loss)
+    net = ViTForImageClassification(ViTConfig(image_size=32, patch_size=8, num_labels=3, **size))
+    learn("ViTForImageClassification", net, lambda net: net(pixel_values=images, labels=torch.tensor([0, 2])).loss)
+    for net in writers:
+        options = {"max_new_tokens": 6, "pad_token_id": 0}
+        report(f"{type(net).__name__} writes", net.eval().generate(words, num_beams=2, do_sample=False, **options),
+               net.generate(words, do_sample=True, top_k=20, **options))  # fmt: skip
+
+
+def learn(name, net, loss_of, steps=3, lr=1e-3):
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lr)
+    for _ in range(steps):
+        loss = loss_of(net)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        report(name, loss)
+
+
+def gpytorch():
+    import gpytorch
+    from gpytorch import distributions, kernels, likelihoods, means, mlls
+
+    x = torch.linspace(0, 1, 20)
+    y = torch.sin(6 * x) + 0.1 * torch.randn(20)
+
+    class Process(gpytorch.models.ExactGP):
+        def __init__(self, likelihood):
+            super().__init__(x, y, likelihood)
+            self.mean, self.kernel = means.ConstantMean(), kernels.ScaleKernel(kernels.MaternKernel(nu=2.5))
+
+        def forward(self, x):
+            return distributions.MultivariateNormal(self.mean(x), self.kernel(x))
+
+    likelihood = likelihoods.GaussianLikelihood()
+    process = Process(likelihood)
+    evidence = mlls.ExactMarginalLogLikelihood(likelihood, process)
+    learn("gaussian process", process.train(), lambda net: -evidence(net(x), y), lr=0.1)
+    with torch.no_grad():
+        found = likelihood.eval()(process.eval()(torch.linspace(0, 1, 5)))
+    report("gaussian process foretells", found.mean, found.variance)
+
+
+def pyro():
+    import pyro
+    import pyro.distributions as dist
+    from pyro.infer import MCMC, NUTS, SVI, Trace_ELBO
+    from pyro.infer.autoguide import AutoMultivariateNormal
+
+    data = torch.randn(10) + 1
+
+    def model(data):
+        mean = pyro.sample("mean", dist.Normal(0.0, 1.0))
+        width = pyro.sample("width", dist.LogNormal(0.0, 1.0))
+        with pyro.plate("data", len(data)):
+            pyro.sample("seen", dist.Normal(mean, width), obs=data)
+
+    inference = SVI(model, AutoMultivariateNormal(model), pyro.optim.Adam({"lr": 0.05}), Trace_ELBO())
+    report("variational", [inference.step(data) for _ in range(4)])
+    chain = MCMC(NUTS(model), num_samples=4, warmup_steps=2, disable_progbar=True)
+    chain.run(data)
+    report("nuts", *chain.get_samples().values())
+
+
+WHOLE = ("transformers", "gpytorch", "pyro")  # what they need is installed with them
+
+
 if __name__ == "__main__":
     for package in sys.argv[1:]:
         torch.manual_seed(0)
-        with standins.installed():
+        with standins.without_torchvision() if package in WHOLE else standins.installed():
             globals()[package]()

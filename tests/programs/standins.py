@@ -40,6 +40,14 @@ def installed():
         del sys.modules[name]
 
 
+@contextmanager
+def without_torchvision():
+    """As if torchvision were not installed, for packages that go without it then."""
+    sys.modules["torchvision"] = None
+    yield
+    del sys.modules["torchvision"]
+
+
 def there(name):
     """Whether a module can be imported."""
     parent = name.rpartition(".")[0]
