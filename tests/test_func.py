@@ -245,6 +245,17 @@ PROGRAMS = {
         print(norms, {k: v.sum() for k, v in clipped.items()})
         value, grads = T.vmap(T.grad_and_value(loss_of), (None, 0, 0), chunk_size=4)(params, images, labels)[::-1]; print(value, grads['5.bias'][0])
     """,
+    "layers of a single sample": """
+        T = torch.func
+        for net, x in ((nn.LayerNorm(4), torch.randn(3, 4)), (nn.Sequential(nn.Linear(4, 4), nn.RMSNorm(4)), torch.randn(3, 4)),
+                       (nn.Embedding(7, 3), torch.tensor([1, 6, 1])), (nn.PReLU(), torch.randn(3, 4)),
+                       (nn.TransformerEncoderLayer(4, 2, 8, dropout=0.), torch.randn(3, 5, 4)), (nn.BatchNorm1d(4).eval(), torch.randn(3, 5, 4))):
+            params, buffers = {k: v.detach() for k, v in net.named_parameters()}, dict(net.named_buffers())
+            def loss(params, x):
+                y = T.functional_call(net, (params, buffers), (x,))
+                return (y[0] if isinstance(y, tuple) else y).pow(2).sum()
+            print({k: g.flatten(1).sum(1) for k, g in T.vmap(T.grad(loss), (None, 0))(params, x).items()})
+    """,
     "an ensemble": """
         T = torch.func
         class Net(nn.Module):

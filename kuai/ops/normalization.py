@@ -47,7 +47,7 @@ class Norm(NamedTuple):
 def _total(xp, x, axes: tuple[int, ...]):  # type: ignore[no-untyped-def]
     """The sum over axes, which stay as ones. ``xp`` is None for tensors."""
     if xp is None:
-        return x.sum(axis=axes, keepdims=True)
+        return x.sum(axis=axes, keepdims=True) if axes else x  # a tensor's sum over no axes is that of all
     if xp is np:
         return _total_by_product(np, x, axes)
     return xp.lax.platform_dependent(
