@@ -19,7 +19,8 @@ from .arguments import checked
 # Operators that are no public functions, by the module of `ops` that has them.
 INNER = {
     **dict.fromkeys(
-        "native_dropout_backward max_pool2d_with_indices_backward _upsample_bilinear2d_aa _upsample_bicubic2d_aa index".split(),
+        "native_dropout_backward max_pool2d_with_indices_backward _upsample_bilinear2d_aa _upsample_bicubic2d_aa index index_put "
+        "index_put_ alias".split(),
         "inner",
     ),
     **dict.fromkeys(

@@ -37,7 +37,7 @@ y[y > 3] = torch.tensor([0.]) | y[y > 3] = torch.ones(20) | y[y > 3] = torch.one
 y[torch.tensor([True, False])] = torch.ones(4) | y[torch.ones(2, 3, dtype=torch.bool)] = torch.ones(4)
 y[[0, 1], :, [0, 3]] = 9 | y[0, [0, 2], 1:] = torch.ones(3) | y[[0, 0]] = torch.arange(24.).reshape(2, 3, 4)
 y[0] = [1, 2, 3, 4] | y[[0]] = [1, 2, 3, 4] | y[0][1] = 7 | y[:, 0][1, ::2] = 7 | y[0, [0, 1]][0] = 7
-y[..., -1] += 1 | y[[0, 1], [1, 2]] *= 2 | y[1:] = y[:1] | y[0][y[0] > 2] = -1"""
+y[0, 0, 0][False] = 5 | y[0, 0, 0][True] = 5 | del y[0] | y[..., -1] += 1 | y[[0, 1], [1, 2]] *= 2 | y[1:] = y[:1] | y[0][y[0] > 2] = -1"""
 
 
 def cases(text):

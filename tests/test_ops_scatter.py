@@ -69,7 +69,12 @@ x.clone().index_fill_(0, L(1), 3) | x.clone().scatter_add_(0, L([0, 0, 1]), torc
 x.clone().index_add_(0, L(1, 1), torch.ones(2, 3)) | x.clone().index_copy_(0, L(1), x[:1])
 torch.gather(x, 1, L([0, 1]), out=torch.empty(0)) | torch.gather(x, 1, L([0, 1]), out=torch.empty(0).double())
 x.clone().scatter_reduce_(0, L([1, 1, 1]), x + 1, 'prod') | x.clone().index_reduce_(0, L(1, 1), x + 1, 'amax')
-x.masked_scatter(m, torch.arange(3.))"""
+x.masked_scatter(m, torch.arange(3.)) | x.index_put((), torch.tensor(1.)) | x.index_put([], torch.ones(1), True)
+x.index_put((L(0),), 1.) | torch.ops.aten.index_put(x, [None, L(0)], torch.tensor(9.)) | torch.ops.aten.index.Tensor(x, [])
+torch.ops.aten.index_put_(x, [None, m], torch.tensor(9.)) | torch.unravel_index(torch.tensor(.5), (2, 2)) | torch.unravel_index(L(), 2)
+torch.unravel_index(L(1), torch.tensor([1, 2])) | torch.unravel_index(L(1), (1, 2.)) | torch.unravel_index(L(5, -1), (2, 3))
+x.index_reduce(0, L(0, 1), x[:, :2], 'amax') | torch.tensor(1.).index_add(0, torch.tensor(0), torch.ones(1))
+x.index_add(0, L(0, 1), x, alpha=1j) | torch.index_select(x, 0, L(0), out=torch.empty(0).double())"""
 
 
 def cases():

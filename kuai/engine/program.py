@@ -43,6 +43,9 @@ class Size(tuple):
         return (Size, (tuple(self),))
 
 
+_LARGEST = 2**63 - 1  # bytes: what an address can count
+
+
 class Aval:
     """An abstract value: what is known before anything is computed. There is one object for each, so ``is`` compares."""
 
@@ -60,6 +63,8 @@ class Aval:
         if found is None:
             fresh = super().__new__(cls)
             fresh.shape, fresh.dtype, fresh.device, fresh.size = shape, dtype, device, prod(shape)
+            if fresh.nbytes > _LARGEST:
+                raise RuntimeError(f"Storage size calculation overflowed: {list(shape)} of {dtype} have too many bytes to count")
             found = cls._made.setdefault(key, fresh)
         return found
 

@@ -14,7 +14,7 @@ from . import rules
 from .comparison import where
 from .conversion import copy_
 from .define import op, unary, write_out
-from .geometry import Geometry, strides_of
+from .geometry import Geometry, geometry, strides_of
 from .numerics.parts import join
 from .pointwise import conj as _conjugate
 from .pointwise import need_tensor, signs, tensors_only, zero
@@ -182,7 +182,21 @@ def view_as_complex(input: Tensor) -> Tensor:
     >>> torch.view_as_complex(torch.tensor([[1., 2.]]))
     tensor([1.+2.j])
     """
+    if input.shape[-1:] == (2,):
+        _check_pairs(geometry(input))
     return _view_as_complex(input)
+
+
+def _check_pairs(at: Geometry) -> None:
+    """Refuse what does not lie in memory as complex numbers do."""
+    if at.strides[-1] != 1:
+        raise RuntimeError(f"view_as_complex: Tensor must have a last dimension with stride 1, got {at.strides[-1]}")
+    if any(s % 2 for s in at.strides[:-1]):
+        raise RuntimeError(
+            f"view_as_complex: Tensor must have a stride divisible by 2 for all but last dimension, got {list(at.strides)}"
+        )
+    if at.offset % 2:
+        raise RuntimeError(f"view_as_complex: Tensor must have a storage_offset divisible by 2, got {at.offset}")
 
 
 # ---- signs and angles ------------------------------------------------------------------------------------------------

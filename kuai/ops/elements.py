@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
@@ -116,7 +116,12 @@ def unravel_index(indices: Tensor, shape: int | tuple[int, ...]) -> tuple[Tensor
     if not isinstance(indices, Tensor):
         raise TypeError(f"unravel_index: expected indices to be a Tensor, but got {type(indices).__name__}")
     if indices.dtype.category != 1:
-        raise ValueError(f"expected 'indices' to be an integer tensor, but got dtype {indices.dtype}")
+        raise TypeError(f"unravel_index: expected 'indices' to be integer dtype, but got {indices.dtype}")
+    if not isinstance(shape, (int, Sequence)):
+        raise TypeError(f"unravel_index: expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    wrong = [n for n in (() if isinstance(shape, int) else shape) if not isinstance(n, int)]
+    if wrong:
+        raise TypeError(f"unravel_index: expected 'shape' sequence to only contain ints, but got {type(wrong[0])}")
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(n < 0 for n in sizes):
         raise ValueError("'shape' cannot have negative values, but got " + str(sizes))

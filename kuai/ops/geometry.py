@@ -263,4 +263,9 @@ def is_contiguous(self: Tensor, memory_format: memory_format = contiguous_format
     return len(order) == len(at.shape) and is_row_major([at.shape[i] for i in order], [at.strides[i] for i in order])
 
 
+def suggested_format(x: Tensor) -> memory_format:
+    """The format that a tensor is in, the usual one where several fit."""
+    return next((f for f in (contiguous_format, channels_last, channels_last_3d) if is_contiguous(x, f)), contiguous_format)
+
+
 OWN = {"stride": stride, "storage_offset": storage_offset, "is_contiguous": is_contiguous}

@@ -16,7 +16,7 @@ from .creation import zeros
 from .define import op, write_out
 from .extent import elements
 from .host import differs, on_host
-from .subscript import getitem, setitem
+from .subscript import delitem, getitem, setitem
 from .taking import add_at, fill_where, put_at, take_at
 
 # ---- by mask -------------------------------------------------------------------------------------------------------
@@ -245,15 +245,16 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     source, places = _as_vectors(input, index)
     taking.check(places, source.shape[dim], dim, wrap=False)
     made = take_at(source, places, dim=dim, count=1, wrap=False)
-    made = made if input.ndim else made.reshape(())
-    return made if out is None else write_out(out, made)
+    if out is not None and out.dtype is not input.dtype:
+        raise RuntimeError(f"index_select(): self and result must have the same scalar type, got {input.dtype} and {out.dtype}")
+    return _shaped_as(made, input, out)
 
 
 def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor, name: str, error: type = IndexError) -> None:
     """The dtypes and shapes of ``f(input, dim, index, source)``: the source has a slice for each index."""
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index should have dimension 1 or 0 (got {index.ndim})")
-    if source.ndim != input.ndim and source.ndim and input.ndim:
+    if source.ndim != input.ndim and (input.ndim or error is RuntimeError) and source.ndim:
         raise error(
             f"{name}(): When source and destination are not scalars, their dimensionality must match. Source dimensionality "
             f"({source.ndim}), destination dimensionality ({input.ndim})"
@@ -302,6 +303,7 @@ def index_add(
     _check_source(input, dim, index, source, "index_add_", RuntimeError)
     x, places, source = _placed(input, dim, index, source)
     if alpha != 1:
+        rules.need_fit(alpha, input.dtype, "index_add_()")
         source = source * (int(alpha) if input.dtype.category == 1 else alpha)
     return _shaped_as(add_at(x, source, places, dim=dim, count=1, shape=x.shape), input, out)
 
@@ -361,6 +363,8 @@ def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
     """
     if not isinstance(indices, (tuple, list)):
         raise TypeError(f"index_put_(): argument 'indices' must be tuple of Tensors, not {type(indices).__name__}")
+    if not isinstance(values, Tensor):
+        raise TypeError(f"index_put_(): argument 'values' (position 2) must be Tensor, not {type(values).__name__}")
     for i, item in enumerate(indices):
         if not isinstance(item, Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(item).__name__}")
@@ -371,4 +375,4 @@ def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
 METHODS = ("masked_fill", "masked_select", "masked_scatter", "nonzero", "argwhere", "take", "put", "index_select",
            "index_add", "index_copy", "index_fill", "index_put", "index_put_")  # fmt: skip
 INPLACE = ("masked_fill", "masked_scatter", "put", "index_add", "index_copy", "index_fill")
-METHODS_EXTRA = {"__getitem__": getitem, "__setitem__": setitem}
+METHODS_EXTRA = {"__getitem__": getitem, "__setitem__": setitem, "__delitem__": delitem}

@@ -10,12 +10,12 @@ from ..autograd.function import constant_in
 from ..tensor import Tensor
 from .comparison import where
 from .define import write_out
-from .indexing import index_put
 from .joining import cat
 from .padding import constant_pad_nd
 from .resampling import resized
 from .rules import normalize_dim
 from .softmax import log_softmax, softmax
+from .subscript import put_tensors
 
 # ---- softmax ---------------------------------------------------------------------------------------------------------
 
@@ -151,7 +151,43 @@ def index(self: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
     tensor([[2],
             [4]])
     """
+    if all(i is None for i in indices):
+        raise IndexError("index(): at least one index must be provided")
     return self[tuple(slice(None) if i is None else i for i in indices)]
+
+
+def index_put_(self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
+    """Put values at indices, None for a whole dimension (``torch.ops.aten.index_put_``).
+
+    >>> import kuai as torch
+    >>> torch.ops.aten.index_put_(torch.zeros(2, 2), [None, torch.tensor([1])], torch.tensor(3.))
+    tensor([[0., 3.],
+            [0., 3.]])
+    """
+    put_tensors(self, tuple(indices), values, accumulate)
+    return self
+
+
+def index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
+    """The tensor with values at indices, None for a whole dimension (``torch.ops.aten.index_put``).
+
+    >>> import kuai as torch
+    >>> torch.ops.aten.index_put(torch.zeros(2, 2), [None, torch.tensor([1])], torch.tensor(3.))
+    tensor([[0., 3.],
+            [0., 3.]])
+    """
+    return index_put_(self.clone(), indices, values, accumulate)
+
+
+def alias(self: Tensor) -> Tensor:
+    """A view of the whole tensor (``torch.ops.aten.alias``).
+
+    >>> import kuai as torch
+    >>> x = torch.zeros(2)
+    >>> torch.ops.aten.alias(x)._base is x
+    True
+    """
+    return self.view_as(self)  # type: ignore[attr-defined]
 
 
 # ---- joining ---------------------------------------------------------------------------------------------------------

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import prod
 
+from ..engine.program import Size
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
 from . import storages, views
 from .along import also_named
 from .conversion import _check_leaf
 from .creation import zeros
-from .geometry import check_format, contiguous_strides, geometry, memory_format
+from .dimensions import inverse
+from .geometry import check_format, contiguous_strides, geometry, is_contiguous, memory_format, preserve_format, suggested_format
 from .joining import cat
 from .strided import strided_of, strided_view
 from .views import sizes, storage_root
@@ -71,10 +73,20 @@ def resize_(self: Tensor, *size: object, memory_format: memory_format | None = N
     shape = sizes(size)
     if self._node is not None:
         raise RuntimeError("cannot resize variables that require grad")
+    if memory_format is preserve_format:
+        raise RuntimeError("resize_: Unsupported memory format: preserve_format says no order of its own")
     if any(n < 0 for n in shape):
         raise RuntimeError(f"resize_: got a negative size in {list(shape)}")
     check_format(shape, memory_format)
-    if shape == self.shape:
+    if memory_format is not None and memory_format.order and not (shape == self.shape and is_contiguous(self, memory_format)):
+        stored = _resized(self, Size(shape[d] for d in memory_format.order))
+        return _become(stored, lambda x: views.permute(x, inverse(memory_format.order)))
+    return self if shape == self.shape and memory_format is None else _resized(self, shape)
+
+
+def _resized(self: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Another shape, row-major, in this tensor's memory if it is large enough."""
+    if shape == self.shape and is_contiguous(self):
         return self
     if self._storage is None or not _holds(self, prod(shape)):
         return _own_memory(self, _refilled(self, shape))
@@ -109,6 +121,8 @@ def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: memory_form
     tensor([[0, 1],
             [2, 3]])
     """
+    if memory_format is preserve_format:
+        memory_format = suggested_format(the_template)
     return resize_(self, the_template.shape, memory_format=memory_format)
 
 

@@ -132,7 +132,8 @@ def sum_to_size(self: Tensor, *size: object) -> Tensor:
     """
     if not size:
         raise TypeError("sum_to_size() missing 1 required positional argument: 'size'")
-    return _record_sum_to((tuple(map(as_int, size[0] if len(size) == 1 and not isinstance(size[0], int) else size)),), self)
+    shape = tuple(map(as_int, size[0] if len(size) == 1 and not isinstance(size[0], int) else size))
+    return self if shape == self.shape else _record_sum_to((shape,), self)
 
 
 # ---- without nan -----------------------------------------------------------------------------------------------------

@@ -408,6 +408,10 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     return made if out is None else write_out(out, made)
 
 
+def _but(dim: int, shape: Sequence[int]) -> list[int]:
+    return [n for d, n in enumerate(shape) if d != dim]
+
+
 def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True,
                  out: Tensor | None = None) -> Tensor:  # fmt: skip
     """The tensor with a source's slices reduced into places of a dimension (``torch.index_reduce``).
@@ -429,6 +433,11 @@ def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce:
     taking.check_slices(input, dim, source, "index_reduce_")
     if input.dtype is not source.dtype:
         raise RuntimeError("index_reduce_(): self and source must have the same scalar type")
+    if _but(dim, input.shape) != _but(dim, source.shape):
+        raise RuntimeError(
+            "index_reduce_(): source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+            f"{list(input.shape)} source.shape = {list(source.shape)}"
+        )
     source = _vector(source)
     form = [1] * source.ndim
     form[dim] = -1

@@ -7,6 +7,7 @@ from itertools import combinations as _combinations
 from itertools import combinations_with_replacement
 from math import prod
 from operator import index as as_int
+from typing import Any
 
 import numpy as np
 
@@ -401,13 +402,16 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple([t.expand(shape) for t in given])
 
 
-def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
+def broadcast_shapes(*shapes: Any) -> Size:
     """The common shape that tensors of some shapes broadcast to (``torch.broadcast_shapes``).
 
     >>> import kuai as torch
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
+    for s in shapes:
+        if not isinstance(s, (int, tuple, list)):
+            raise RuntimeError(f"broadcast_shapes: Input shapes should be of type ints, a tuple of ints, or a list of ints, got {s}")
     given = [(s,) if isinstance(s, int) else tuple(map(as_int, s)) for s in shapes]
     if any(n < 0 for s in given for n in s):
         raise ValueError("Attempting to broadcast a dimension with negative length!")

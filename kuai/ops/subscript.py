@@ -292,7 +292,9 @@ def setitem(self: Tensor, index: object, value: object) -> None:
     """``self[index] = value``: broadcast, converted to this tensor's dtype."""
     value = _value(self, value)
     if type(index) is bool:
-        index = None if index else slice(0) if self.shape else (None, slice(0))  # all of it, or nothing
+        if not index:
+            return  # nothing is meant
+        index = None
     parsed = _parse(self, index)
     if current.grad:
         _check_leaf(self)
@@ -304,6 +306,11 @@ def setitem(self: Tensor, index: object, value: object) -> None:
         assign(self, write(self, value, parsed.offset, spec=parsed.spec), "__setitem__")
         return
     _put(_viewed(self, parsed), parsed.advanced, value)
+
+
+def delitem(self: Tensor, index: object) -> None:
+    """``del self[index]``: a TypeError, as a tensor's shape is fixed."""
+    raise TypeError("Tensor does not support deleting items")
 
 
 def _is_piece(value: Tensor, x: Tensor, parsed: Parsed) -> bool:
@@ -340,11 +347,13 @@ def _without_leading_ones(value: Tensor, rank: int) -> Tensor:
     return value
 
 
-def put_tensors(x: Tensor, items: tuple[Tensor, ...], value: Tensor, accumulate: bool) -> None:
-    """Put a value at index tensors and masks of x, in place."""
+def put_tensors(x: Tensor, items: tuple[Tensor | None, ...], value: Tensor, accumulate: bool) -> None:
+    """Put a value at index tensors and masks of x, in place; None stands for a whole dimension."""
+    if all(i is None for i in items):
+        raise RuntimeError("index_put_(): at least one index must be provided")
     if current.grad:
         _check_leaf(x)
-    parsed = _Parser(x, tuple(i if i.ndim else i.reshape(1) for i in items)).parse()
+    parsed = _Parser(x, tuple(slice(None) if i is None else i if i.ndim else i.reshape(1) for i in items)).parse()
     _put(x, parsed.advanced, value, accumulate)
 
 

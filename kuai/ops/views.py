@@ -429,15 +429,25 @@ def narrowed(input: Tensor, dim: int, start: int | Tensor, length: int) -> tuple
 
 def view_dtype(x: Tensor, d: dtype) -> Tensor:
     """A view of the same bytes as another dtype."""
-    strides = geometry(x).strides
-    if x.dtype.itemsize != d.itemsize and strides and strides[-1] != 1:
-        raise RuntimeError(
-            f"self.stride(-1) must be 1 to view {rules._cname(x.dtype)} as {rules._cname(d)} (different element sizes), "
-            f"but got {strides[-1]}"
-        )
+    if x.dtype.itemsize != d.itemsize and x.shape:
+        _check_units(x, d)
     out = bytes_view(x, dtype=d)
     out._base = None  # no gradient passes: an edit of it is none that the graph has to know of
     return out
+
+
+def _check_units(x: Tensor, d: dtype) -> None:
+    """Refuse to view elements as ones of another size where those would not lie side by side, or not begin with one of these."""
+    at, names = geometry(x), f"to view {rules._cname(x.dtype)} as {rules._cname(d)} (different element sizes)"
+    if at.strides[-1] != 1:
+        raise RuntimeError(f"self.stride(-1) must be 1 {names}, but got {at.strides[-1]}")
+    ratio = d.itemsize // x.dtype.itemsize
+    if ratio < 2:
+        return
+    places = {f"self.stride({i})": s for i, s in enumerate(at.strides[:-1])}
+    for what, n in {"self.size(-1)": at.shape[-1], "self.storage_offset()": at.offset, **places}.items():
+        if n % ratio:
+            raise RuntimeError(f"{what} must be divisible by {ratio} {names}, but got {n}")
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
@@ -505,7 +515,7 @@ def strided_place(x: Tensor, size: Sequence[int], stride: Sequence[int], offset:
     if is_contiguous(x) and at.offset <= offset and end <= at.offset + x._aval.size:
         return x, offset - at.offset, size, stride
     base = storage_root(x)
-    if end > base._aval.size:
+    if 0 not in size and end > base._aval.size:
         raise RuntimeError(
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {x.dtype.itemsize} "
             f"requiring a storage size of {end * x.dtype.itemsize} are out of bounds for storage of size {base._aval.nbytes}"
