@@ -7,7 +7,7 @@ from importlib import import_module
 from .arguments import late
 from .dtypes import ABSENT
 from .subclasses import watched
-from .wont import Absent, helpful
+from .wont import Absent
 
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
@@ -144,7 +144,7 @@ def attribute(name: str) -> object:
     import kuai
 
     if name in MODULES:
-        found: object = helpful(import_module(f"kuai.{name}"))
+        found: object = import_module(f"kuai.{name}")
     elif name in ELSEWHERE:
         found = import_module(f"kuai.{ELSEWHERE[name]}")
     elif name in FUNCTIONS:

@@ -30,5 +30,8 @@ from .ops.fourier import rfft as rfft
 from .ops.fourier import rfft2 as rfft2
 from .ops.fourier import rfftfreq as rfftfreq
 from .ops.fourier import rfftn as rfftn
+from .wont import refusing
 
 _check(globals())
+
+__getattr__ = refusing(__name__)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from threading import Condition
 from typing import Any, Generic, TypeVar
 
+from .wont import refusing
+
 T = TypeVar("T")
 _NOTHING = object()
 
@@ -131,3 +133,5 @@ def wait_all(futures: list[Future]) -> list:
     [5]
     """
     return [future.wait() for future in collect_all(futures).wait()]
+
+__getattr__ = refusing(__name__)

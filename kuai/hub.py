@@ -9,6 +9,8 @@ from urllib.parse import urlparse as urlparse
 
 from tqdm import tqdm as tqdm
 
+from .wont import refusing
+
 HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 _folder: str | None = None
 
@@ -99,3 +101,5 @@ def list(github: str, *args: object, **kwargs: object) -> object:
     True
     """
     raise _refused("list")
+
+__getattr__ = refusing(__name__)

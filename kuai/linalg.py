@@ -49,7 +49,10 @@ from .ops.solvers import pinv as pinv
 from .ops.solvers import solve as solve
 from .ops.solvers import solve_ex as solve_ex
 from .ops.solvers import solve_triangular as solve_triangular
+from .wont import refusing
 
 cross, slogdet = linalg_cross, linalg_slogdet  # torch.cross and torch.slogdet differ from these
 
 _check(globals())
+
+__getattr__ = refusing(__name__)

@@ -24,6 +24,7 @@ from typing import Any
 
 from . import subclasses
 from .tensor import Tensor
+from .wont import refusing
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
@@ -212,3 +213,5 @@ class BaseTorchFunctionMode(TorchFunctionMode):
 
 
 subclasses.activate()
+
+__getattr__ = refusing(__name__)

@@ -32,6 +32,7 @@ from .files.report import get_unsafe_globals_in_checkpoint as get_unsafe_globals
 from .files.storages import DTYPE_OF
 from .ops.storages import StorageBase
 from .types import FileLike, Storage
+from .wont import refusing
 
 DEFAULT_PROTOCOL = 2
 FILE_LIKE = FileLike
@@ -95,3 +96,5 @@ def check_module_version_greater_or_equal(module: ModuleType, req_version_tuple:
 
     warnings.warn(f"{message}, but continuing assuming that requirement is met", stacklevel=2)
     return True
+
+__getattr__ = refusing(__name__)

@@ -50,6 +50,7 @@ from .ops.special import igamma as gammainc
 from .ops.special import igammac as gammaincc
 from .ops.special import lgamma as gammaln
 from .ops.special import mvlgamma as multigammaln
+from .wont import refusing
 
 _check(globals())
 
@@ -63,3 +64,5 @@ __all__ = [
     "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v", "shifted_chebyshev_polynomial_w", "sinc", "softmax",
     "spherical_bessel_j0", "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
+
+__getattr__ = refusing(__name__)

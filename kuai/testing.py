@@ -10,6 +10,7 @@ from . import dtypes
 from .dtypes import dtype
 from .ops.creation import as_tensor
 from .tensor import Tensor
+from .wont import refusing
 
 # Relative and absolute tolerances by dtype, those of PyTorch.
 TOLERANCES = {
@@ -139,3 +140,5 @@ def make_tensor(*shape: object, dtype: dtype, device: object = "cpu", low: float
     if noncontiguous and made.numel() > 1:
         made = made.repeat_interleave(2, dim=-1)[..., ::2]
     return made.requires_grad_() if requires_grad else made
+
+__getattr__ = refusing(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from types import ModuleType
 from typing import NoReturn
 
 _FLOAT = "numbers are not quantized here; use the model in float32 or bfloat16"
@@ -79,10 +78,3 @@ def refusing(module: str) -> Callable[[str], NoReturn]:
         raise Absent(module, name)
 
     return __getattr__
-
-
-def helpful(module: ModuleType) -> ModuleType:
-    """A module that says which names are nearest to one that it does not have."""
-    if not hasattr(module, "__getattr__"):
-        module.__getattr__ = refusing(module.__name__)  # type: ignore[method-assign]
-    return module

@@ -147,6 +147,12 @@ def test_a_recurrent_layer_runs_in_a_process_of_pytorchs(kind):
     assert eval(done.stdout) == pytest.approx(net(kuai.ones(4, 1, 3))[0].flatten().tolist(), abs=1e-5)
 
 
+def test_functions_of_layers_have_names_whoever_is_asked_before_them():
+    """A layer keeps the function that it was made with; subclasses of Tensor put a question before it later."""
+    text = "import io, kuai; net = kuai.nn.TransformerEncoderLayer(4, 2); import kuai.overrides; kuai.save(net, io.BytesIO())"
+    assert subprocess.run([sys.executable, "-c", text], timeout=120).returncode == 0
+
+
 def test_hooks_of_a_file_are_called():
     """Hooks that a file may name, as the functions of layers are, run again when the module is back."""
     net = nn.Identity()

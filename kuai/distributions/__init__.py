@@ -1,5 +1,6 @@
 """Probability distributions (``torch.distributions``)."""
 
+from ..wont import refusing
 from . import constraint_registry as constraint_registry
 from . import constraints as constraints
 from . import kl as kl
@@ -74,3 +75,5 @@ from .transforms import StickBreakingTransform as StickBreakingTransform
 from .transforms import TanhTransform as TanhTransform
 from .transforms import Transform as Transform
 from .transforms import identity_transform as identity_transform
+
+__getattr__ = refusing(__name__)

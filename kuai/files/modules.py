@@ -7,6 +7,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any
 
+from ..subclasses import plain
 from ..torch_names import module_of
 
 
@@ -17,7 +18,8 @@ def named(value: object) -> tuple[str, str] | None:
         return f"torch{place[4:]}" if place.partition(".")[0] == "kuai" else place, value.__qualname__
     if isinstance(value, FunctionType):
         name = value.__name__
-        return ("torch.nn.functional", name) if getattr(_functional(), name, None) is value else None
+        there = getattr(_functional(), name, None)
+        return ("torch.nn.functional", name) if there is not None and plain(there) is plain(value) else None
     return None
 
 

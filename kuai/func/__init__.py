@@ -1,5 +1,6 @@
 """Functions of functions: derivatives, Jacobians, maps over a batch (``torch.func``)."""
 
+from ..wont import refusing
 from .batch_norm import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .functional_call import functional_call as functional_call
 from .functional_call import stack_module_state as stack_module_state
@@ -15,3 +16,5 @@ from .transforms import linearize as linearize
 from .transforms import vjp as vjp
 from .vmap import debug_unwrap as debug_unwrap
 from .vmap import vmap as vmap
+
+__getattr__ = refusing(__name__)

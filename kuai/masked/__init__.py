@@ -5,6 +5,7 @@
 tensor(2.)
 """
 
+from ..wont import refusing
 from .functions import amax as amax
 from .functions import amin as amin
 from .functions import argmax as argmax
@@ -28,3 +29,5 @@ from .tensor import MaskedTensor as MaskedTensor
 from .tensor import as_masked_tensor as as_masked_tensor
 from .tensor import is_masked_tensor as is_masked_tensor
 from .tensor import masked_tensor as masked_tensor
+
+__getattr__ = refusing(__name__)

@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules (``torch.optim``)."""
 
+from ..wont import refusing
 from . import lr_scheduler as lr_scheduler
 from . import swa_utils as swa_utils
 from .adam import Adam as Adam
@@ -19,3 +20,5 @@ from .sgd import SGD as SGD
 from .sgd import Rprop as Rprop
 from .sparse import SparseAdam as SparseAdam
 from .swap import swap_in_optimizer_params_and_state as swap_in_optimizer_params_and_state
+
+__getattr__ = refusing(__name__)

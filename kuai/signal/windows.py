@@ -19,5 +19,8 @@ from ..ops.tapers import hamming as hamming
 from ..ops.tapers import hann as hann
 from ..ops.tapers import kaiser as kaiser
 from ..ops.tapers import nuttall as nuttall
+from ..wont import refusing
 
 _check(globals())
+
+__getattr__ = refusing(__name__)

@@ -18,6 +18,7 @@ from typing import Any
 import kuai
 
 from ...tensor import Tensor
+from ...wont import refusing
 from ..module import Module
 from .convert_parameters import parameters_to_vector
 
@@ -467,3 +468,5 @@ def is_pruned(module: Module) -> bool:
     False
     """
     return any(True for m in module.modules() for _ in _hooks(m))
+
+__getattr__ = refusing(__name__)

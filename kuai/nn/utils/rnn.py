@@ -13,6 +13,7 @@ from ...ops.indexing import index_select
 from ...ops.joining import cat
 from ...ops.sorting import argsort
 from ...tensor import Tensor, from_array
+from ...wont import refusing
 
 _UNSORTED = (
     "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass `enforce_sorted=False` to "
@@ -248,3 +249,5 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
+
+__getattr__ = refusing(__name__)
