@@ -60,7 +60,7 @@ def _is_float(x: Any) -> bool:
 KINDS: dict[str, Callable[[Any], bool]] = {
     "None": lambda x: x is None,
     "Tensor": lambda x: isinstance(x, Tensor),
-    "bool": lambda x: isinstance(x, (bool, np.bool_)),
+    "bool": lambda x: isinstance(x, bool),
     "int": _is_int,
     "float": _is_float,
     "complex": lambda x: isinstance(x, (complex, np.complexfloating)) or _is_float(x) or _is_scalar(x, 3),

@@ -5,7 +5,10 @@ A case is a call of both libraries. In ``<kind>`` each value stands that is none
 
 from __future__ import annotations
 
+import inspect
+import pickle
 import re
+import traceback
 import warnings
 
 import pytest
@@ -368,3 +371,50 @@ def test_classes(engine: str) -> None:
         if not isinstance(ours, expected):
             wrong.append(f"{call}: {ours!r}, PyTorch's {theirs!r}"[:300])
     assert not wrong, "\n".join(wrong)
+
+
+def test_messages_name_the_argument() -> None:
+    x = kuai.ones(2, 2)
+    for call, said in (
+        (lambda: kuai.cumsum(x, "a"), "cumsum(): argument 'dim' (position 2) must be int, not str"),
+        (lambda: x.cumsum("a"), "cumsum(): argument 'dim' (position 1) must be int, not str"),
+        (lambda: kuai.cumsum(x, axis="a"), "cumsum(): argument 'dim' (position 2) must be int, not str"),
+        (lambda: kuai.cat([x, None]), "argument 'tensors' (position 1) must be tuple of Tensors, not list with NoneType at position 1"),
+        (lambda: kuai.linalg.cholesky(x, upper=1), "argument 'upper' must be bool, not int"),
+    ):
+        with pytest.raises(TypeError) as raised:
+            call()
+        assert said in str(raised.value)
+        assert raised.value.__suppress_context__
+        assert traceback.extract_tb(raised.value.__traceback__)[1].filename == __file__
+
+
+def test_what_fits_in_another_way_is_taken() -> None:
+    import numpy as np
+
+    x = kuai.arange(6.0).reshape(2, 3)
+    assert x.topk(np.int32(1)).values.shape == (2, 1)
+    assert x.cumsum(kuai.tensor(1)).tolist() == x.cumsum(1).tolist()
+    assert kuai.allclose(x, x + 0.5, atol=np.float32(1)) and kuai.allclose(x, x + 1, atol=True)
+
+
+def test_shells_are_the_functions() -> None:
+    """They pickle by their names, have the function's signature before and after the first call, and take other names."""
+    fresh = kuai.linalg.matrix_power
+    assert list(inspect.signature(fresh).parameters) == ["A", "n", "out"]
+    fresh(kuai.eye(2), n=2)
+    assert list(inspect.signature(fresh).parameters) == ["A", "n", "out"]
+    for fn in (kuai.sum, kuai.Tensor.sum, kuai.nn.functional.gelu, kuai.fft.fft, fresh):
+        assert pickle.loads(pickle.dumps(fn)) is fn
+    assert fresh(input=kuai.eye(2), n=2).tolist() == [[1, 0], [0, 1]]
+    for wrong in ({}, {"n": 2}, {"input": kuai.eye(2), "n": 2, "nonsense": 1}):
+        with pytest.raises(TypeError, match="matrix_power"):
+            fresh(**wrong)
+
+
+def test_warnings_say_the_programs_line() -> None:
+    with pytest.warns(UserWarning, match="target size") as seen:
+        kuai.nn.functional.mse_loss(kuai.ones(2), kuai.ones(1))
+    with pytest.warns(UserWarning, match="target size") as inside:
+        kuai.nn.MSELoss()(kuai.ones(2), kuai.ones(1))
+    assert seen[0].filename == inside[0].filename == __file__

@@ -260,6 +260,10 @@ def _fractional(rank: int, input: Tensor, kernel_size: object, output_size: obje
     batch = (1,) * (rank + 2 - input.ndim) + tuple(input.shape[: -rank])
     if samples is None:
         samples = rand(*batch, rank, dtype=input.dtype, device=input.device)
+    if samples.dtype is not input.dtype:
+        raise RuntimeError(f"{name}(): Expect _random_samples to have the same dtype as input, got {samples.dtype} and {input.dtype}")
+    if tuple(samples.shape) != (*batch, rank):
+        raise RuntimeError(f"{name}(): Expect _random_samples to be of shape {[*batch, rank]}, got {list(samples.shape)}")
     samples = samples if input.ndim == rank + 2 else samples[0]
     made = _fractional_max(input, samples, kernel=kernel, wanted=wanted)
     return made if return_indices else made[0]

@@ -34,7 +34,7 @@ def shape_of(size: Sequence, name: str) -> tuple[int, ...]:
         size = tuple(size[0])
     try:
         shape = tuple([int(n) if not isinstance(n, (float, str)) else _bad_size(name, n) for n in size])
-    except TypeError as e:
+    except (TypeError, ValueError) as e:  # what is no number, or a tensor of several
         raise TypeError(f"{name}(): argument 'size' must be tuple of ints, got {size!r}") from e
     if any(n < 0 for n in shape):
         raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")

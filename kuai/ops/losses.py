@@ -39,6 +39,9 @@ def reduce(values, reduction: Reduction):
 
 
 def _joint(op: Op, avals: Sequence) -> tuple:
+    for x, name in zip(avals, ("input", "target")):
+        if type(x) is not Aval:
+            raise TypeError(f"{op.name}(): argument '{name}' must be Tensor, not {getattr(x, '__name__', 'NoneType')}")
     given = rules.tensors(avals)
     found = rules.result_dtype(given)
     if found.category != 2:

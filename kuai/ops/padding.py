@@ -10,6 +10,7 @@ import numpy as np
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from .define import op
+from .rules import need_category
 
 # A pad is a tuple as PyTorch's functions take it: before and after the last dimension, then the one before, and so on.
 
@@ -175,6 +176,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if value is not None and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    if mode != "circular":
+        need_category(f"{mode}_pad", input.dtype, 1, 2, 3)
     rank = len(input.shape)
     if len(by) not in (2, 4, 6) or rank - len(by) // 2 not in (1, 2):
         raise NotImplementedError(

@@ -207,8 +207,8 @@ def _earlier(xp, first, sequence, reverse: bool):
 
 def _check(x: Aval, h: Aval | None, w_ih: Aval, w_hh: Aval, kind: str) -> None:
     if x.dtype is not w_ih.dtype:
-        raise ValueError(
-            f"RNN input dtype ({x.dtype}) does not match weight dtype ({w_ih.dtype}). Convert input: input.to({w_ih.dtype}), or "
+        raise RuntimeError(
+            f"{kind}: input dtype ({x.dtype}) does not match weight dtype ({w_ih.dtype}). Convert input: input.to({w_ih.dtype}), or "
             f"convert model: model.to({x.dtype})"
         )
     if x.dtype.category != 2:
