@@ -47,7 +47,7 @@ def run(lib, code):
 
 GIVE = """
 dist.get_rank() | dist.get_world_size() | dist.get_backend() | dist.get_backend_config() | dist.all_reduce(x); x
-dist.all_reduce(x, async_op=True).wait() | dist.all_reduce(x, async_op=True).result() | dist.all_reduce(x, op=dist.ReduceOp.AVG); x
+dist.all_reduce(x, async_op=True).wait() | w = dist.all_reduce(x, async_op=True); w.wait(); w.result() | dist.all_reduce(x, op=dist.ReduceOp.AVG); x
 dist.all_reduce(x, async_op=True).get_future().wait() | dist.broadcast(x, 0); x | dist.broadcast(x, group_src=0) | dist.reduce(x, 0); x
 dist.all_gather([out], x); out | dist.all_gather_into_tensor(out, x); out | dist.all_gather_coalesced([[out]], [x]); out
 dist.gather(x, [out]); out | dist.scatter(out, [x]); out | dist.reduce_scatter(out, [x]); out | dist.reduce_scatter_tensor(out, x); out
