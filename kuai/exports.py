@@ -13,7 +13,7 @@ from .wont import Absent
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
     "nn onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo _higher_order_ops _subclasses _utils "
-    "cpu functional futures overrides profiler quasirandom".split()
+    "cpu functional futures overrides profiler quasirandom __config__".split()
 )
 
 # PyTorch's files whose content lies in another one here.
