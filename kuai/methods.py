@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from types import ModuleType
 
@@ -177,7 +176,7 @@ def install_properties() -> None:
     for name, fn in readable.items():
         setattr(Tensor, name, property(fn))
     Tensor.requires_grad = property(_requires_grad, protocol.set_requires_grad)
-    Tensor.grad = property(protocol.get_grad, protocol.set_grad)
+    Tensor.grad = property(protocol.get_grad, protocol.set_grad, lambda self: protocol.set_grad(self, None))
     Tensor.data = property(Tensor._alias, protocol.set_data)
 
 
@@ -387,7 +386,7 @@ def retain_grad(self: Tensor) -> None:
     if not self.requires_grad:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if not self.is_leaf and not self._retains:
-        self._node._hooks().retained.append(weakref.ref(self))
+        self._node.retain(self)
         self._retains = True
 
 

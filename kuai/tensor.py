@@ -233,12 +233,20 @@ class Tensor(TensorBase):
         storage, base = self._storage, self._root()
         if base is not None and base._rebound != self._rebound:
             fresh = self._view_anew(base)
-            self._node, self._rebound = fresh._node, base._rebound
+            self._move_to(fresh._node)
+            self._rebound = base._rebound
             self._value = fresh._read()
         else:
             self._value = storage.read(self._path)
         self._seen = storage.version
         return self._value
+
+    def _move_to(self, node: Any) -> None:
+        """Take another place in the graph, after an edit; there the gradient is kept from now on, if it is to be kept."""
+        if self._retains and node is not self._node:
+            self._node._hooks().release(self)  # type: ignore[attr-defined]
+            node.retain(self)
+        self._node = node
 
     def _view_anew(self, base: Tensor) -> Tensor:
         """This view of a base that has another place in the graph; recorded there even if nothing else is, as in no_grad()."""
@@ -326,7 +334,7 @@ class Tensor(TensorBase):
         else:
             root._write_storage(content)
         if tracked:
-            root._node = content._node
+            root._move_to(content._node)
             root._rebound += 1
         return self
 

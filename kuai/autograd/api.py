@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,6 +50,11 @@ def _seed(t: Any, g: Tensor | None) -> Tensor:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a shape of {t.shape}."
         )
+    if g.dtype.is_complex != t.dtype.is_complex:
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+            f"grad_output[0] has a dtype of {g.dtype} and output[0] has a dtype of {t.dtype}."
+        )
     return g
 
 
@@ -66,8 +72,12 @@ def backward(tensors: Tensors, grad_tensors: object = None, retain_graph: bool |
             "backward() called inside a functorch transform. This is not supported, please use func.grad or func.vjp instead or "
             "call backward() outside of the function that is transformed."
         )
+    if grad_variables is not None:
+        grad_tensors = _former(grad_tensors, grad_variables)
     keep = create_graph if retain_graph is None else retain_graph
     chosen = _tuple(tensors)
+    if not chosen:
+        return
     roots = _roots(chosen, _tuple(grad_tensors))
     if inputs is None:
         if len(roots) == 1 and not create_graph and isinstance(source := chosen[0], Tensor):
@@ -79,6 +89,16 @@ def backward(tensors: Tensors, grad_tensors: object = None, retain_graph: bool |
     if not chosen:
         raise RuntimeError("'inputs' argument to backward() cannot be empty.")
     _into(chosen, roots, keep, create_graph)
+
+
+def _former(grad_tensors: object, grad_variables: object) -> object:
+    """The cotangents under the name that they once had."""
+    warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=3)
+    if grad_tensors is not None:
+        raise RuntimeError(
+            "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use `grad_tensors`."
+        )
+    return grad_variables
 
 
 def _into(chosen: tuple, roots: list, keep: bool, create_graph: bool) -> None:
@@ -122,6 +142,8 @@ def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
     keep = create_graph if retain_graph is None else retain_graph
     chosen = _tuple(inputs)
+    if not chosen:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     targets: dict = {_node_of(t): None for t in chosen}
     run(_roots(_tuple(outputs), _tuple(grad_outputs)), keep=keep, create_graph=create_graph, targets=targets)
     found = tuple(_result(targets[_node_of(t)], create_graph) for t in chosen)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
-from .graph import FREED, TWICE, Node, OpNode, OutputNode, fit
+from .graph import FREED, TWICE, AccumulateGrad, Node, OpNode, OutputNode, fit
 from .mapping import by_rule
 from .modes import enable_grad, no_grad
 
@@ -54,6 +56,9 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for backward; their content is that of now, whatever is done to them later."""
+        for i, t in enumerate(tensors):
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
         self._saved = tuple(t if t is None else (t, t._read(), t._node) for t in tensors)
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
@@ -84,44 +89,61 @@ class FunctionCtx:
         self._materialize = value
 
 
+# What a FunctionNode has itself; all else that is noted on it is noted on its ctx.
+_OWN = {"edges", "number", "hooks", "_function", "_ctx", "_avals", "_inputs", "__class__"}
+
+
 class FunctionNode(Node):
     """The node of a `Function`; it is the ``ctx`` of backward too, by delegation."""
 
-    __slots__ = ("function", "ctx", "avals", "inputs")
+    __slots__ = ("_function", "_ctx", "_avals", "_inputs")
 
     def __init__(self, function: type, ctx: FunctionCtx, edges: tuple, inputs: tuple):
         super().__init__(edges)
-        self.function, self.ctx, self.inputs = function, ctx, inputs
-        self.avals: tuple = ()
+        self._function, self._ctx, self._inputs = function, ctx, inputs
+        self._avals: tuple = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self if name in _OWN else self._ctx, name, value)
 
     def name(self) -> str:
-        return f"{self.function.__name__}Backward"
+        return f"{self._function.__name__}Backward"
 
     def outputs(self) -> int:
-        return len(self.avals)
+        return len(self._avals)
 
     @property
-    def saved_tensors(self) -> tuple:
-        """What forward saved."""
-        return self.ctx.saved_tensors
+    def _forward_cls(self) -> type:
+        return self._function
 
     def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
         given = g if isinstance(g, tuple) else (g,)
-        if self.ctx._materialize:
-            given = _materialized(given, self.avals)
-        rule = self.function.backward if _overrides(self.function, "backward") else self.function.vjp  # type: ignore[attr-defined]
-        result = rule(self.ctx, *given)
+        if self._ctx._materialize:
+            given = _materialized(given, self._avals)
+        rule = self._function.backward if _overrides(self._function, "backward") else self._function.vjp  # type: ignore[attr-defined]
+        result = rule(self._ctx, *given)
         if not keep:
-            self.ctx._saved = FREED if self.ctx._saved else ()
+            self._ctx._saved = FREED if self._ctx._saved else ()
         return self._checked(result if isinstance(result, tuple) else (result,))
 
     def _checked(self, result: tuple) -> tuple:
-        name, n = self.function.__name__, len(self.inputs)
+        name, n = self._function.__name__, len(self._inputs)
         if len(result) > n and any(r is not None for r in result[n:]) or len(result) < n:
             raise RuntimeError(
                 f"function {name}Backward returned an incorrect number of gradients (expected {n}, got {len(result)})"
             )
-        return tuple(fit(r, a) if isinstance(r, Tensor) else None for r, a in zip(result, self.inputs))
+        for i, (r, aval) in enumerate(zip(result, self._inputs)):
+            if r is not None and not isinstance(r, Tensor):
+                raise RuntimeError(f"expected Variable or None (got {type(r).__name__})")
+            if r is not None and aval is None:
+                raise RuntimeError(
+                    f"function {name}Backward returned a gradient different than None at position {i + 1}, but the corresponding "
+                    "forward input was not a Variable"
+                )
+        return tuple(map(fit, result, self._inputs))
 
 
 def _overrides(cls: type, name: str) -> bool:
@@ -179,37 +201,76 @@ class Function:
         """Forward for a batch: ``info`` has batch_size and randomness; gives the results and the dimensions of the batch in them."""
         raise NotImplementedError("vmap is not implemented.")
 
+    def __init__(self, *args: object, **kwargs: object):
+        warnings.warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on "
+            "the class itself. Instantiating an autograd function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function with "
+            "static forward method."
+        )
+
     @classmethod
     def apply(cls, *args: object, **kwargs: object) -> object:
         """Run forward and put the result on the graph; under `vmap`, by the function's own `vmap` if it has one."""
         if current.trace.borrowed is not None and _overrides(cls, "vmap") and not cls.generate_vmap_rule:
             return by_rule(cls.vmap, f"{cls.__name__}Backward", args)
+        set_up = _overrides(cls, "setup_context")
+        if set_up:
+            args = _bound(cls.forward, args, kwargs)
         ctx = FunctionCtx()
         edges = tuple(a._node if isinstance(a, Tensor) else None for a in args)
         ctx.needs_input_grad = tuple(e is not None for e in edges)
         with no_grad():
-            if _overrides(cls, "setup_context"):
-                result = cls.forward(*args, **kwargs)
+            if set_up:
+                result = cls.forward(*args)
                 cls.setup_context(ctx, args, result)
             else:
                 result = cls.forward(ctx, *args, **kwargs)
         if not current.grad or not any(ctx.needs_input_grad):
-            return result
+            return _off_graph(result, ctx, args)
         inputs = tuple(a._aval if isinstance(a, Tensor) else None for a in args)
         return _connect(FunctionNode(cls, ctx, edges, inputs), ctx, args, result)
 
 
+def _bound(forward: Callable, args: tuple, kwargs: dict) -> tuple:
+    """A call's arguments in the order of forward's, defaults among them: what setup_context gets, and backward answers to."""
+    bound = inspect.signature(forward).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args
+
+
+def _off_graph(result: object, ctx: FunctionCtx, args: tuple) -> object:
+    """Results that have no derivative: a tensor of their own each, unless they are inputs that forward changed."""
+
+    def fresh(r: object) -> object:
+        given = isinstance(r, Tensor) and any(r is a for a in args) and not any(r is t for t in ctx._dirty)
+        return r._alias() if given else r  # type: ignore[attr-defined]
+
+    return tuple(map(fresh, result)) if isinstance(result, tuple) else fresh(result)
+
+
 def _connect(node: FunctionNode, ctx: FunctionCtx, args: tuple, result: object) -> object:
-    many = isinstance(result, (tuple, list))
-    results = list(result) if many else [result]  # type: ignore[call-overload]
-    node.avals = tuple(r._aval if isinstance(r, Tensor) else None for r in results)
+    many = isinstance(result, tuple)
+    results = result if isinstance(result, tuple) else (result,)
+    node._avals = tuple(r._aval if isinstance(r, Tensor) else None for r in results)
+    if any(not any(t is r for r in results) for t in ctx._dirty):
+        raise RuntimeError(
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified "
+            "inplace must all be outputs of the Function."
+        )
     outs: list[Any] = [_on_graph(r, i, node, ctx, args, many) for i, r in enumerate(results)]
     for i, r in enumerate(results):  # what forward saved of its results is on the graph as well
         if isinstance(r, Tensor) and isinstance(outs[i], Tensor) and ctx._saved:
             ctx._saved = tuple((s[0], s[1], outs[i]._node) if s and s[0] is r else s for s in ctx._saved)
     if ctx._saved and OpNode.saved is not _PLAIN:
         ctx._saved = _packed(ctx._saved)
-    return (tuple(outs) if isinstance(result, tuple) else outs) if many else outs[0]
+    return tuple(outs) if many else outs[0]
 
 
 _PLAIN = OpNode.saved  # type: ignore[misc]
@@ -228,13 +289,18 @@ def _on_graph(r: object, i: int, node: FunctionNode, ctx: FunctionCtx, args: tup
         return r
     edge = OutputNode(node, i) if many else node
     if any(r is t for t in ctx._dirty):
-        root = r._base if r._base is not None else r
-        root._node = edge
-        root._rebound += 1
-        return r
+        _check_dirty(r)
+        return r._write(wrap(r._read(), edge), tracked=True)
     out = r._alias() if any(r is a for a in args) or r._storage is not None else wrap(r._read())
     out._node = edge
     return out
+
+
+def _check_dirty(r: Tensor) -> None:
+    if type(r._node) is AccumulateGrad:
+        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+    if r._base is not None and type(r._base._node) is AccumulateGrad:
+        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
 
 def once_differentiable(fn: Callable) -> Callable:

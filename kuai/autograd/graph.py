@@ -78,6 +78,10 @@ class Node:
         """Call ``fn(grad_outputs)`` before the node runs; what it returns replaces them."""
         return self._hooks().add("pre", fn)
 
+    def retain(self, tensor: Tensor) -> None:
+        """Keep what arrives as a tensor's ``.grad``."""
+        self._hooks().retained.append(weakref.ref(tensor))
+
     def outputs(self) -> int:
         """How many results the op had."""
         return 1
@@ -314,7 +318,7 @@ def _to_leaves(pending: dict, keep: bool, create_graph: bool) -> None:
         if type(g) is dict:
             g = tuple(map(g.get, range(node.outputs())))
         if hooks is not None:
-            g = hooks.before(g)
+            g = hooks.before(hooks.tell(g))
         if type(node) is OpNode and node.state.op.pullback is not None:
             cotangents = node.state.op.pullback(node, g, create_graph, keep)
         elif type(node) is OutputNode:
@@ -352,11 +356,13 @@ def _visit(node: Node, pending: dict, wanted: set, targets: dict, keep: bool, cr
         g = tuple(map(g.get, range(node.outputs())))
     hooks = node.hooks
     if hooks is not None:
-        g = hooks.before(g)
+        g = hooks.tell(g)
     if node in targets:
         targets[node] = g
         if not any(e in wanted for e in node.edges):
             return
+    if hooks is not None:
+        g = hooks.before(g)
     if type(node) is OutputNode:
         _deposit(pending.setdefault(node.edges[0], {}), node.index, g)  # a saved output that is restored has a node of its own
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -24,16 +25,25 @@ class _Mode:
     def __exit__(self, *error: object) -> None:
         current.grad = self._before
 
-    def _fresh(self) -> _Mode:
+    def clone(self) -> _Mode:
+        """A mode of the same kind, for a call of what is decorated."""
         return type(self)()
 
     def __call__(self, function: Callable) -> Callable:
+        if isinstance(function, type):
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions "
+                "or methods. To preserve the current behavior of class decoration, you can directly decorate the `__init__` "
+                "method and nothing else.",
+                FutureWarning,
+                stacklevel=2,
+            )
         if getattr(function, "__code__", None) and function.__code__.co_flags & GENERATOR:
             return self._around_generator(function)
 
         @wraps(function)
         def call(*args: object, **kwargs: object) -> object:
-            with self._fresh():
+            with self.clone():
                 return function(*args, **kwargs)
 
         return call
@@ -41,14 +51,22 @@ class _Mode:
     def _around_generator(self, function: Callable) -> Callable:
         @wraps(function)
         def generate(*args: object, **kwargs: object):
-            inner, sent = function(*args, **kwargs), None
+            inner = function(*args, **kwargs)
+            step, given = inner.send, (None,)  # how it goes on, and with what
             while True:
                 try:
-                    with self._fresh():
-                        item = inner.send(sent)
+                    with self.clone():
+                        item = step(*given)
                 except StopIteration as end:
                     return end.value
-                sent = yield item
+                try:
+                    step, given = inner.send, ((yield item),)
+                except GeneratorExit:
+                    with self.clone():
+                        inner.close()
+                    raise
+                except BaseException as error:
+                    step, given = inner.throw, (error,)
 
         return generate
 
@@ -101,7 +119,7 @@ class set_grad_enabled(_Mode):
     def __enter__(self) -> None:
         current.grad = self.enabled
 
-    def _fresh(self) -> _Mode:
+    def clone(self) -> _Mode:
         return set_grad_enabled(self.enabled)
 
     def __call__(self, function: Callable) -> Callable:
@@ -142,7 +160,7 @@ class inference_mode(_Mode):
             mark_inference(current.trace)
         current.grad, current.inference = self._before
 
-    def _fresh(self) -> _Mode:
+    def clone(self) -> _Mode:
         return inference_mode(self.mode)
 
 
@@ -188,7 +206,7 @@ class set_multithreading_enabled(_Mode):
     def __exit__(self, *error: object) -> None:
         set_multithreading_enabled.said = self._before
 
-    def _fresh(self) -> _Mode:
+    def clone(self) -> _Mode:
         return set_multithreading_enabled(self.mode)
 
 

@@ -8,6 +8,8 @@ from contextlib import ExitStack, nullcontext
 from enum import Enum
 from typing import Any
 
+from ..autograd.api import backward
+from ..autograd.function import Function
 from ..autograd.graph import Node, OpNode, next_number
 from ..autograd.modes import enable_grad
 from ..engine.trace import current
@@ -122,8 +124,7 @@ class _Frame:
     """A call whose saved values were dropped, and that can run again to have them back."""
 
     def __init__(self, call: Callable, context: object, preserve_rng: bool):
-        self.call, self.context = call, context
-        self.rng = get_rng_state() if preserve_rng else None
+        self.call, self.context = _Again(call, preserve_rng), context
         self.names: list[str] = []
         self.saved: list = []
         self.used = 0
@@ -138,16 +139,12 @@ class _Frame:
     def recover(self, i: int) -> tuple:
         if not self.saved:
             self._run_again()
-        return self.saved[i]
+        saved = self.saved[i]
+        return saved if type(saved) is tuple else saved.recover()  # of a checkpoint inside this one
 
     def _run_again(self) -> None:
         start = next_number()
-        with ExitStack() as stack:
-            stack.enter_context(enable_grad())
-            stack.enter_context(self.context)  # type: ignore[arg-type]
-            if self.rng is not None:
-                stack.enter_context(fork_rng(devices=()))
-                set_rng_state(self.rng)
+        with self.context:  # type: ignore[attr-defined]
             out = self.call()
         nodes = _nodes_since(start, out)
         names = [n.name() for n in nodes]
@@ -210,13 +207,71 @@ def set_device_states(devices: list[int], states: list[Tensor], *, device_type: 
         set_rng_state(state)
 
 
+def _warn_of_default() -> None:
+    warnings.warn(
+        "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. use_reentrant=False is recommended, but if "
+        "you need to preserve the current default behavior, you can pass use_reentrant=True.",
+        stacklevel=3,
+    )
+
+
+class CheckpointFunction(Function):
+    """A checkpoint as a function whose backward runs it again, with a backward of its own (``use_reentrant=True``)."""
+
+    @staticmethod
+    def forward(ctx: Any, function: Callable, preserve: bool, *args: object) -> object:
+        check_backward_validity(args)
+        ctx.again = _Again(function, preserve)
+        ctx.others = tuple(None if isinstance(a, Tensor) else a for a in args)
+        ctx.save_for_backward(*(a if isinstance(a, Tensor) else None for a in args))
+        return function(*args)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple:
+        if current.backward[1] is not None:
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` parameter to "
+                ".backward(). To resolve this error, you can either set use_reentrant=False, or call .backward() without passing "
+                "the `inputs` argument."
+            )
+        given = detach_variable(tuple(o if s is None else s for s, o in zip(ctx.saved_tensors, ctx.others)))
+        out = ctx.again(*given)
+        results = out if isinstance(out, tuple) else (out,)
+        pairs = [(r, g) for r, g in zip(results, cotangents) if isinstance(r, Tensor) and r._node is not None]
+        if not pairs:
+            raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
+        backward([r for r, _ in pairs], [g for _, g in pairs])
+        return (None, None, *(x._grad if isinstance(x, Tensor) else None for x in given))
+
+
+class _Again:
+    """A function that runs a second time as it ran first: with the same draws and under the same autocast."""
+
+    def __init__(self, function: Callable, preserve_rng: bool):
+        self.function, self.autocast = function, current.autocast
+        self.rng = get_rng_state() if preserve_rng else None
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        before, current.autocast = current.autocast, self.autocast
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(enable_grad())
+                if self.rng is not None:
+                    stack.enter_context(fork_rng(devices=()))
+                    set_rng_state(self.rng)
+                return self.function(*args, **kwargs)
+        finally:
+            current.autocast = before
+
+
 def checkpoint(function: Callable, *args: object, use_reentrant: bool | None = None, context_fn: Callable = noop_context_fn,
                determinism_check: str = "default", debug: bool = False, early_stop: bool = True,
                preserve_rng_state: bool = True, **kwargs: object) -> object:  # fmt: skip
     """Call a function without keeping what it saved for backward; it runs again then (``torch.utils.checkpoint.checkpoint``).
 
-    ``use_reentrant``, ``debug`` and ``early_stop`` are accepted: there is one way here, and its gradients are those of both.
-    CheckpointError if the second run does something else than the first.
+    With ``use_reentrant``, the older way, the first run is one under `no_grad`, only tensors that are arguments themselves get
+    gradients, and `autograd.grad` is refused. ``debug`` and ``early_stop`` are accepted. CheckpointError if the second run does
+    something else than the first.
 
     >>> import kuai as torch
     >>> from kuai.utils.checkpoint import checkpoint
@@ -224,6 +279,14 @@ def checkpoint(function: Callable, *args: object, use_reentrant: bool | None = N
     >>> checkpoint(lambda t: (t * 3).exp().sum(), x, use_reentrant=False).backward(); x.grad / torch.exp(torch.tensor(3.))
     tensor([3., 3.])
     """
+    if use_reentrant is None:
+        _warn_of_default()
+    if use_reentrant or use_reentrant is None:
+        if kwargs:
+            raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+        if context_fn is not noop_context_fn or debug:
+            raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
+        return CheckpointFunction.apply(function, preserve_rng_state, *args)
     if not current.grad:
         return function(*args, **kwargs)
     first, again = context_fn()
