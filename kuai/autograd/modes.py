@@ -65,7 +65,7 @@ class _Mode:
                     with self.clone():
                         inner.close()
                     raise
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001 (it is the generator's)
                     step, given = inner.throw, (error,)
 
         return generate
