@@ -219,7 +219,7 @@ class CheckpointFunction(Function):
     """A checkpoint as a function whose backward runs it again, with a backward of its own (``use_reentrant=True``)."""
 
     @staticmethod
-    def forward(ctx: Any, function: Callable, preserve: bool, *args: object) -> object:
+    def forward(ctx: Any, function: Callable, preserve: bool, *args: object) -> object:  # type: ignore[override]
         check_backward_validity(args)
         ctx.again = _Again(function, preserve)
         ctx.others = tuple(None if isinstance(a, Tensor) else a for a in args)
@@ -227,7 +227,7 @@ class CheckpointFunction(Function):
         return function(*args)
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple:
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple:  # type: ignore[override]
         if current.backward[1] is not None:
             raise RuntimeError(
                 "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` parameter to "
