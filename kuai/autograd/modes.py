@@ -52,21 +52,22 @@ class _Mode:
         @wraps(function)
         def generate(*args: object, **kwargs: object):
             inner = function(*args, **kwargs)
-            step, given = inner.send, (None,)  # how it goes on, and with what
+            step: Callable = inner.send  # how it goes on, and with what
+            given: object = None
             while True:
                 try:
                     with self.clone():
-                        item = step(*given)
+                        item = step(given)
                 except StopIteration as end:
                     return end.value
                 try:
-                    step, given = inner.send, ((yield item),)
+                    step, given = inner.send, (yield item)
                 except GeneratorExit:
                     with self.clone():
                         inner.close()
                     raise
                 except BaseException as error:  # noqa: BLE001 (it is the generator's)
-                    step, given = inner.throw, (error,)
+                    step, given = inner.throw, error
 
         return generate
 
