@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from . import constraints
 from .continuous import _standard_normal
 from .distribution import Centered
+from .distribution import Distribution as Distribution  # programs import it from here too
 
 
 class MultivariateNormal(Centered):

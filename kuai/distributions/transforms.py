@@ -11,6 +11,7 @@ from .transform import ComposeTransform as ComposeTransform
 from .transform import IndependentTransform as IndependentTransform
 from .transform import ReshapeTransform as ReshapeTransform
 from .transform import Transform as Transform
+from .transform import _InverseTransform as _InverseTransform
 from .transform import identity_transform as identity_transform
 from .transform_elements import AbsTransform as AbsTransform
 from .transform_elements import AffineTransform as AffineTransform
