@@ -295,3 +295,59 @@ def test_worker_init_fn():
     batches = as_lists(ours.DataLoader(Draws(4), 2, num_workers=2, worker_init_fn=init))
     kuai.manual_seed(100)
     assert batches[0][0][0] == kuai.rand(1).item()
+
+
+@forks
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_workers_read_a_stream_with_and_without_batches(batch_size):
+    found = list(ours.DataLoader(Stream(7), batch_size=batch_size, num_workers=2))
+    assert sorted(int(i) for batch in found for i in (batch if batch_size else [batch])) == list(range(7))
+
+
+@forks
+def test_workers_that_stay_draw_their_seed_once(torch):
+    after = []
+    for t in (kuai, torch):
+        generator = t.Generator().manual_seed(9)
+        loader = t.utils.data.DataLoader([1, 2, 3], num_workers=1, persistent_workers=True, generator=generator)
+        assert len(list(loader)) == len(list(loader)) == 3
+        after.append(t.rand(2, generator=generator).tolist())
+    assert after[0] == after[1]
+
+
+class Stopping(Squares):
+    def __getitem__(self, i):
+        if i == 2:
+            raise StopIteration
+        return i
+
+
+@forks
+def test_a_sample_that_stops_ends_the_pass(torch):
+    for t in (kuai, torch):
+        assert len(list(t.utils.data.DataLoader(Stopping(4), num_workers=1))) == 2
+
+
+WORKER_SETTINGS = [
+    {"num_workers": 1, "prefetch_factor": 0}, {"timeout": 3}, {"multiprocessing_context": "fork"},
+    {"num_workers": 1, "multiprocessing_context": 3}, {"num_workers": 1, "multiprocessing_context": "nothing"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("given", WORKER_SETTINGS, ids=str)
+def test_settings_of_workers_are_checked(torch, given):
+    with pytest.raises((AssertionError, ValueError, TypeError)) as theirs:
+        list(torch.utils.data.DataLoader([1], **given))
+    with pytest.raises(theirs.type):
+        list(ours.DataLoader([1], **given))
+
+
+@forks
+def test_the_way_workers_start_is_a_context(torch):
+    for t in (kuai, torch):
+        loader = t.utils.data.DataLoader([1, 2], num_workers=1, multiprocessing_context="fork")
+        assert type(loader.multiprocessing_context).__name__ == "ForkContext"
+        loader.multiprocessing_context = None
+        assert loader.multiprocessing_context is None
+        with pytest.raises(ValueError, match="num_workers"):
+            t.utils.data.DataLoader([1]).multiprocessing_context = "fork"

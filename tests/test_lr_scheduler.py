@@ -196,7 +196,9 @@ def test_resume_needs_initial_rates():
             make(t, "StepLR", optimizer(t), 3, last_epoch=4)
         opt = optimizer(t)
         opt.param_groups[0]["initial_lr"] = 0.1
-        assert make(t, "StepLR", opt, 3, last_epoch=4).last_epoch == 5
+        assert make(t, "StepLR", opt, 3, last_epoch=4).last_epoch == 5 and opt.param_groups[0]["lr"] == 0.1
+        make(t, "StepLR", opt, 3, last_epoch=5)
+        assert opt.param_groups[0]["lr"] == pytest.approx(0.01)
 
 
 WRONG = {

@@ -360,8 +360,8 @@ def test_closure_and_hooks():
         told = []
         w = t.ones(1, requires_grad=True)
         optimizer = t.optim.SGD([w], lr=0.5)
-        first = optimizer.register_step_pre_hook(lambda o, args, kwargs, told=told: told.append("before"))
-        optimizer.register_step_post_hook(lambda o, args, kwargs, told=told: told.append("after"))
+        first = optimizer.register_step_pre_hook(lambda o, args, kwargs, told=told: told.append(("before", args[0] is o, len(args))))
+        optimizer.register_step_post_hook(lambda o, args, kwargs, told=told: told.append(("after", args[0] is o, len(args))))
 
         def closure(w=w, optimizer=optimizer):
             optimizer.zero_grad()
@@ -372,7 +372,7 @@ def test_closure_and_hooks():
         assert optimizer.step(closure).item() == 1.0
         first.remove()
         optimizer.step(closure=closure)
-        assert told == ["before", "after", "after"]
+        assert told == [("before", True, 2), ("after", True, 2), ("after", True, 1)]
         assert w.item() == 0.0
 
 

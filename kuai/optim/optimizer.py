@@ -52,11 +52,11 @@ def _complete(step: Callable) -> Callable:
     @wraps(step)
     def complete(self: Optimizer, *args: object, **kwargs: object) -> object:
         if self._step_pre_hooks or _GLOBAL["pre"]:
-            args, kwargs = self._before_step(args, kwargs)
+            (self, *args), kwargs = self._before_step((self, *args), kwargs)  # type: ignore[assignment, misc]
         out = step(self, *args, **kwargs)
         if self._step_post_hooks or _GLOBAL["post"]:
             for hook in (*self._step_post_hooks.values(), *_GLOBAL["post"].values()):
-                hook(self, args, kwargs)
+                hook(self, (self, *args), kwargs)
         flush()
         if not self._opt_called:
             self._opt_called = True
@@ -279,7 +279,8 @@ class Optimizer:
         return args, kwargs
 
     def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new ``(args, kwargs)``."""
+        """Call ``hook(optimizer, args, kwargs)`` before each step, where args begins with the optimizer; it may return new
+        ``(args, kwargs)``."""
         return _register(self._step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable) -> RemovableHandle:

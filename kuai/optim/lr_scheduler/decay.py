@@ -81,7 +81,7 @@ class StepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _next(self, lr: float, base: float) -> float:
-        return lr if self._is_initial or self.last_epoch % self.step_size else lr * self.gamma
+        return lr if self.last_epoch == 0 or self.last_epoch % self.step_size else lr * self.gamma
 
     def _closed(self, base: float) -> float:
         return base * self.gamma ** (self.last_epoch // self.step_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
+from typing import Any
 
 from ...random import Generator
 from .collate import default_collate, default_convert
@@ -69,6 +70,17 @@ class DataLoader:
         if self._fixed and name in fixed:
             raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
         super().__setattr__(name, value)
+
+    @property
+    def multiprocessing_context(self) -> Any:
+        """How worker processes start: a context of `multiprocessing`, set as one or by its name; None for the usual one."""
+        return self._context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: object) -> None:
+        if context is not None and not self.num_workers:
+            raise ValueError("multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got num_workers=0")
+        self._context = None if context is None else _context_of(context)
 
     def _default_sampler(self, shuffle: bool) -> Sampler:
         if self._iterable:
@@ -144,11 +156,13 @@ class BatchIterator:
     def __init__(self, loader: DataLoader):
         self.loader = loader
         self.indices = iter(loader._index_sampler)
-        self.base_seed = draw_seed(loader.generator)  # PyTorch draws it here, workers or not
         self._begin()
 
     def _begin(self) -> None:
         loader = self.loader
+        if loader.timeout:
+            raise AssertionError(f"DataLoader: timeout={loader.timeout} is for worker processes; it needs num_workers > 0")
+        draw_seed(loader.generator)  # PyTorch draws it here, workers or not
         make = loader._dataset_kind
         self.fetcher = make(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
 
@@ -169,22 +183,23 @@ class WorkerIterator(BatchIterator):
         from .workers import Round
 
         loader = self.loader
+        if not loader.prefetch_factor:
+            raise AssertionError("DataLoader: prefetch_factor=0 lets no worker read anything; it must be at least 1")
         self.pool = loader._pool or self._make_pool()
         if loader.persistent_workers:
             loader._pool = self.pool
-        self.round = Round(self.pool, self.indices, loader.prefetch_factor or 1, loader.timeout, loader.in_order)
+        self.round = Round(self.pool, self.indices, loader.prefetch_factor, loader.timeout, loader.in_order)
 
     def _make_pool(self):
         import multiprocessing
 
         from .workers import Job, Pool
 
-        loader, context = self.loader, self.loader.multiprocessing_context
-        if context is None or isinstance(context, str):
-            context = multiprocessing.get_context(context or _start_method())
+        loader = self.loader
+        context = loader.multiprocessing_context or multiprocessing.get_context(_start_method())
         job = Job(loader.dataset, loader._dataset_kind, loader._auto_collation, loader.collate_fn, loader.drop_last,
                   loader.worker_init_fn)  # fmt: skip
-        return Pool(job, loader.num_workers, self.base_seed, context)
+        return Pool(job, loader.num_workers, draw_seed(loader.generator), context)
 
     def __next__(self) -> object:
         try:
@@ -198,6 +213,26 @@ class WorkerIterator(BatchIterator):
 # PyTorch's names, which programs ask for.
 _BaseDataLoaderIter = _SingleProcessDataLoaderIter = BatchIterator
 _MultiProcessingDataLoaderIter = WorkerIterator
+
+
+def _context_of(context: object) -> object:
+    """A context of `multiprocessing`, given as one or by its name."""
+    import multiprocessing
+    from multiprocessing.context import BaseContext
+
+    if isinstance(context, str):
+        if context not in multiprocessing.get_all_start_methods():
+            raise ValueError(
+                f"multiprocessing_context option should specify a valid start method in {multiprocessing.get_all_start_methods()}, "
+                f"but got multiprocessing_context={context!r}"
+            )
+        return multiprocessing.get_context(context)
+    if not isinstance(context, BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string that names the start method, but got "
+            f"{context!r}"
+        )
+    return context
 
 
 def _start_method() -> str:

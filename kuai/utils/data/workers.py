@@ -16,7 +16,7 @@ import numpy as np
 
 from ... import config
 from ...random import manual_seed
-from .fetch import read
+from .fetch import IterableFetcher, read
 
 POLL = 5.0  # seconds between looks whether a silent worker is still alive
 
@@ -134,10 +134,9 @@ def _answer(fetcher: object, index: object, worker: int) -> object:
         return fetcher
     try:
         return read(fetcher, index)  # type: ignore[arg-type]
-    except StopIteration:
-        return Ended(worker)
     except Exception as e:  # noqa: BLE001 (sent to the main process)
-        return Failure.caught(e, worker)
+        over = isinstance(e, StopIteration) and isinstance(fetcher, IterableFetcher)
+        return Ended(worker) if over else Failure.caught(e, worker)
 
 
 def _packed(round_: int, number: int, answer: object, worker: int) -> bytes:
@@ -206,6 +205,9 @@ class Pool:
             )
 
 
+_OVER = object()  # in the place of an index, where there are no more; an index may be None
+
+
 class Round:
     """One pass over a dataset by a pool: tasks are given out ahead, answers come in the order of the tasks."""
 
@@ -221,8 +223,8 @@ class Round:
             self._send()
 
     def _send(self) -> None:
-        index = next(self.indices, None) if self.workers else None
-        if index is None:
+        index = next(self.indices, _OVER) if self.workers else _OVER
+        if index is _OVER:
             return
         self.pool.tasks[self.workers[0]].put((self.round, self.count, index))
         self.workers.rotate(-1)
