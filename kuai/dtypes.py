@@ -197,6 +197,9 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     """
     if type1 is type2:
         return type1
+    for i, given in enumerate((type1, type2), 1):
+        if not isinstance(given, dtype):
+            raise TypeError(f"promote_types(): argument 'type{i}' (position {i}) must be torch.dtype, not {type(given).__name__}")
     low, high = (type1, type2) if type1.rank <= type2.rank else (type2, type1)
     if low.category < high.category or low is bool_:
         return high if not (high.is_complex and low is float64) else complex128

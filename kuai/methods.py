@@ -56,7 +56,7 @@ BINARY = {
     "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
 }  # fmt: skip
 COMPARE = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
-UNARY = {"neg": "neg", "abs": "abs", "invert": "bitwise_not", "pos": "positive"}
+UNARY = {"neg": "neg", "abs": "abs", "pos": "positive"}
 
 
 def _foreign(x: object) -> bool:
@@ -110,6 +110,17 @@ def _equal(eq: Callable) -> Callable:
     return lambda self, other: method(self, creation.as_tensor(other) if isinstance(other, np.ndarray) else other)
 
 
+def _inverted(bitwise_not: Callable) -> Callable:
+    """``~self``, a TypeError where there are no bits."""
+
+    def method(self: Tensor) -> Tensor:
+        if self.dtype.category > 1:
+            raise TypeError(f"~ (operator.invert) is only implemented on integer and Boolean-type tensors, got {self.dtype}")
+        return bitwise_not(self)
+
+    return method
+
+
 def install_operators(functions: dict[str, Callable]) -> None:
     """Python's operators, from the functions of the families."""
     for symbol, name in BINARY.items():
@@ -123,6 +134,7 @@ def install_operators(functions: dict[str, Callable]) -> None:
     Tensor.__rtruediv__ = _divided_by(functions["true_divide"])
     for symbol, name in UNARY.items():
         setattr(Tensor, f"__{symbol}__", functions[name])
+    Tensor.__invert__ = _inverted(functions["bitwise_not"])
     Tensor.__hash__ = object.__hash__  # __eq__ compares elements
     Tensor.__array_priority__ = 1000  # NumPy's operators leave the work to ours
     Tensor.__array_wrap__ = _from_numpy  # and its functions give tensors

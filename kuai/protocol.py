@@ -197,6 +197,7 @@ def _copy_state(self: Tensor, out: Tensor, memo: dict) -> None:
 def shallow(self: Tensor) -> Tensor:
     out = self._alias()
     out.__class__ = type(self)
+    out.__dict__.update(self.__dict__)
     return require_grad(out, self.requires_grad)
 
 
@@ -225,13 +226,19 @@ def reduce(self: Tensor, protocol: int) -> tuple:
     if isinstance(data, np.ndarray) and data.dtype.kind == "V":
         data = data.view(f"u{data.dtype.itemsize}")
     parts = (type(self), data, self.dtype, str(self.device), self.requires_grad)
-    return rebuild, (*parts,)
+    return rebuild, parts, dict(self.__dict__) or None
 
 
 def dlpack(self: Tensor, *, stream: object = None, max_version: object = None, dl_device: object = None, copy: object = None):
     """Hand the memory to another library by DLPack."""
     if self._node is not None:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if self.layout is not strided:
+        raise BufferError(f"Can't export tensors with layout {self.layout}: only torch.strided")
+    if self.device.type == "meta":
+        raise BufferError("Cannot pack tensors on meta: they have no elements")
+    if stream is not None and type(stream) is not int:
+        raise TypeError(f"__dlpack__: stream must be int or None, got {type(stream).__name__}")
     if self.device.type != "cpu":
         return materialize(self._read()).__dlpack__()
     return export(self).__dlpack__()
@@ -281,6 +288,8 @@ def set_data(self: Tensor, other: Tensor) -> None:
 
 
 def set_requires_grad(self: Tensor, wanted: bool) -> None:
+    if not isinstance(wanted, bool):
+        raise RuntimeError(f"requires_grad must be a bool, got {wanted!r}")
     if not self.is_leaf:
         raise RuntimeError("you can only change requires_grad flags of leaf variables.")
     self.requires_grad_(wanted)

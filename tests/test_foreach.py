@@ -56,3 +56,12 @@ def test_lists_are_grouped_by_dtype():
         lists, places = found[xs[0].device, t.float32]
         assert list(places) == [0, 2] and lists[0][1] is xs[2] and lists[1][0] is ys[0]
         assert found[xs[0].device, t.float64][0][1] == [None]
+
+
+def test_edits_refuse_other_kinds_of_numbers():
+    whole = [kuai.tensor([1, 2])]
+    with pytest.raises(RuntimeError, match="can't be cast"):
+        kuai._foreach_add_(whole, 1.5)
+    assert whole[0].tolist() == [1, 2]
+    with pytest.raises(TypeError, match=r"_foreach_add\(\)"):
+        kuai._foreach_add([1], 1)

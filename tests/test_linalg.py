@@ -158,7 +158,7 @@ la.norm(torch.ones(2, 2, 2), 'fro') | la.norm(I) | la.solve_triangular(A, A)
 la.solve_triangular(A, A[0], upper=True) | la.solve_triangular(R, A, upper=True) | la.lu_factor(Z)
 la.inv_ex(Z, check_errors=True) | la.cholesky_ex(-A, check_errors=True) | torch.trace(A[0]) | la.solve(Z, A)
 la.inv(Z) | la.cholesky(-A) | la.svd(N) | la.eig(N) | torch.linalg.householder_product(A, A)
-torch.lu_unpack(A, A[0])"""
+torch.lu_unpack(A, A[0]) | torch.einsum('i->ii', A[0]) | torch.einsum('i->j', A[0])"""
 
 
 @pytest.mark.parametrize("code", [s.strip() for s in ERRORS.replace("\n", "|").split("|")])

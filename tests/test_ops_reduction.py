@@ -126,6 +126,10 @@ torch.bincount(T([1, 3, 1]), weights=T([5, 1, 2])) | torch.bincount(T([-1])) | t
 torch.bincount(T([]).long()) | torch.bincount(T([]).long(), minlength=2) | torch.bincount(T([1]), minlength=-1)
 torch.bincount(T([1, 2]), weights=T([1.]))"""
 
+WRITING = """torch.sum(x, 0, dtype=torch.float64, out=torch.zeros(3)) | torch.cumsum(x, 0, dtype=torch.float64, out=torch.zeros(3))
+torch.all(b, out=torch.zeros(()).to(torch.uint8)) | torch.any(x, 0, out=torch.zeros(3)) | torch.max(x, 0, out=torch.zeros(3))
+x.cumsum_(0, dtype=torch.int32) | x.cumsum_(0, dtype=torch.float32) | x[None].norm('nuc') | x.norm('nuc')"""
+
 
 def cases(text):
     return [s.strip() for s in text.replace("\n", "|").split("|")]
@@ -152,7 +156,7 @@ def compare(code):
     oracle.assert_same_outcome(outcome(kuai, code), outcome(torch, code), code)
 
 
-ALL = "\n".join((SUMS, EXTREMES, SOFTMAX, SPREAD, QUANTILES, NORMS, RUNNING, HISTOGRAMS))
+ALL = "\n".join((SUMS, EXTREMES, SOFTMAX, SPREAD, QUANTILES, NORMS, RUNNING, HISTOGRAMS, WRITING))
 
 
 @pytest.mark.parametrize("code", cases(ALL))
@@ -285,6 +289,12 @@ def test_out_of_another_dtype(code, dtype):
         assert isinstance(results[0], Exception), code
     else:
         oracle.assert_same(*results)
+
+
+def test_spread_of_too_few_elements_warns():
+    for call in (lambda x: x.std(), lambda x: x.var(0, correction=2), lambda x: kuai.var_mean(x)):
+        with pytest.warns(UserWarning, match="degrees of freedom is <= 0"):
+            assert kuai.isnan(kuai.stack(oracle.flatten(call(kuai.tensor([1.0])))[:1])).all()
 
 
 def test_out_of_several():

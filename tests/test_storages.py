@@ -104,13 +104,41 @@ t.empty(2, 3).t().resize_as_(t.empty(2, 3).t()).stride()
 t.empty(2, 3).t().resize_((3, 2), memory_format=t.contiguous_format).stride()
 t.ops.aten.alias(t.ones(2))._is_view()
 t.broadcast_shapes(1.5)
+t.tensor([t.ones(1), t.zeros(1)])
+t.tensor([5, t.ones(1)]), t.tensor([t.ones(1), 5]), t.tensor([[t.ones(1)], [t.zeros(1, 1)]])
+t.tensor([t.ones(2), t.ones(2)])
+t.tensor([[1, 2], t.arange(2)])
+t.Tensor(2.5)
+t.LongTensor(2.5)
+t.Tensor(dtype=t.int32)
+t.asarray(t.ones(2), dtype=t.float64, copy=False)
+t.asarray([1], copy=False)
+t.asarray(np.ones(2), dtype=t.float32, copy=False)
+t.asarray(np.ones(2), copy=False)
+t.frombuffer(bytearray(b''), dtype=t.int16)
+t.frombuffer(bytearray(b'ab'), dtype=t.int16, count=0)
+t.frombuffer('ab', dtype=t.uint8)
+t.zeros(t.tensor(2)), t.zeros(t.tensor(2), 1)
+t.ones(1, 1).dim_order(ambiguity_check=True)
+t.ones(2, 3).dim_order(ambiguity_check=True), t.ones(2, 3).t().dim_order(ambiguity_check=True)
+t.ones(2, 3, 2, 2).to(memory_format=t.channels_last).dim_order(ambiguity_check=[t.contiguous_format, t.channels_last])
+t.ones(1, 1, 1, 1).dim_order(ambiguity_check=[t.contiguous_format, t.channels_last])
+t.ones(1, 1).dim_order(ambiguity_check=[1])
+t.Size([1]) + [2]
+(3,) + t.Size([1]), t.Size([1]) + (3,)
+setattr(t.ones(1), 'requires_grad', 1)
+t.utils.dlpack.from_dlpack(t.utils.dlpack.to_dlpack(t.ones(2)))
+t.from_dlpack(5)
+t.ones(2).to_sparse().__dlpack__()
+t.ones(2, device='meta').__dlpack__()
+t.ones(2).__dlpack__(stream='a')
 t.ones(3).data_ptr() != 0, t.ones(5)[5:].data_ptr(), t.empty(0).data_ptr(), t.ones(3, device='meta').data_ptr()
 """.strip().splitlines()
 
 
 def outcome(line, lib):
     try:
-        return repr(eval(line, {"t": lib}))
+        return repr(eval(line, {"t": lib, "np": np}))
     except Exception as error:  # noqa: BLE001
         return next(c for c in type(error).__mro__ if c.__module__ == "builtins")
 
@@ -119,6 +147,17 @@ def outcome(line, lib):
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")
 def test_like_pytorch(line):
     assert outcome(line, kuai) == outcome(line, torch)
+
+
+def test_what_hangs_on_a_tensor_goes_with_its_copies():
+    for lib in (kuai, torch):
+        x = lib.ones(2)
+        x.note = [5]
+        for again in (copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+            assert again.note == [5] and (again == x).all()
+        x.grad = lib.zeros(2)
+        del x.grad
+        assert x.grad is None
 
 
 def test_storages_share_the_memory():

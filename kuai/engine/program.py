@@ -27,8 +27,13 @@ class Size(tuple):
     def __repr__(self) -> str:
         return f"torch.Size([{', '.join(map(str, self))}])"
 
-    def __add__(self, other: Iterable) -> Size:
-        return Size(tuple(self) + tuple(other))
+    def __add__(self, other: tuple) -> Size:
+        if not isinstance(other, tuple):
+            raise TypeError(f"can only concatenate tuple (not {type(other).__name__}) to torch.Size")
+        return Size(tuple.__add__(self, other))
+
+    def __radd__(self, other: tuple) -> Size:
+        return Size(other + tuple(self))
 
     def __mul__(self, times: int) -> Size:
         return Size(tuple(self) * times)

@@ -19,6 +19,8 @@ def functional_call(module, parameter_and_buffer_dicts: dict | Sequence[dict], a
     from ..nn.utils.stateless import _functional_call as call
 
     given = parameter_and_buffer_dicts
+    if not isinstance(given, (dict, list, tuple)):
+        raise ValueError(f"Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got {type(given)}")
     if not isinstance(given, dict):
         merged: dict[str, Tensor] = {}
         for one in given:

@@ -125,13 +125,18 @@ def write_exact(out: Tensor, made: Tensor) -> Tensor:
 
 def write_outs(outs: Sequence | None, made: tuple) -> tuple:
     """Put several results into the tensors given as ``out=``, if they are."""
+    if isinstance(outs, Tensor):
+        raise TypeError(f"argument 'out' must be tuple of Tensors, not Tensor: there are {len(made)} results")
     return made if outs is None else type(made)([write_exact(o, m) for o, m in zip(outs, made)])
 
 
 def wanted_dtype(dtype: object, out: Tensor | None) -> dtypes.dtype | None:
     """The dtype asked for, by name or by ``out=``: sums and products are computed in it."""
     if dtype is not None:
-        return dtypes.as_dtype(dtype)
+        wanted = dtypes.as_dtype(dtype)
+        if out is not None and out.dtype is not wanted:
+            raise RuntimeError(f"Expected out tensor to have dtype {wanted}, but got {out.dtype} instead")
+        return wanted
     return None if out is None else out.dtype
 
 

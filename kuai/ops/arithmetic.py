@@ -232,6 +232,8 @@ def lerp(input: Tensor, end: Tensor, weight: object, *, out: Tensor | None = Non
     >>> torch.lerp(torch.tensor([0., 10.]), torch.tensor([4., 20.]), 0.25)
     tensor([ 1.0000, 12.5000])
     """
+    if isinstance(weight, Tensor) and not weight.shape:
+        weight = weight.to(input.dtype)  # one number for all: its own dtype does not matter
     made = _lerp(input, end, weight)
     return made if out is None else write_out(out, made)
 

@@ -441,7 +441,9 @@ def clamp(input: Tensor, min: object = None, max: object = None, *, out: Tensor 
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     need_tensor("clamp", input, "input", 1)
     if isinstance(min, Tensor) is not isinstance(max, Tensor) and min is not None and max is not None:
-        raise TypeError("clamp(): min and max must both be tensors or both be numbers")
+        if any(isinstance(b, Tensor) and b.ndim for b in (min, max)):
+            raise TypeError("clamp(): min and max must both be tensors or both be numbers")
+        min, max = (b.item() if isinstance(b, Tensor) else b for b in (min, max))  # noqa: A001
     for bound in (min, max):
         if isinstance(bound, (int, float, complex)):
             rules.need_fit(bound, dtypes.promote_scalar(input.dtype, type(bound)), "clamp")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def require_grad(t: Tensor, wanted: bool = True) -> Tensor:
 
 def shape_of(size: Sequence, name: str) -> tuple[int, ...]:
     """A shape from ``f(2, 3)``, ``f((2, 3))`` or ``f(torch.Size)``."""
-    if len(size) == 1 and isinstance(size[0], (tuple, list, Tensor)):
+    if len(size) == 1 and (isinstance(size[0], (tuple, list)) or isinstance(size[0], Tensor) and size[0].ndim):
         size = tuple(size[0])
     try:
         shape = tuple([int(n) if not isinstance(n, (float, str)) else _bad_size(name, n) for n in size])
@@ -237,8 +238,10 @@ def _array_of_python(data: object, d: dtype | None) -> np.ndarray:
         raise _ragged(plain)
     if array.size == 0 and array.dtype == np.float64:
         return array.astype(dtypes.get_default_dtype().numpy)
-    if d is not None or isinstance(_first_leaf(data), (Tensor, np.generic, np.ndarray)):
+    if d is not None:
         return array
+    if isinstance(_first_leaf(data), (Tensor, np.generic, np.ndarray)):
+        return array.astype(_common_dtype(data).numpy, copy=False) if isinstance(data, (list, tuple)) else array
     if array.dtype.kind == "u":  # NumPy's way to hold what int64 cannot
         raise _ragged(plain)
     kind = {"b": bool, "i": int, "f": float, "c": complex}[array.dtype.kind]
@@ -256,12 +259,37 @@ def _plain(data: object) -> object:
     if isinstance(data, Tensor):
         return data.detach()._array()
     if isinstance(data, (list, tuple)):
-        return data if all(type(x) in (int, float, bool) for x in data) else [_plain(x) for x in data]
+        if all(type(x) in (int, float, bool) for x in data):
+            return data
+        return [_number_of(x) if isinstance(x, Tensor) else _plain(x) for x in data] if _of_numbers(data) else [_plain(x) for x in data]
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
         return [_plain(data[i]) for i in range(len(data))]
     if hasattr(data, "__array__"):
         return np.asarray(data)
     return data
+
+
+def _common_dtype(data: Sequence) -> dtype:
+    """What the dtypes of tensors, arrays and numbers in nested sequences promote to."""
+    found = [_common_dtype(x) if isinstance(x, (list, tuple)) else _dtype_of(x) for x in data]
+    return reduce(dtypes.promote_types, found) if found else dtypes.get_default_dtype()
+
+
+def _dtype_of(x: object) -> dtype:
+    if isinstance(x, Tensor):
+        return x.dtype
+    return dtypes.from_numpy(x.dtype) if isinstance(x, (np.ndarray, np.generic)) else dtypes.default_for(type(x))
+
+
+def _of_numbers(data: Sequence) -> bool:
+    """Whether a sequence is a row of numbers, as its first item says; a tensor in it counts as one."""
+    return isinstance(data[0], (Tensor, int, float, complex, np.generic))
+
+
+def _number_of(x: Tensor) -> np.ndarray:
+    if x._aval.size != 1:
+        raise ValueError("tensor(): only one element tensors can be converted to Python scalars; join others with torch.stack")
+    return x.detach()._array().reshape(())
 
 
 def _ragged(data: object) -> Exception:
@@ -336,6 +364,8 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
     """
     if hasattr(obj, "_elements"):  # a storage
         obj, dtype = obj._elements(dtype), None
+    if copy is False:
+        _need_alias(obj, dtype)
     if copy:
         made = obj.detach().clone() if isinstance(obj, Tensor) else tensor(obj)
         made = made.to(device=device, dtype=dtype)
@@ -344,6 +374,28 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
     else:
         made = as_tensor(obj, dtype=dtype, device=device)
     return require_grad(made.detach() if made.requires_grad and not requires_grad else made, requires_grad)
+
+
+def _need_alias(obj: object, d: object) -> None:
+    """Refuse what cannot become a tensor without a copy."""
+    have = obj.dtype if isinstance(obj, (Tensor, np.ndarray)) else None
+    if have is not None and d is not None and np.dtype(getattr(have, "numpy", have)) != dtypes.as_dtype(d).numpy:
+        raise ValueError(f"asarray: can't alias a tensor or array of {have} as {d} without a copy")
+    if have is None and not hasattr(obj, "__dlpack__") and not isinstance(obj, (bytes, bytearray, memoryview)):
+        raise ValueError("asarray: can't alias arbitrary sequence into a tensor; leave copy=False out")
+
+
+class _Capsule:
+    """A capsule of the CPU's as an object that gives it, once: what NumPy asks for."""
+
+    def __init__(self, capsule: object):
+        self.capsule = capsule
+
+    def __dlpack__(self, **options: object) -> object:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple:
+        return (1, 0)
 
 
 def from_dlpack(ext_tensor, *, device=None, copy=None) -> Tensor:
@@ -358,7 +410,9 @@ def from_dlpack(ext_tensor, *, device=None, copy=None) -> Tensor:
         return made.to(device=device or made.device, copy=bool(copy))
     if isinstance(ext_tensor, Tensor):
         return ext_tensor._alias()
-    array = np.from_dlpack(ext_tensor)
+    if not hasattr(ext_tensor, "__dlpack__") and type(ext_tensor).__name__ != "PyCapsule":
+        raise RuntimeError(f"from_dlpack received an invalid capsule: {type(ext_tensor).__name__} does not speak DLPack")
+    array = np.from_dlpack(_Capsule(ext_tensor) if type(ext_tensor).__name__ == "PyCapsule" else ext_tensor)
     return from_numpy(array) if array.flags.writeable else from_array(array.copy(), placement("cpu"))
 
 
@@ -369,6 +423,14 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
     >>> torch.frombuffer(bytearray(b"\\x01\\x00\\x02\\x00"), dtype=torch.int16)
     tensor([1, 2], dtype=torch.int16)
     """
+    if not isinstance(buffer, (bytes, bytearray)):
+        try:
+            buffer = memoryview(buffer)
+        except TypeError:
+            raise ValueError(f"frombuffer: {type(buffer).__name__} object does not implement Python buffer protocol") from None
+    size = memoryview(buffer).nbytes
+    if not size or not count:
+        raise ValueError(f"frombuffer: both buffer length ({size}) and count ({count}) must not be 0")
     array = np.frombuffer(buffer, dtypes.as_dtype(dtype).numpy, count, offset)
     return require_grad(from_numpy(array) if array.flags.writeable else from_array(array.copy(), placement("cpu")), requires_grad)
 
@@ -385,6 +447,8 @@ def scalar_tensor(s: Tensor | complex, *, dtype=None, device=None, layout=None, 
 
 def legacy(cls: type, *args: object, device: object = None, **kwargs: object) -> Tensor:
     """``torch.Tensor(2, 3)`` and ``torch.Tensor([1, 2])``: the old constructor, of the default dtype."""
+    if kwargs:
+        raise TypeError(f"new() received an invalid combination of arguments: it takes no {', '.join(kwargs)}; use torch.tensor")
     return legacy_of(dtypes.get_default_dtype(), args, device)
 
 
@@ -399,4 +463,6 @@ def legacy_of(d: dtype, args: Iterable, where: object = None) -> Tensor:
         return first._elements(d)._alias()
     if isinstance(first, int) or (len(args) == 1 and type(first).__name__ == "Size"):
         return fill(shape_of(args, "Tensor"), 0, d, placement(where))
+    if isinstance(first, (float, complex)):
+        raise TypeError(f"new(): data must be a sequence (got {type(first).__name__})")
     return tensor(first, dtype=d, device=where)

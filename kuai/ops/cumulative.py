@@ -471,7 +471,9 @@ def _in_own_dtype(fn: Callable, name: str) -> Callable:
     def method(self: Tensor, dim: int, *, dtype: object = None) -> Tensor:
         if current.grad:
             _check_leaf(self)
-        return assign(self, fn(self, dim, dtype=self.dtype if dtype is None else dtype), name)
+        if dtype not in (None, self.dtype):
+            raise RuntimeError(f"{name}: Bad in-place call: input tensor dtype {self.dtype} and output tensor dtype {dtype} should match")
+        return assign(self, fn(self, dim, dtype=self.dtype), name)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"In-place form of `{name[:-1]}` (``torch.Tensor.{name}``)."

@@ -13,6 +13,7 @@ from ..tensor import Tensor
 from .conversion import _caster, assign
 from .creation import from_array, legacy_of
 from .define import write_out
+from .geometry import is_contiguous, memory_format
 from .host import on_host
 from .queries import empty_strided, is_nonzero, is_same_size
 from .rounding import div, remainder
@@ -187,14 +188,25 @@ def record_stream(self: Tensor, stream: object) -> None:
         raise NotImplementedError("Could not run 'aten::record_stream' with arguments from the 'CPU' backend.")
 
 
-def dim_order(self: Tensor, ambiguity_check: bool = False) -> tuple[int, ...]:
+def dim_order(self: Tensor, *, ambiguity_check: bool | list = False) -> tuple[int, ...]:
     """The dimensions from the outermost in memory to the innermost (``torch.Tensor.dim_order``).
+
+    With ``ambiguity_check``, a RuntimeError where lengths of 0 or 1 leave the order open; a list of memory formats says
+    which are asked about, and one of them alone must fit.
 
     >>> import kuai as torch
     >>> torch.empty(2, 3).t().dim_order()
     (1, 0)
     """
     strides = self.stride()
+    if isinstance(ambiguity_check, list):
+        if not all(isinstance(f, memory_format) for f in ambiguity_check):
+            raise TypeError(f"dim_order: The ambiguity_check argument must be a bool or a list of memory formats, got {ambiguity_check}")
+        unique = sum(is_contiguous(self, f) for f in ambiguity_check) == 1
+    else:
+        unique = not ambiguity_check or (len(set(strides)) == self.ndim and all(n > 1 for n in self.shape))
+    if not unique:
+        raise RuntimeError("The tensor does not have unique dim order, or cannot map to exact one of the given memory formats.")
     return tuple(sorted(range(self.ndim), key=lambda i: -strides[i]))
 
 

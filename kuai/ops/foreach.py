@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from numbers import Number
 
 from ..autograd.modes import no_grad
+from ..dtypes import can_cast
 from ..tensor import Tensor
 from .norms import vector_norm
 
@@ -43,6 +44,9 @@ def _each(name: str, operand: object, count: int) -> Sequence:
 
 
 def _into(tensors: Sequence[Tensor], results: Sequence[Tensor]) -> Sequence[Tensor]:
+    for x, result in zip(tensors, results):
+        if not can_cast(result.dtype, x.dtype):
+            raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {x.dtype}")
     with no_grad():
         for x, result in zip(tensors, results):
             x.copy_(result)
@@ -74,8 +78,8 @@ def _combined(op: str, x: object, y: object, alpha: dict) -> Tensor:
 
 
 def _binary(op: str) -> Callable:
-    def foreach(self: Sequence[Tensor], other: object, *, alpha: object = None) -> tuple[Tensor, ...]:
-        name, scale = f"_foreach_{op}", {} if alpha is None else {"alpha": alpha}
+    def foreach(self: object, other: object, *, alpha: complex = 1) -> tuple[Tensor, ...]:
+        name, scale = f"_foreach_{op}", {} if type(alpha) is int and alpha == 1 else {"alpha": alpha}
         lists = other if op == "pow" and isinstance(self, Number) else self
         _checked(name, lists)  # type: ignore[arg-type]
         pairs = zip(_each(name, self, len(lists)), _each(name, other, len(lists)))  # type: ignore[arg-type]
@@ -159,8 +163,18 @@ def _foreach_copy_(self: Sequence[Tensor], src: Sequence[Tensor], non_blocking: 
 _foreach_zero_ = _unary_inplace("zero")
 _foreach_lerp_ = _inplace(_foreach_lerp)
 
+
+
+def _define(name: str, function: Callable) -> None:
+    """Give a function its public name."""
+    function.__name__ = function.__qualname__ = name
+    globals()[name] = function
+
+
 for _op in _UNARY:
-    globals()[f"_foreach_{_op}"], globals()[f"_foreach_{_op}_"] = _unary(_op), _unary_inplace(_op)
+    _define(f"_foreach_{_op}", _unary(_op))
+    _define(f"_foreach_{_op}_", _unary_inplace(_op))
 for _op, _make in (*((op, _binary) for op in _BINARY), ("addcmul", _fused), ("addcdiv", _fused)):
-    globals()[f"_foreach_{_op}"] = _plain = _make(_op)
-    globals()[f"_foreach_{_op}_"] = _inplace(_plain)
+    _plain = _make(_op)
+    _define(f"_foreach_{_op}", _plain)
+    _define(f"_foreach_{_op}_", _inplace(_plain))

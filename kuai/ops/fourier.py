@@ -442,6 +442,8 @@ def _frequencies(made: np.ndarray, d: float, dtype: object, device: object, requ
     from .creation import tensor
 
     wanted = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    if not wanted.is_floating_point and not wanted.is_complex:
+        raise RuntimeError(f"fftfreq requires a floating point or complex dtype, got {wanted}")
     found = tensor((made / d if d != 1 else made).astype(wanted.numpy), device=device, requires_grad=requires_grad)
     return _done(found, out)
 

@@ -107,6 +107,7 @@ def _check_list(name: str, tensors: object) -> None:
             raise TypeError(f"{name}(): expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
 
 
+@numpy_names
 def concat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """`cat` (``torch.concat``).
 

@@ -504,6 +504,8 @@ def _spell_out(terms: list[str], output: str | None, operands: list[Tensor]) -> 
         output = "..." + "".join(sorted(c for c in set(joined) if joined.count(c) == 1))
     output = output.replace("...", dots)
     for c in output:
+        if output.count(c) > 1:
+            raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output")
         if c not in "".join(filled):
             raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand")
     return filled, output

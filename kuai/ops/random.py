@@ -278,7 +278,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     if p is not None:
         return _chosen(input, float(p), generator)
     if input.dtype.category < 2:
-        raise RuntimeError(f"bernoulli: probabilities need a floating-point dtype, got {input.dtype}")
+        raise NotImplementedError(f"bernoulli: not implemented for probabilities of {input.dtype}, needs a floating-point dtype")
     if input.device.type != "cpu":
         made = (_uniform(input.shape, input.dtype, input.device, generator) < input).to(input.dtype)
     else:

@@ -241,6 +241,13 @@ def _all(xp, x, *, dim, keepdim):
     return (x != 0).all(axis=_truth_axes(dim, x.ndim), keepdims=keepdim)
 
 
+def _truth_in(out: Tensor | None, made: Tensor) -> Tensor:
+    """A truth, or it in ``out=``, where bytes will do as well as bools."""
+    if out is None:
+        return made
+    return write_out(out, made) if out.dtype is dtypes.uint8 else write_exact(out, made)
+
+
 @numpy_names
 def any(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Whether some element is not zero (``torch.any``).
@@ -249,8 +256,7 @@ def any(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor
     >>> torch.any(torch.tensor([[0, 0], [0, 3]]), dim=1)
     tensor([False,  True])
     """
-    made = _any(input, dim=dims_of(dim, "any"), keepdim=keepdim)
-    return made if out is None else write_exact(out, made)
+    return _truth_in(out, _any(input, dim=dims_of(dim, "any"), keepdim=keepdim))
 
 
 @numpy_names
@@ -261,8 +267,7 @@ def all(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor
     >>> torch.all(torch.tensor([[1, 0], [2, 3]]), dim=1)
     tensor([False,  True])
     """
-    made = _all(input, dim=dims_of(dim, "all"), keepdim=keepdim)
-    return made if out is None else write_exact(out, made)
+    return _truth_in(out, _all(input, dim=dims_of(dim, "all"), keepdim=keepdim))
 
 
 def _count_rule(op: Op, avals: Sequence, *, dim: object) -> tuple:
@@ -299,7 +304,7 @@ def norm(input: Tensor, p: object = "fro", dim: object = None, keepdim: bool = F
     tensor([ 5., 10.])
     """
     if isinstance(p, str) and p != "fro":
-        return matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
+        return matrix_norm(input, p, tuple(builtins.range(input.ndim)) if dim is None else dim, keepdim, dtype=dtype, out=out)
     if p == "fro" and isinstance(dim, (tuple, list)) and len(dim) > 2:
         return matrix_norm(input, p, dim, keepdim, dtype=dtype, out=out)
     return vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype, out=out)

@@ -11,6 +11,7 @@ import numpy as np
 from .. import dtypes, return_types
 from ..dispatch import record_many, recorder
 from ..engine.program import Aval, Op
+from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import rules
 from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, take, write_exact, write_outs
@@ -141,7 +142,13 @@ def _spread_of(record: Callable, name: str, input: Tensor, dim: object, unbiased
         raise TypeError(f"{name}() takes unbiased or correction, not both")
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)
-    return record((dims_of(dim, name), correction, keepdim), input)
+    made = record((dims_of(dim, name), correction, keepdim), input)
+    if product([input.shape[a] for a in axes(dims_of(dim, name), input.ndim)]) <= correction:
+        warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
+            "divided by output numel)."
+        )
+    return made
 
 
 @numpy_names
