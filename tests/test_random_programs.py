@@ -158,7 +158,7 @@ def test_by_numpy(engine: None, seed: int) -> None:
 @given(seeds)
 def test_what_comes_again(engine: None, seed: int) -> None:
     """Programs whose backward passes have been there before, and are not walked again."""
-    check(seed, 20, times=4)
+    check(seed, 14, times=4)
 
 
 @pytest.mark.parametrize("engine", ["xla"], indirect=True)
