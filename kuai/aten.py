@@ -63,6 +63,14 @@ class Overload:
     def __init__(self, packet: Packet, name: str):
         self.overloadpacket, self._overload, self.namespace = packet, name, "aten"
         self.__name__ = f"{packet.__name__}.{name}"
+        self.__qualname__, self._overloadname = f"aten::{self.__name__}", name
+
+    def __deepcopy__(self, memo: dict) -> Overload:
+        return self
+
+    def decompose(self, *args: object, **kwargs: object) -> object:
+        """The operator of other operators: here it is the function itself."""
+        return self(*args, **kwargs)
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         return self.overloadpacket(*args, **kwargs)
@@ -85,7 +93,10 @@ class Packet:
     def __init__(self, name: str, function: Callable):
         self.__name__, self.function = name, function
         self._qualified_op_name = f"aten::{name}"
-        self.__doc__ = function.__doc__
+        self.__doc__, self.__qualname__ = function.__doc__, f"torch.ops.aten.{name}"
+
+    def __deepcopy__(self, memo: dict) -> Packet:
+        return self
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         try:
@@ -94,7 +105,7 @@ class Packet:
             raise RuntimeError(f"aten::{self.__name__}() {error}") from None
 
     def __getattr__(self, overload: str) -> Overload:
-        if overload not in OVERLOADS and not overload.endswith("out"):
+        if overload[:2] == "__" or overload not in OVERLOADS and not overload.endswith("out"):
             raise AttributeError(f"The underlying op of 'aten.{self.__name__}' has no overload name '{overload}'")
         found = Overload(self, overload)
         setattr(self, overload, found)

@@ -141,12 +141,15 @@ def get_overridable_functions() -> dict[Any, list[Callable]]:
     >>> torch.relu in torch.overrides.get_overridable_functions()[torch]
     True
     """
+    return _by_place({f for f in subclasses.active.values() if f.__name__ not in subclasses.CREATING})  # type: ignore[attr-defined]
+
+
+def _by_place(asked: set[Callable]) -> dict[Any, list[Callable]]:
     import kuai
 
-    asked, methods = set(subclasses.active.values()), set(subclasses._methods.values())
     places: list = [kuai, kuai.nn.functional, kuai.linalg, kuai.fft, kuai.special]
     found = {place: [f for f in vars(place).values() if callable(f) and _hashed(f) in asked] for place in places}
-    found[Tensor] = [f for f in vars(Tensor).values() if _hashed(f) in methods]
+    found[Tensor] = [f for f in vars(Tensor).values() if _hashed(f) in subclasses.asked_methods]
     return found
 
 
@@ -161,7 +164,7 @@ def resolve_name(f: Callable) -> str | None:
     >>> torch.overrides.resolve_name(torch.Tensor.add), torch.overrides.resolve_name(torch.relu)
     ('torch.Tensor.add', 'torch.relu')
     """
-    for place, functions in get_overridable_functions().items():
+    for place, functions in _by_place(set(subclasses.active.values())).items():
         name = "torch.Tensor" if place is Tensor else place.__name__.replace("kuai", "torch")
         if any(f is g for g in functions):
             return f"{name}.{f.__name__}"

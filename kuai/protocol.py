@@ -129,6 +129,9 @@ def format_(self: Tensor, spec: str) -> str:
     return object.__format__(self, spec)
 
 
+PRINTED: dict[type, str] = {Tensor: "tensor"}  # what stands before the bracket; for other subclasses, their names
+
+
 def text(self: Tensor, *, tensor_contents: str | None = None) -> str:
     """PyTorch's printed form."""
     from .printing import tensor_str
@@ -140,7 +143,7 @@ def text(self: Tensor, *, tensor_contents: str | None = None) -> str:
         body = text(wrap(place.value)).replace("\n", "\n    ")
         return f"BatchedTensor(lvl={depth(place.level)}, bdim=0, value=\n    {body}\n)"
     node = self.grad_fn
-    return tensor_str(
+    found = tensor_str(
         None if self.device.type == "meta" else self._array(),
         dtype=self.dtype,
         shape=self.shape,
@@ -148,7 +151,9 @@ def text(self: Tensor, *, tensor_contents: str | None = None) -> str:
         requires_grad=self._node is not None,
         grad_fn_name=None if node is None else node.name(),
         default_dtype=dtypes.get_default_dtype(),
+        prefix=f"{PRINTED.get(type(self), type(self).__name__)}(",
     )
+    return f"Parameter({found})" if getattr(self, "_is_param", False) else found
 
 
 def reverse(self: Tensor) -> Tensor:

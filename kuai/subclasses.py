@@ -26,6 +26,7 @@ class _State(threading.local):
 state = _State()
 active: dict[Callable, Callable] = {}  # by a function, what asks before it
 _methods: dict[Callable, Callable] = {}  # and by a method of Tensor
+asked_methods: set[Callable] = set()  # all of those, under each name
 
 
 class Quiet:
@@ -116,15 +117,15 @@ def handle(func: Callable, found: list, args: tuple, kwargs: dict) -> Any:
     )
 
 
-def asking(func: Callable, says: Callable | None = None) -> Callable:
-    """The function after the question; ``says``: the name under which it is asked about."""
+def asking(func: Callable, says: Callable | None = None, arguments: bool = True) -> Callable:
+    """The function after the question; ``says``: the name under which it is asked about; ``arguments``: not modes alone."""
 
     @wraps(func)
     def call(*args: Any, **kwargs: Any) -> Any:
         quiet = state.quiet
         if quiet == "all" or (quiet and not state.modes):
             return func(*args, **kwargs)
-        found = [] if quiet else overloaded((*args, *kwargs.values()))
+        found = [] if quiet or not arguments else overloaded((*args, *kwargs.values()))
         if not found and not state.modes:
             return func(*args, **kwargs)
         return handle(says or call, found, args, kwargs)
@@ -147,6 +148,12 @@ IGNORED = frozenset(
     "set_num_threads get_num_threads set_float32_matmul_precision get_float32_matmul_precision broadcast_shapes tril_indices "
     "triu_indices save load compile vmap empty_strided empty_permuted bartlett_window blackman_window hamming_window hann_window "
     "kaiser_window as_subclass new_tensor new_empty_strided finfo iinfo scalar_tensor cudnn_affine_grid_generator".split()
+)
+# Those of them that make tensors: modes are asked all the same.
+CREATING = frozenset(
+    "tensor as_tensor asarray from_numpy frombuffer arange linspace logspace eye full ones zeros empty rand randn randint randperm "
+    "range tril_indices triu_indices empty_strided empty_permuted bartlett_window blackman_window hamming_window hann_window "
+    "kaiser_window scalar_tensor".split()
 )
 OPERATORS = {
     "__add__": "add", "__radd__": "add", "__sub__": "sub", "__mul__": "mul", "__rmul__": "mul", "__truediv__": "div",
@@ -172,7 +179,7 @@ def activate() -> None:
 
     for name in PUBLIC:
         for function in _functions(import_module(f"kuai{name}")):
-            asked = active.setdefault(function, asking(function))
+            asked = active.setdefault(function, asking(function, arguments=function.__name__ not in CREATING))
             active.setdefault(getattr(function, "__wrapped__", function), asked)  # the one that other modules have
     _watch_methods()
     for name, module in list(sys.modules.items()):
@@ -183,7 +190,9 @@ def activate() -> None:
 
 def _functions(module: ModuleType) -> list[FunctionType]:
     return [
-        f for name, f in vars(module).items() if isinstance(f, FunctionType) and name[0] != "_" and name not in IGNORED
+        f
+        for name, f in vars(module).items()
+        if isinstance(f, FunctionType) and name[0] != "_" and (name not in IGNORED or name in CREATING)
     ]  # fmt: skip
 
 
@@ -227,12 +236,14 @@ def _watch_methods() -> None:
         if isinstance(method, FunctionType) and name[0] != "_" and name not in IGNORED:
             asked = made[name] = _methods[method] = asking(method)
             asked.__name__, asked.__qualname__ = name, f"Tensor.{name}"  # the method may have another name, and serve several
+            asked_methods.add(asked)
             setattr(Tensor, name, asked)
     for name, public in OPERATORS.items():
         method = vars(Tensor).get(name)
         if isinstance(method, FunctionType):
             asked = asking(method, made.get(public))
             asked.__name__, asked.__qualname__ = name, f"Tensor.{name}"
+            asked_methods.add(asked)
             setattr(Tensor, name, asked)
     for name in PROPERTIES:
         setattr(Tensor, name, _watched_property(vars(Tensor)[name]))
@@ -259,8 +270,8 @@ def _unchanged() -> frozenset:
 
 def watched(found: object) -> object:
     """A function that was just imported into the package, after the question if others are."""
-    if active and isinstance(found, FunctionType) and found.__name__ not in IGNORED:
-        return active.setdefault(found, asking(found))
+    if active and isinstance(found, FunctionType) and (found.__name__ not in IGNORED or found.__name__ in CREATING):
+        return active.setdefault(found, asking(found, arguments=found.__name__ not in CREATING))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 import kuai
@@ -112,3 +114,12 @@ def test_jiterator_says_what_is_missing(monkeypatch):
     monkeypatch.setattr(jiterator, "is_available", lambda: True)
     with pytest.raises(NotImplementedError, match="twice"):
         jiterator._create_jit_fn(code)(kuai.ones(1))
+
+
+def test_operators_are_one_object_each():
+    for library in (kuai, torch):
+        packet = library.ops.aten.add
+        assert copy.deepcopy(packet) is packet and copy.deepcopy(packet.Tensor) is packet.Tensor is library.ops.aten.add.Tensor
+        assert packet.Tensor._overloadname == "Tensor" and packet.Tensor.__qualname__ == "aten::add.Tensor"
+        with pytest.raises(AttributeError):
+            getattr(packet, "foo")  # noqa: B009

@@ -163,3 +163,57 @@ assert [torch.mean(x), relu(x), BY_NAME["relu"](x), torch.cos(x)] == ["mean", "r
 def test_functions_that_were_taken_before_the_first_subclass():
     done = subprocess.run([sys.executable, "-c", TAKEN_BEFORE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+MODE_CALLS = """torch.ones(2) + 1; torch.zeros(2)[0]; torch.tensor([1]); torch.rand(2); torch.arange(3); torch.stack([torch.ones(1)])
+torch.ones(1) * torch.ones(1); torch.ones(1).to(torch.int); torch.ones(1).__setitem__(0, 1); torch.full((2,), 1.0).sum()
+torch.eye(2) @ torch.eye(2); torch.linspace(0, 1, 3).multiply(2); repr(torch.ones(1))"""
+
+
+@pytest.mark.parametrize("call", [c.strip() for line in MODE_CALLS.split("\n") for c in line.split(";")])
+def test_modes_are_told_what_makes_tensors_and_by_which_names(call):
+    found = []
+    for library in (kuai, torch):
+        seen = []
+
+        class Names(library.overrides.TorchFunctionMode):
+            def __torch_function__(self, func, types, args=(), kwargs=None):
+                seen.append(library.overrides.resolve_name(func))
+                return func(*args, **(kwargs or {}))
+
+        with Names():
+            eval(call, {"torch": library})
+        found.append(seen)
+    assert found[0] == found[1]
+
+
+def test_parameters_of_subclasses():
+    for library in (kuai, torch):
+        x = library.ones(2).as_subclass(subclass(library, []))
+        p = library.nn.Parameter(x)
+        assert type(p) is type(x) and isinstance(p, library.nn.Parameter) and p.requires_grad and p.is_leaf
+        assert not isinstance(x, library.nn.Parameter) and not x.requires_grad
+        assert repr(x) == "Logged([1., 1.])" and repr(p) == "Parameter(Logged([1., 1.], requires_grad=True))"
+        assert not isinstance(p + 1, library.nn.Parameter) and type(p + 1) is type(x)
+        m = library.nn.Module()
+        m.p = p
+        m.ps = library.nn.ParameterList([x.clone()])
+        assert [n for n, _ in m.named_parameters()] == ["p", "ps.0"] and type(m.ps[0]) is type(x)
+        library.optim.SGD(m.parameters(), lr=0.5).step(lambda: (m.p * m.ps[0]).sum().backward())
+        assert m.p.tolist() == [0.5, 0.5] and isinstance(m.p, library.nn.Parameter)
+        with pytest.warns(UserWarning, match="copy construct"):
+            assert type(library.tensor(x)) is library.Tensor
+
+
+def test_a_subclass_that_does_not_detach_to_itself_is_no_parameter():
+    for library in (kuai, torch):
+
+        class Lost(library.Tensor):
+            @classmethod
+            def __torch_function__(cls, func, types, args=(), kwargs=None):
+                with library._C.DisableTorchFunctionSubclass():
+                    found = func(*args, **(kwargs or {}))
+                return found.as_subclass(library.Tensor) if isinstance(found, library.Tensor) else found
+
+        with pytest.raises(RuntimeError, match=r"requires that detach\(\) returns an instance of the same type"):
+            library.nn.Parameter(library.ones(1).as_subclass(Lost))

@@ -8,11 +8,23 @@ from .. import subclasses
 from ..devices import device, placement
 from ..dtypes import as_dtype, dtype, get_default_dtype
 from ..ops.creation import empty, require_grad
+from ..protocol import PRINTED
 from ..tensor import Tensor
 
 
-class Parameter(Tensor):
+class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
+    """A tensor of a class of one's own stays of it as a parameter, with a mark; this makes isinstance see the mark."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return super().__instancecheck__(instance) or (
+            cls is Parameter and isinstance(instance, Tensor) and getattr(instance, "_is_param", False)
+        )
+
+
+class Parameter(Tensor, metaclass=_ParameterMeta):
     """A tensor that a module trains (``torch.nn.Parameter``): set as an attribute, it is among ``parameters()``.
+
+    A tensor of a subclass of Tensor stays of its class, and is a parameter too.
 
     >>> import kuai as torch
     >>> torch.nn.Parameter(torch.ones(2))
@@ -27,7 +39,9 @@ class Parameter(Tensor):
             data = empty(0)
         if not isinstance(data, Tensor):
             raise TypeError(f"Parameter: got {type(data).__name__} for data, needs a Tensor; make one with torch.tensor(data)")
-        return Tensor._make_subclass(cls, data, requires_grad)  # type: ignore[attr-defined]
+        if type(data) is Tensor or type(data) is Parameter or not subclasses.asks(type(data)):  # type: ignore[arg-type]
+            return Tensor._make_subclass(cls, data, requires_grad)  # type: ignore[attr-defined]
+        return _marked(data, requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
@@ -38,6 +52,22 @@ class Parameter(Tensor):
         if id(self) not in memo:
             memo[id(self)] = type(self)(self._content(), self._node is not None)
         return memo[id(self)]
+
+
+PRINTED[Parameter] = "tensor"
+
+
+def _marked(data: Tensor, requires_grad: bool) -> Any:
+    """A tensor of a subclass as a parameter that stays of it."""
+    made: Any = data.detach().requires_grad_(requires_grad)  # type: ignore[attr-defined]
+    kind, found = type(data), type(made)
+    if found is not kind:
+        raise RuntimeError(
+            f"Creating a Parameter from an instance of type {kind.__name__} requires that detach() returns an instance of "
+            f"the same type, but return type {found.__name__} was found instead"
+        )
+    made._is_param = True
+    return made
 
 
 class _BufferMeta(type(Tensor)):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from ..engine.program import Aval, Op
 from ..engine.trace import concrete
 from ..errors import warn
 from ..layouts import of_sparse, strided
+from ..subclasses import Quiet
 from ..tensor import Storage, Tensor, from_array, wrap
 from . import rules
 from .define import op
@@ -186,7 +187,9 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
             "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
         )
-        made = data.detach().to(device=placement(device) if device is not None else data.device, dtype=dtype, copy=True)
+        with Quiet():
+            data = data.detach()
+        made = data.to(device=placement(device) if device is not None else data.device, dtype=dtype, copy=True)
         return require_grad(made, requires_grad)
     if hasattr(data, "_elements"):  # a storage: its elements, copied
         return require_grad(data._elements().to(device=device, dtype=dtype, copy=True), requires_grad)
