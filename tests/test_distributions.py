@@ -1,5 +1,8 @@
 """Distributions beside PyTorch's: densities, moments, draws from one seed, divergences."""
 
+import copy
+import pickle
+
 import pytest
 
 import kuai
@@ -372,3 +375,30 @@ def check_slopes(np, special, quantiles, draw):
         chance = special.betainc(a, b, x)
         moved = (special.betaincinv(a + step, b, chance) - special.betaincinv(a - step, b, chance)) / (2 * step)
         np.testing.assert_allclose(quantiles.beta_slope(x, a, b), moved, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "parameters", "value"), CASES, ids=IDS)
+def test_copies(name, parameters, value):
+    """A pickled and a deep copy of a distribution give what it gives."""
+    d = make(kuai, ours, name, parameters)
+    for again in (pickle.loads(pickle.dumps(d)), copy.deepcopy(d)):
+        same(again.log_prob(kuai.tensor(value)), d.log_prob(kuai.tensor(value)))
+
+
+REFUSED = {
+    "a list for a parameter": lambda d, t: d.Normal([0.0], 1.0),
+    "a string for a parameter": lambda d, t: d.Normal("a", 1.0),
+    "a string for a value": lambda d, t: d.Gamma(1.0, 1.0).log_prob("a"),
+    "a value with too few dimensions": lambda d, t: d.LKJCholesky(3, 0.7).log_prob(t.tensor(1.0)),
+    "a value of another event": lambda d, t: d.MultivariateNormal(t.zeros(2), t.eye(2)).log_prob(t.zeros(3)),
+    "a value that would be broadcast in its event": lambda d, t: d.Dirichlet(t.ones(3)).log_prob(t.ones(1)),
+    "a divergence of no distribution": lambda d, t: d.register_kl(3, d.Normal),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=list(REFUSED))
+def test_what_is_refused(call):
+    with pytest.raises((ValueError, TypeError)) as error:
+        call(theirs, torch)
+    with pytest.raises(error.type):
+        call(ours, kuai)

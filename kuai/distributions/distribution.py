@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Number
 from typing import Any, ClassVar
 
 import kuai
@@ -63,6 +64,11 @@ class Distribution:
         """ValueError for values that no draw could be."""
         if not isinstance(value, Tensor):
             raise ValueError("The value argument to log_prob must be a Tensor")
+        place = value.ndim - len(self._event_shape)
+        if value.shape[place:] != self._event_shape:
+            raise ValueError(
+                f"The right-most size of value must match event_shape: {value.shape[place:]} vs {self._event_shape}."
+            )
         expected = self._batch_shape + self._event_shape
         for have, need in zip(reversed(value.shape), reversed(expected)):
             if have != need and 1 not in (have, need):
@@ -298,7 +304,9 @@ def sum_last(x: Tensor, n: int) -> Tensor:
 
 
 def together(*parameters: object) -> tuple[Tensor, ...]:
-    """Parameters as tensors of one shape; numbers take the dtype of the tensors."""
+    """Parameters as tensors of one shape; numbers take the dtype of the tensors, and ValueError for what is neither."""
+    if not all(isinstance(p, Number) or hasattr(p, "__torch_function__") for p in parameters):
+        raise ValueError("Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__.")
     found = next((p for p in parameters if isinstance(p, Tensor)), None)
     kind: dict = {} if found is None else {"dtype": found.dtype, "device": found.device}
     if found is None:

@@ -34,6 +34,10 @@ def register_kl(type_p: type, type_q: type) -> Callable:
     tensor(7.)
     """
 
+    for given, name in ((type_p, "type_p"), (type_q, "type_q")):
+        if not (isinstance(given, type) and issubclass(given, Distribution)):
+            raise TypeError(f"Expected {name} to be a Distribution subclass but got {given}")
+
     def keep(fn: Callable) -> Callable:
         _RULES[type_p, type_q] = fn
         return fn

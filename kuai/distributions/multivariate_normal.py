@@ -59,10 +59,10 @@ class MultivariateNormal(Centered):
         return linalg.solve_triangular(turned, eye, upper=False)
 
     def __getattr__(self, name: str) -> Tensor:
-        size = (*self._batch_shape, *self._event_shape, *self._event_shape)
         root = self.__dict__.get("_unbroadcasted_scale_tril")
         if root is None or name not in self.arg_constraints:
             raise AttributeError(f"'MultivariateNormal' object has no attribute {name!r}")
+        size = (*self._batch_shape, *self._event_shape, *self._event_shape)
         if name == "scale_tril":
             return root.expand(size)
         made = root @ root.mT if name == "covariance_matrix" else kuai.cholesky_inverse(root)

@@ -119,7 +119,7 @@ def interpolate(input: Tensor, size: object = None, scale_factor: object = None,
     _check_mode(input, mode, align_corners, antialias)
     sizes = tuple(input.shape[2:])
     after, scales = _wanted(sizes, size, scale_factor, recompute_scale_factor)
-    if not all(after) or not all(sizes):
+    if min(after) <= 0 or not all(sizes):
         raise RuntimeError(f"Input and output sizes should be greater than 0, but got input {sizes} output {after}")
     if mode == "area":
         return AVERAGES[len(sizes) - 1](input, after)
