@@ -170,6 +170,35 @@ PROGRAMS = {
             with torch.autocast("cpu"): y = checkpoint(lambda t: t @ t, x, use_reentrant=reentrant)
             y.float().sum().backward(); print(y.dtype, x.grad)
     """,
+    "what autocast does on the CPU": """
+        x = torch.ones(2, 2); half = x.bfloat16(); t = torch.tensor([0, 1])
+        with torch.autocast("cpu"):
+            for f in (lambda: F.layer_norm(half, (2,)), half.sum, half.exp, lambda: half.softmax(0), lambda: half.cumsum(0),
+                      half.prod, half.norm, lambda: half.pow(3), lambda: torch.fft.fft(half), lambda: torch.fft.rfft(half),
+                      lambda: torch.linalg.inv(torch.eye(2).bfloat16()), lambda: F.mse_loss(half, x), lambda: F.gelu(half),
+                      lambda: F.binary_cross_entropy(half, x), lambda: F.binary_cross_entropy_with_logits(half, x),
+                      lambda: F.cross_entropy(half, t), lambda: F.nll_loss(half, t), lambda: F.l1_loss(half, x),
+                      lambda: F.kl_div(half, x), lambda: torch.cat([half, x]), lambda: torch.stack([half, half]),
+                      lambda: F.scaled_dot_product_attention(x[None], x[None], x[None]), lambda: torch.addcmul(half, half, half),
+                      lambda: torch.einsum("ij,jk", x, x), lambda: x[0] @ x[0], lambda: F.prelu(x, x[0, :1])):
+                attempt(lambda: f().dtype)
+        attempt(torch.fft.fft, half); attempt(F.binary_cross_entropy, half, x)
+    """,
+    "a Function that chooses its precision": """
+        def made(**options):
+            class Told(torch.autograd.Function):
+                @staticmethod
+                @torch.amp.custom_fwd(device_type="cpu", **options)
+                def forward(ctx, t): print(t.dtype, torch.is_autocast_enabled("cpu")); return t * 2
+                @staticmethod
+                @torch.amp.custom_bwd(device_type="cpu")
+                def backward(ctx, g): print(g.dtype, torch.is_autocast_enabled("cpu")); return g * 2
+            return Told
+        for kind in (made(), made(cast_inputs=torch.float16)):
+            x = torch.ones(2, requires_grad=True)
+            with torch.autocast("cpu"): y = kind.apply(x)
+            y.sum().backward(); kind.apply(x).sum().backward(); print(x.grad)
+    """,
 }
 
 

@@ -385,6 +385,10 @@ def test_copies(name, parameters, value):
         same(again.log_prob(kuai.tensor(value)), d.log_prob(kuai.tensor(value)))
 
 
+def test_gamma_takes_a_number_for_a_value():
+    same(ours.Gamma(kuai.ones(2), 1.0).log_prob(0.5), theirs.Gamma(torch.ones(2), 1.0).log_prob(0.5))
+
+
 REFUSED = {
     "a list for a parameter": lambda d, t: d.Normal([0.0], 1.0),
     "a string for a parameter": lambda d, t: d.Normal("a", 1.0),

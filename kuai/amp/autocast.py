@@ -24,12 +24,13 @@ class Casts:
     def cast(self, op: Op, operands: Sequence) -> Sequence:
         """An op's operands in the dtypes that the table says."""
         found = next((x for x in operands if isinstance(x, Tensor)), None)
-        low = None if found is None else self.on.get(found.device.type)
-        if low is None:
+        kind = "cpu" if found is None else found.device.type
+        low, policy = self.on.get(kind), (op.autocast or {}).get(kind)
+        if found is None or low is None or policy is None:
             return operands
-        if op.autocast == "low":
+        if policy == "low":
             return [_to(x, low) for x in operands]
-        if op.autocast == "widest" and not any(_is(x, dtypes.float32) for x in operands):
+        if policy == "widest" and not any(_is(x, dtypes.float32) for x in operands):
             return operands
         return [_to(x, dtypes.float32) for x in operands]
 
@@ -233,8 +234,9 @@ def custom_fwd(fwd: Callable | None = None, *, device_type: str = "cuda", cast_i
 
     @wraps(fwd)
     def call(ctx: object, *args: object, **kwargs: object) -> object:
-        ctx._autocast = (is_autocast_enabled(device_type), get_autocast_dtype(device_type))  # type: ignore[attr-defined]
-        if cast_inputs is None or not is_autocast_enabled(device_type):
+        on = is_autocast_enabled(device_type)
+        ctx._autocast = (on and cast_inputs is None, get_autocast_dtype(device_type))  # type: ignore[attr-defined]
+        if cast_inputs is None or not on:
             return fwd(ctx, *args, **kwargs)
         with autocast(device_type, enabled=False):
             return fwd(ctx, *[_to(x, cast_inputs) for x in args], **{k: _to(x, cast_inputs) for k, x in kwargs.items()})

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.trace import current
 from ..tensor import Tensor
-from .graph import GradientEdge, Node, OutputNode, leading_to, reachable
+from .graph import GradientEdge, Node, OutputNode, leading_to, reachable, shown
 from .hooks import RemovableHandle
 from .modes import no_grad
 
@@ -27,8 +27,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     if node is None:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
     if isinstance(node, OutputNode):
-        return GradientEdge(node.edges[0], node.index, node)
-    return GradientEdge(node, 0, node)
+        return GradientEdge(shown(node.edges[0]), node.index, node)
+    return GradientEdge(shown(node), 0, node)
 
 
 def _scheduled() -> tuple[object, frozenset[Node]]:

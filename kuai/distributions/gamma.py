@@ -54,8 +54,9 @@ class Gamma(ExponentialFamily):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density."""
-        self._check_sample(value)
         a, rate = self.concentration, self.rate
+        value = kuai.as_tensor(value, dtype=rate.dtype, device=rate.device)
+        self._check_sample(value)
         return kuai.xlogy(a, rate) + kuai.xlogy(a - 1, value) - rate * value - kuai.lgamma(a)
 
     def entropy(self) -> Tensor:

@@ -113,7 +113,7 @@ class Op:
         self.scatter: Callable | None = None
         self.pullback: Callable | None = None  # what its nodes run in backward; see autograd.pullback
         self.entry: tuple = ()  # the function that records it, and its form; see dispatch.recorder
-        self.autocast: str | None = None  # what autocast does to the operands; see ops.casting
+        self.autocast: dict[str, str] | None = None  # for a type of device, what autocast does to the operands; see ops.casting
         names, self.statics, self.variadic = parameters(body)
         self.inputs = names[1:]  # the first is xp
         default = self.name.replace(".", "_").title().replace("_", "") + "Backward0"

@@ -10,7 +10,7 @@ from ..engine.program import Op, State
 from ..engine.trace import flush
 from ..tensor import Tensor
 from . import rules
-from .casting import AUTOCAST
+from .casting import policies
 
 REGISTRY: dict[str, Op] = {}
 REQUIRED = object()
@@ -35,7 +35,7 @@ def op(*, shape: Callable, vjp: object = REQUIRED, xla: Callable | None = None, 
         if vjp is REQUIRED:
             raise TypeError(f"op {made.name}: no derivative given; say vjp=None if it has none")
         finish(made, vjp, view)
-        made.autocast, made.refuses, made.overwrites = AUTOCAST.get(made.name), refuses, overwrites
+        made.autocast, made.refuses, made.overwrites = policies(made.name), refuses, overwrites
         REGISTRY[made.name] = made
         record = _recorder(made, bool(view), many)
         call = _caller(made, _at_once(record) if refuses else record)

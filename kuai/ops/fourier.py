@@ -12,6 +12,7 @@ from .. import dtypes
 from ..engine.program import Aval, Op, State
 from ..tensor import Tensor
 from . import rules
+from .casting import widened
 from .define import op, write_out
 from .slicing import spread, view, whole
 
@@ -138,7 +139,7 @@ def _floating(input: Tensor, name: str, real: bool = False) -> Tensor:
         raise RuntimeError(f"{name} expects a real input tensor, but got {rules._cname(input.dtype)}")
     if input.dtype.category < 2:
         return input.to(dtypes.get_default_dtype())
-    if input.dtype.itemsize < 4:
+    if input.dtype.itemsize < 4 and not widened(input):
         raise RuntimeError(f"Unsupported dtype {rules._cname(input.dtype)}")
     return input
 

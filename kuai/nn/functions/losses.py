@@ -8,6 +8,7 @@ from ...dispatch import recorder
 from ...dtypes import int64, uint8
 from ...errors import warn
 from ...ops import class_losses, losses, rules
+from ...ops.casting import widened
 from ...ops.extent import elements, within
 from ...tensor import Tensor
 from .reductions import floating, named_reduction, need_constant, need_float_result, need_no_bool, reduced
@@ -193,7 +194,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
             "Please ensure they have the same size."
         )
-    if input.dtype is not target.dtype:
+    if input.dtype is not target.dtype and not widened(input):
         raise RuntimeError(f"binary_cross_entropy: Found dtype {target.dtype} but expected {input.dtype}")
     _check_unit_interval(input, "input")
     _check_unit_interval(target, "target")
