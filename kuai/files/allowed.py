@@ -10,6 +10,8 @@ import re
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from enum import Enum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from .. import dtypes
 from ..devices import device
 from ..dtypes import dtype
 from ..layouts import layout, sparse_coo, strided
-from . import modules, registry, tensors
+from . import modules, objects, registry, standard, tensors
 from .errors import FileError, RefusedError
 from .locations import parse_device, placed
 from .storages import DTYPE_OF, Storage, StorageType
@@ -345,18 +347,31 @@ def lookup(module: str, name: str) -> object | None:
     return _TABLE.get(full)
 
 
+_TRUST = "if you trust it, call torch.serialization.add_safe_globals([...]) with it"
+
+# What has a meaning of its own with ``weights_only=False``.
+_WHOLE: dict[str, object] = {
+    "builtins.getattr": Function("builtins.getattr", lambda host, holder, name: objects.member(holder, name)),
+    "builtins.Ellipsis": Ellipsis,
+    "builtins.NotImplemented": NotImplemented,
+}
+
+
 class Host(Keys):
     """Gives a checkpoint's names the meaning that kuai gives them. ``storage`` opens what a persistent id names.
 
-    With ``whole``, modules are made of the classes that the program has.
+    With ``whole``, objects are made of the classes that the program has, and of the standard library's values.
     """
+
+    is_function = staticmethod(objects.is_function)
 
     def __init__(self, storage: Callable[[tuple], Storage], map_location: object = None, whole: bool = False):
         self.storage, self.map_location, self.whole = storage, map_location, whole
 
-    def _makes(self, cls: object) -> bool:
-        """Whether objects of a class are made here, without its constructor."""
-        return isinstance(cls, type) and (registry.is_trusted(cls) or (self.whole and modules.is_class(cls)))
+    def container(self, target: object, kinds: tuple[type, ...], opcode: str) -> Any:
+        if self.whole and objects.is_container(target, kinds):
+            return target
+        return super().container(target, kinds, opcode)
 
     def find_global(self, module: str, name: str) -> object:
         module, name = full_name(module, name)
@@ -364,11 +379,11 @@ class Host(Keys):
         if found is None:
             found = lookup(module, name)
         if found is None and self.whole:
-            found = modules.find(module, name)
+            found = modules.find(module, name) or _WHOLE.get(f"{module}.{name}") or objects.find(module, name)
         if found is None and module == "torch" and name in _ABSENT:
             raise NotImplementedError(f"load: the file holds tensors of torch.{name}, which kuai has not; save {_ABSENT[name]}")
         if found is None:
-            raise RefusedError(refusal(f"{module}.{name}"))
+            raise RefusedError(objects.refusal(module, name) if self.whole else refusal(f"{module}.{name}"))
         return found
 
     def call(self, function: object, args: tuple) -> object:
@@ -381,11 +396,24 @@ class Host(Keys):
                 return _size(self, *args)
             if function in _MAKERS:
                 return _MAKERS[function](self, *args)
+            if self.whole:
+                return self._standard(function, args)
         raise RefusedError(f"the file calls {function!r:.120}, which is no function of a checkpoint")
 
+    def _standard(self, cls: Any, args: tuple) -> object:
+        """What the call of a class gives: a member of an Enum, a value of the standard library's."""
+        if issubclass(cls, Enum) and len(args) == 1:
+            return cls(*args)
+        make = standard.maker(cls)
+        if make is None:
+            raise RefusedError(f"the file calls {cls!r:.120}, and no constructor is called because a file says so; {_TRUST}")
+        return make(self, cls, *args)
+
     def new(self, cls: Any, args: tuple) -> object:
-        if self._makes(cls):
+        if registry.is_trusted(cls):
             return cls.__new__(cls, *args)
+        if self.whole and objects.is_made(cls):
+            return objects.make(cls, args)
         if cls is tensors.class_of("torch.nn.parameter.Parameter"):
             return _parameter(self, *args)
         return self.call(cls, args)
@@ -398,8 +426,12 @@ class Host(Keys):
             _build_numpy_array(instance, state)
         elif isinstance(instance, np.dtype):
             _build_numpy_dtype(instance, state)
-        elif self._makes(type(instance)):
+        elif registry.is_trusted(type(instance)):
             _build_trusted(instance, state)
+        elif self.whole and objects.is_made(type(instance)):
+            objects.fill(instance, state)
+        elif self.whole and type(instance) is partial:
+            standard.fill_partial(self, instance, state)
         else:
             raise RefusedError(f"pickle opcode BUILD on {type(instance).__name__}: its state is not for a file to set")
 

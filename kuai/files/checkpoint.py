@@ -316,4 +316,4 @@ def _load_file(file: BinaryIO, map_location: object, mapped: Path | None, encodi
             "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`; "
             "load this one without mmap"
         )
-    return legacy.read(file, map_location, encoding)
+    return legacy.read(file, map_location, encoding, whole)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pickle import UnpicklingError
+from pickle import PicklingError, UnpicklingError
 
 
 class FileError(RuntimeError, UnpicklingError):
@@ -15,3 +15,7 @@ class RefusedError(FileError):
 
 class TruncatedError(FileError, EOFError):
     """A file that ends too early."""
+
+
+class SaveError(PicklingError, AttributeError, TypeError):
+    """An object that no file can hold. PyTorch raises one class or another of these by the object and the version of Python."""

@@ -54,9 +54,9 @@ def write(obj: object, file: BinaryIO, saved: Saved) -> None:
 class _Survey(Keys):
     """A host that only notes which storages a pickle names: they come after it, and tensors are built when they are there."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: bool) -> None:
         self.pids: dict[str, tuple[dtypes.dtype, int]] = {}
-        self.host = Host(_plain)
+        self.host = Host(_plain, whole=whole)
 
     def find_global(self, module: str, name: str) -> object:
         return self.host.find_global(module, name)
@@ -69,6 +69,9 @@ class _Survey(Keys):
 
     def build(self, instance: object, state: object) -> None:
         return None
+
+    def container(self, target: object, kinds: tuple[type, ...], opcode: str) -> Any:
+        return kinds[0]() if type(target) is _Anything else super().container(target, kinds, opcode)
 
     def persistent(self, pid: object) -> object:
         key, of, size = _parts(pid)
@@ -141,21 +144,21 @@ def read_with(file: BinaryIO, host: Host) -> Any:
     return Unpickler(file, host, size).load()
 
 
-def read(file: BinaryIO, map_location: object, encoding: str) -> Any:
+def read(file: BinaryIO, map_location: object, encoding: str, whole: bool = False) -> Any:
     """The value, with its storages. The file stands behind them afterwards, so that several saves in one file can be read."""
     start = file.tell()
     size = file.seek(0, 2) - start
     file.seek(start)
     _check_header(file, size, encoding)
     begin = file.tell()
-    survey = _Survey()
+    survey = _Survey(whole)
     Unpickler(file, survey, size, encoding).load()
     keys = Unpickler(file, Host(_plain), size, encoding).load()
     arrays = _read_storages(file, keys, survey.pids, start + size)
     end = file.tell()
     file.seek(begin)
     storages = _Storages(arrays, map_location)
-    value = Unpickler(file, Host(storages, map_location), size, encoding).load()
+    value = Unpickler(file, Host(storages, map_location, whole), size, encoding).load()
     for storage in storages.known.values():
         storage.keep()
     file.seek(end)

@@ -8,14 +8,10 @@ from types import FunctionType
 from typing import Any
 
 from ..subclasses import plain
-from ..torch_names import module_of
 
 
 def named(value: object) -> tuple[str, str] | None:
-    """The name under which a module's class, or a function that layers keep, goes into a file; None for anything else."""
-    if isinstance(value, type) and is_class(value):
-        place: str = module_of(value) or value.__module__
-        return f"torch{place[4:]}" if place.partition(".")[0] == "kuai" else place, value.__qualname__
+    """The name under which a function that layers keep goes into a file; None for anything else."""
     if isinstance(value, FunctionType):
         name = value.__name__
         there = getattr(_functional(), name, None)

@@ -1,11 +1,18 @@
-"""Writes values as pickles that PyTorch reads with ``weights_only=True``: protocol 2, PyTorch's names for kuai's classes."""
+"""Writes values as pickles that PyTorch reads: protocol 2, PyTorch's names for kuai's classes.
+
+Tensors and Python's values are written as ``weights_only=True`` reads them, other objects as pickle writes them.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from pickle import encode_long
+from copyreg import dispatch_table
+from enum import Enum
+from functools import partial
+from pickle import PicklingError, encode_long
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -14,16 +21,12 @@ from ..devices import device
 from ..dtypes import dtype
 from ..layouts import layout
 from ..ops.storages import StorageBase, UntypedStorage
-from . import modules, registry, tensors
+from . import modules, objects, registry, tensors
+from .errors import SaveError
 from .storages import CLASS_OF
 
 _BATCH = 1000
-_WAYS_OUT = {
-    "numpy": "convert it to a tensor, or to a list with .tolist()",
-    "frozenset": "save it as a set", "slice": "save (start, stop, step)", "range": "save it as a list",
-    "defaultdict": "save dict(...) of it", "deque": "save list(...) of it", "Namespace": "save vars(...) of it",
-    "type": "save its name", "function": "save its name",
-}  # fmt: skip
+_NAMELESS = {type(value): value for value in (None, Ellipsis, NotImplemented)}
 
 
 class Pickler:
@@ -39,7 +42,7 @@ class Pickler:
         self.size = 0
 
     def dump(self, value: object) -> bytes:
-        """The pickle of a value. TypeError, with the place and the way out, for what is no part of a checkpoint."""
+        """The pickle of a value. SaveError, with the place and the way out, for what no program would find again."""
         self.out.append(b"\x80\x02")
         self.write(value)
         self.out.append(b".")
@@ -62,12 +65,14 @@ class Pickler:
             self._write_numpy_scalar(value)
         elif isinstance(value, np.dtype):
             self._write_numpy_dtype(value)
-        elif registry.is_trusted(kind) or registry.is_trusted(value) or tensors.is_module(value):
-            self._write_trusted(value)
-        elif (named := modules.named(value)) is not None:
-            self.name(*named)
+        elif registry.is_trusted(value):
+            self.name(*registry.name_of(value))  # type: ignore[misc]
+        elif kind is type and value in _NAMELESS:
+            self.call("builtins", "type", _NAMELESS[value])
+        elif isinstance(value, (type, FunctionType)):
+            self._write_global(value, value.__qualname__)
         else:
-            raise TypeError(self._refusal(value))
+            self._write_object(value)
 
     # ---- memo ------------------------------------------------------------------------------------------------------------
 
@@ -151,6 +156,9 @@ class Pickler:
     def _write_list(self, value: list) -> None:
         self.out.append(b"]")
         self._remember(value)
+        self._write_elements(value)
+
+    def _write_elements(self, value: list) -> None:
         for start in range(0, len(value), _BATCH):
             self.out.append(b"(")
             for i, item in enumerate(value[start : start + _BATCH], start):
@@ -160,10 +168,9 @@ class Pickler:
     def _write_dict(self, value: dict) -> None:
         self.out.append(b"}")
         self._remember(value)
-        self._write_items(value)
+        self._write_items(list(value.items()))
 
-    def _write_items(self, value: dict) -> None:
-        items = list(value.items())
+    def _write_items(self, items: list[tuple]) -> None:
         for start in range(0, len(items), _BATCH):
             self.out.append(b"(")
             for key, item in items[start : start + _BATCH]:
@@ -174,7 +181,7 @@ class Pickler:
     def _write_ordered_dict(self, value: OrderedDict) -> None:
         self.call("collections", "OrderedDict")
         self._remember(value)
-        self._write_items(value)
+        self._write_items(list(value.items()))
         if value.__dict__:  # a state_dict's _metadata
             self.write(dict(value.__dict__))
             self.out.append(b"b")
@@ -264,7 +271,7 @@ class Pickler:
 
     def _write_numpy_dtype(self, value: np.dtype) -> None:
         if value.kind not in "biufcSU" or value.isbuiltin == 2:
-            raise TypeError(f"save: {self._place()} has NumPy dtype {value}; {_WAYS_OUT['numpy']}")
+            raise SaveError(f"save: {self._place()} has NumPy dtype {value}; convert it to a tensor, or to a list with .tolist()")
         self.call("numpy", "dtype", value.str[1:], False, True)
         size = (-1, -1) if value.kind not in "SU" else (value.itemsize, value.alignment)
         self._write_fresh((3, value.str[0], None, None, None, *size, 0))
@@ -280,42 +287,74 @@ class Pickler:
         self._write_fresh((1, value.shape, value.dtype, False, value.tobytes()))
         self.out.append(b"b")
 
-    # ---- the user's values -------------------------------------------------------------------------------------------------
+    # ---- the program's values ----------------------------------------------------------------------------------------------
 
-    def _write_trusted(self, value: Any) -> None:
-        """As pickle does, for modules and for classes that were added as safe."""
-        if registry.is_trusted(value):
-            self.name(*registry.name_of(value))  # type: ignore[misc]
+    def _write_global(self, value: Any, name: str) -> None:
+        """A class, function or constant by its name. What is inside of a class is an attribute of it, as pickle writes it."""
+        found = modules.named(value) or objects.named(value, name)
+        if found is None:
+            raise SaveError(self._refusal(value, f"the name {getattr(value, '__module__', None)}.{name} does not lead to it"))
+        module, name = found
+        holder, _, last = name.rpartition(".")
+        if not holder:
+            self.name(module, name)
             return
-        reduced = value.__reduce_ex__(2)
-        if isinstance(reduced, str) or any(part is not None for part in reduced[3:]):
-            raise TypeError(f"save: {self._place()} is a {type(value).__name__}, which pickles in a form that is not written")
-        function, args, *rest = reduced
-        if getattr(function, "__name__", "") == "__newobj__":
-            self.write(args[0])
-            self._write_fresh(tuple(args[1:]))
-            self.out.append(b"\x81")
-        else:
-            self.write(function)
-            self._write_fresh(tuple(args))
-            self.out.append(b"R")
+        self.call("builtins", "getattr", objects.holder(value, name), last)
         self._remember(value)
-        if rest and rest[0] is not None:
-            self.write(modules.whole(value, rest[0]))
+
+    def _write_object(self, value: Any) -> None:
+        """As pickle does: how the object is made, then its elements, items and state."""
+        reduced = self._reduced(value)
+        if isinstance(reduced, str):
+            self._write_global(value, reduced)
+            return
+        function, args, state, elements, items, *_ = (*reduced, None, None, None)
+        self._write_made(function, args)
+        known = self.memo.get(id(value))
+        if known is not None:  # an argument holds this very object, and has written it
+            self.out.append(b"0")
+            self._get(known)
+            return
+        self._remember(value)
+        self._write_elements(list(elements or ()))
+        self._write_items(list(items or ()))
+        if state is not None:
+            self.write(modules.whole(value, state))
             self.out.append(b"b")
+
+    def _write_made(self, function: Any, args: tuple) -> None:
+        kind = getattr(function, "__name__", "")
+        if kind == "__newobj_ex__":
+            cls, given, keywords = args
+            function, args = partial(cls.__new__, cls, *given, **keywords), ()
+        made = kind == "__newobj__"
+        self.write(args[0] if made else function)
+        self._write_fresh(tuple(args[1:] if made else args))
+        self.out.append(b"\x81" if made else b"R")
+
+    def _reduced(self, value: Any) -> Any:
+        """How an object pickles. Members of an Enum go by their value, which every version of Python reads."""
+        reducer = dispatch_table.get(type(value))
+        try:
+            reduced = reducer(value) if reducer is not None else value.__reduce_ex__(2)
+        except (TypeError, AttributeError, PicklingError) as error:
+            raise SaveError(self._refusal(value, str(error))) from error
+        if isinstance(value, Enum) and reduced[0] is getattr:
+            return type(value), (value._value_,)
+        if not isinstance(reduced, str) and (len(reduced) > 5 and reduced[5] is not None):
+            raise SaveError(self._refusal(value, "it pickles with a function that sets its state"))
+        return reduced
 
     def _place(self) -> str:
         return "obj" + "".join(f"[{where!r:.60}]" for where in self.path)
 
-    def _refusal(self, value: object) -> str:
-        kind = type(value)
-        plain = "save what it holds as tensors, numbers, strings, lists and dicts"
-        way = _WAYS_OUT.get(kind.__name__, plain)
-        full = f"{kind.__module__}.{kind.__qualname__}"
-        return (
-            f"save: {self._place()} is a {full}, and a checkpoint holds no objects that loading would have to execute; {way}, "
-            f"or add its class: torch.serialization.add_safe_globals([{kind.__qualname__}])"
-        )
+    def _refusal(self, value: Any, why: str) -> str:
+        named = value if isinstance(value, (type, FunctionType)) else type(value)
+        way = "save what it holds as tensors, numbers, strings, lists and dicts"
+        if named is value:
+            way = f"define it at the top level of a module, or trust it: torch.serialization.add_safe_globals([{value.__qualname__}])"
+        kind = "" if named is not value else "class " if isinstance(value, type) else "function "
+        return f"save: {self._place()} is a {kind}{named.__module__}.{named.__qualname__}, which can't be saved ({why}); {way}"
 
 
 class _Plain:
@@ -359,6 +398,8 @@ def _code(code: bytes) -> Callable[[Pickler, object], None]:
 
 _WRITERS: dict[type, Callable[[Pickler, Any], None]] = {
     type(None): _code(b"N"),
+    type(Ellipsis): lambda p, v: p.name("builtins", "Ellipsis"),
+    type(NotImplemented): lambda p, v: p.name("builtins", "NotImplemented"),
     bool: lambda p, v: p.out.append(b"\x88" if v else b"\x89"),
     int: Pickler._write_int,
     float: lambda p, v: p.out.append(struct.pack(">cd", b"G", v)),

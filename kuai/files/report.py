@@ -155,6 +155,9 @@ class Recorder(ScriptHost):
             return _Unknown(function.name)
         return super().call(function, args)
 
+    def container(self, target: object, kinds: tuple[type, ...], opcode: str) -> Any:
+        return kinds[0]() if isinstance(target, _Unknown) else super().container(target, kinds, opcode)
+
     def new(self, cls: object, args: tuple) -> object:
         return self.call(cls, args) if isinstance(cls, _Unknown) else super().new(cls, args)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import struct
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from pickle import decode_long
 from typing import Any, BinaryIO, Protocol
@@ -26,9 +26,16 @@ _REFUSED = {
 
 
 class Keys:
-    """Guards the keys of the containers that a file asks for."""
+    """Guards the containers that a file asks for, and their keys."""
 
     wide_keys = 0
+
+    def container(self, target: object, kinds: tuple[type, ...], opcode: str) -> Any:
+        """The container that an opcode fills: the target itself, if it is of these kinds."""
+        if type(target) not in kinds:
+            names = ", ".join(kind.__name__ for kind in kinds)
+            raise RefusedError(f"pickle opcode {opcode} on {type(target).__name__}: only {names}")
+        return target
 
     def check_key(self, key: object) -> None:
         """Refuses keys whose hash would take for ever. What can't be hashed raises TypeError by itself."""
@@ -42,14 +49,24 @@ class Keys:
                 pending.extend(part)
             elif type(part) is complex or (type(part) is int and part.bit_length() > 61):
                 self.wide_keys += 1
+            elif type(part).__hash__ is not object.__hash__ and not isinstance(part, type):
+                pending.extend(_hashed(part))
             if seen + len(pending) > _MAX_KEY_NODES or self.wide_keys > _MAX_WIDE_KEYS:
                 raise RefusedError("a dictionary's key is built to take for ever to hash")
+
+
+def _hashed(part: object) -> list[object]:
+    """What an object with a hash of its own may hash: its attributes, as a frozen dataclass does."""
+    slots = [getattr(part, slot, None) for slot in getattr(type(part), "__slots__", ())]
+    return [*getattr(part, "__dict__", {}).values(), *slots]
 
 
 class Host(Protocol):
     """Gives meaning to what a pickle names."""
 
     def check_key(self, key: object) -> None: ...
+
+    def container(self, target: object, kinds: tuple[type, ...], opcode: str) -> Any: ...
 
     def find_global(self, module: str, name: str) -> object: ...
 
@@ -125,10 +142,7 @@ class Unpickler:
 
 
 def _target(machine: Unpickler, kinds: tuple[type, ...], opcode: str) -> Any:
-    target = machine.stack[-1]
-    if type(target) not in kinds:
-        raise RefusedError(f"pickle opcode {opcode} on {type(target).__name__}: only {', '.join(k.__name__ for k in kinds)}")
-    return target
+    return machine.host.container(machine.stack[-1], kinds, opcode)
 
 
 def _mark(machine: Unpickler) -> None:
@@ -145,12 +159,17 @@ def _pop(machine: Unpickler) -> None:
 
 def _append(machine: Unpickler) -> None:
     item = machine.stack.pop()
-    _target(machine, (list,), "APPEND").append(item)
+    _extend(_target(machine, (list,), "APPEND"), [item])
 
 
 def _appends(machine: Unpickler) -> None:
     items = machine.pop_mark()
-    _target(machine, (list,), "APPENDS").extend(items)
+    _extend(_target(machine, (list,), "APPENDS"), items)
+
+
+def _extend(target: Any, items: list[Any]) -> None:
+    """By Python's own method, whatever a class puts in its place."""
+    (deque if isinstance(target, deque) else list).extend(target, items)
 
 
 def _add_items(machine: Unpickler) -> None:
@@ -172,9 +191,10 @@ def _set_pairs(machine: Unpickler, items: list[Any], opcode: str) -> None:
     if len(items) % 2:
         raise FileError(f"damaged pickle: {opcode} with a key that has no value")
     target = _target(machine, (dict, OrderedDict, Counter), opcode)
+    put = OrderedDict.__setitem__ if isinstance(target, OrderedDict) else dict.__setitem__
     for key, value in zip(items[::2], items[1::2]):
         machine.host.check_key(key)
-        target[key] = value
+        put(target, key, value)
 
 
 def _set_item(machine: Unpickler) -> None:

@@ -1,0 +1,173 @@
+"""The program's own objects in files: their classes by name, and what they hold as data.
+
+A file names only what the program has imported already, and no constructor is called. An object is made by the ``__new__`` of
+Python's own types and filled with its attributes. Code of a class runs for it (``__new__``, ``__setstate__``, and ``__del__`` in the
+end) only where the program itself defines it: the same methods of the standard library and of installed packages open and
+remove files, and would do so with what a file gives them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict, deque
+from enum import Enum
+from functools import partial
+from pickle import whichmodule
+from types import FunctionType, MemberDescriptorType, ModuleType
+from typing import Any
+
+from ..subclasses import plain
+from ..torch_names import module_of
+from . import modules, standard
+from .errors import FileError, RefusedError
+
+_HOLDERS = frozenset([tuple, list, dict, set, frozenset, bytearray, OrderedDict])
+_VALUES = frozenset([int, float, complex, str, bytes, tuple, frozenset])
+_PACKAGES = ("site-packages", "dist-packages")
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+def named(value: Any, name: str) -> tuple[str, str] | None:
+    """The module and name under which a file finds a class, a function or a constant again; None if nothing leads to it."""
+    place = getattr(value, "__module__", None) or whichmodule(value, name)
+    found: Any = sys.modules.get(place)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not value and plain(found) is not plain(value):
+        return None
+    if place.partition(".")[0] == "kuai":
+        place = (module_of(value) if isinstance(value, type) else None) or f"torch{place[4:]}"
+    return place, name
+
+
+def holder(value: Any, name: str) -> Any:
+    """The class around a class or function whose name has dots."""
+    found: Any = sys.modules[value.__module__]
+    for part in name.split(".")[:-1]:
+        found = getattr(found, part)
+    return found
+
+
+def find(module: str, name: str) -> object | None:
+    """What the program has under a name that a file gives, if a file may name it. Nothing is imported, not even by a lazy package."""
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = vars(found).get(part) if isinstance(found, (ModuleType, type)) else None
+    if isinstance(found, type):
+        return found if standard.is_plain(found) or issubclass(found, Enum) or _owner(found) in ("program", "package") else None
+    return found if isinstance(found, FunctionType) and _owner(found) == "program" else None
+
+
+def member(holder: object, name: object) -> object:
+    """What ``getattr`` of a class is in a file: a member of an Enum, or a class inside of the class."""
+    if isinstance(holder, type) and type(name) is str:
+        if issubclass(holder, Enum) and name in holder.__members__:
+            return holder.__members__[name]
+        found = vars(holder).get(name)
+        if isinstance(found, type) and find(found.__module__, found.__qualname__) is found:
+            return found
+    raise RefusedError(f"the file asks for attribute {name!r:.60} of {holder!r:.80}; members of an Enum and nested classes are given")
+
+
+def _owner(value: Any) -> str:
+    """Who defines a class or function: the program, an installed package, kuai or the standard library; "" if nobody is known."""
+    place = value.__module__
+    top = place.partition(".")[0] if isinstance(place, str) else ""
+    if top in sys.stdlib_module_names:
+        return "standard"
+    if top in ("kuai", "torch"):
+        return "kuai"
+    if place == "__main__":
+        return "program"
+    file = getattr(sys.modules.get(place), "__file__", None)
+    if not isinstance(file, str):
+        return ""
+    return "package" if any(folder in file for folder in _PACKAGES) else "program"
+
+
+# ---- making ----------------------------------------------------------------------------------------------------------
+
+
+def is_made(cls: object) -> bool:
+    """Whether objects of a class are made from a file without code of a stranger."""
+    if not isinstance(cls, type) or issubclass(cls, Enum):
+        return False
+    if modules.is_class(cls) or cls in standard.HOLDERS:
+        return True
+    return _owner(cls) in ("program", "package") and all(_is_known(cls, name) for name in ("__new__", "__setstate__", "__del__"))
+
+
+def _is_known(cls: type, name: str) -> bool:
+    """Whether a method is absent, Python's own or a dataclass's, kuai's, or the program's."""
+    definer = _definer(cls, name)
+    if definer is None or definer is object or _owner(definer) == "program" or modules.is_class(definer):
+        return True
+    if name == "__new__":
+        return definer in _VALUES | _HOLDERS or definer in standard.BASES or _is_named_tuple(definer)
+    return name == "__setstate__" and getattr(vars(definer)[name], "__module__", None) == "dataclasses"
+
+
+def _definer(cls: type, name: str) -> type | None:
+    return next((base for base in cls.__mro__ if name in vars(base)), None)
+
+
+def _is_named_tuple(cls: type) -> bool:
+    return issubclass(cls, tuple) and isinstance(vars(cls).get("_fields"), tuple)
+
+
+def make(cls: Any, args: tuple) -> object:
+    """An object of a class for which `is_made`, without its constructor."""
+    definer: Any = _definer(cls, "__new__")
+    if _is_named_tuple(definer):
+        if len(args) != len(definer._fields):
+            raise FileError(f"damaged checkpoint: {len(args)} values for the {len(definer._fields)} of a {cls.__qualname__}")
+        return tuple.__new__(cls, args)
+    if definer in _VALUES and args:
+        if len(args) != 1 or type(args[0]) is not definer:
+            raise FileError(f"damaged checkpoint: a {cls.__qualname__} is made of one {definer.__name__}")
+    elif args and _owner(definer) != "program":
+        raise RefusedError(f"the file makes a {cls.__qualname__} with arguments, and its class has no __new__ of the program's")
+    return definer.__new__(cls, *args)
+
+
+def fill(instance: Any, state: Any) -> None:
+    """Gives an object its state: by its class's ``__setstate__``, or its attributes and slots."""
+    cls = type(instance)
+    setter = getattr(cls, "__setstate__", None)
+    if setter is not None:
+        setter(instance, state)
+        return
+    attributes, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
+    for part in (attributes, slots):
+        if part is not None and (type(part) is not dict or any(type(name) is not str for name in part)):
+            raise FileError(f"damaged checkpoint: the attributes of a {cls.__qualname__}")
+    if attributes:
+        vars(instance).update(attributes)
+    for name, value in (slots or {}).items():
+        slot = getattr(cls, name, None)
+        if not isinstance(slot, MemberDescriptorType):
+            raise RefusedError(f"the file sets {name!r:.60} of a {cls.__qualname__}, which is no slot of it")
+        slot.__set__(instance, value)
+
+
+def is_container(target: Any, kinds: tuple[type, ...]) -> bool:
+    """Whether a file may fill a list or a dictionary of another class, by Python's own methods."""
+    return isinstance(target, (deque, list) if list in kinds else dict) and (type(target) in standard.BASES or is_made(type(target)))
+
+
+def is_function(value: object) -> bool:
+    """Whether a file may hand a value on to be called later: a class, a function or a module that `find` gave, or partial of one."""
+    return isinstance(value, (type, FunctionType, partial)) or modules.is_class(type(value))
+
+
+def refusal(module: str, name: str) -> str:
+    """What is said of a name that is not found, with ``weights_only=False``."""
+    full, top = f"{module}.{name}", module.partition(".")[0]
+    if module not in sys.modules and top not in sys.stdlib_module_names and top != "torch":
+        return f"the file names {full}, and nothing is imported because a file says so: import {module} first, then load again"
+    return (
+        f"the file names {full}, which is no class of the program's and no plain value, and nothing in a file is executed. "
+        f"If you trust {full}, call torch.serialization.add_safe_globals([...]) with it"
+    )
