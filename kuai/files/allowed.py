@@ -126,6 +126,13 @@ def _numpy_array(host: Host, cls: object, shape: object, kind: object) -> np.nda
     return np.empty(0, np.int8)
 
 
+def _numpy_buffer(host: Host, data: object, kind: object, shape: object, order: object) -> np.ndarray:
+    """An array as protocol 5 writes it."""
+    _need(isinstance(kind, np.dtype) and type(data) in (bytes, bytearray) and order in ("C", "F"), "a NumPy array")
+    sizes = _ints(shape, "a NumPy array's shape")
+    return np.frombuffer(data, kind).reshape(sizes, order=order)  # type: ignore[call-overload, arg-type]
+
+
 def _build_numpy_dtype(instance: np.dtype, state: Any) -> None:
     _need(type(state) is tuple and len(state) == 8 and state[0] == 3, "the state of a NumPy dtype")
     size = (-1, -1) if instance.kind not in "SU" else (instance.itemsize, instance.alignment)
@@ -290,6 +297,7 @@ _FUNCTIONS = {
     "torch.serialization._get_layout": lambda host, name: tensors.layout(name),
     **{f"numpy.{core}.multiarray.scalar": _numpy_scalar for core in ("core", "_core")},
     **{f"numpy.{core}.multiarray._reconstruct": _numpy_array for core in ("core", "_core")},
+    **{f"numpy.{core}.numeric._frombuffer": _numpy_buffer for core in ("core", "_core")},
     **{f"torch._utils.{name}": _unread(name) for name in _UNREAD},
 }
 
@@ -403,8 +411,8 @@ class Host(Keys):
     def _standard(self, cls: Any, args: tuple) -> object:
         """What the call of a class gives: a member of an Enum, a value of the standard library's."""
         if issubclass(cls, Enum) and len(args) == 1:
-            return cls(*args)
-        make = standard.maker(cls)
+            return objects.enum_member(cls, *args)
+        make = objects.maker(cls)
         if make is None:
             raise RefusedError(f"the file calls {cls!r:.120}, and no constructor is called because a file says so; {_TRUST}")
         return make(self, cls, *args)

@@ -120,13 +120,14 @@ def save(
 ) -> None:
     """Write an object with its tensors to a file that PyTorch reads too (``torch.save``).
 
-    Holds tensors, Parameters, storages, numbers, strings, bytes, lists, tuples, dicts, sets, Size, dtype, device, and NumPy's numbers and
-    arrays.
+    Holds tensors, Parameters, storages, numbers, strings, bytes, lists, tuples, dicts, sets, Size, dtype, device, NumPy's numbers and
+    arrays, and with ``weights_only=False`` whatever pickle writes: modules, and objects of classes that have a name in a module.
     Tensors that share memory share it again after `load`. The file is replaced at once, so that a crash leaves the old one or
     the new one. A path that ends in ``.safetensors`` is written in that format. The pickle inside is always of protocol 2, the
     one that PyTorch reads with ``weights_only=True``; NumPy's values it reads once ``add_safe_globals`` knows NumPy's classes.
 
-    TypeError names the class and the place of what is no part of a checkpoint; nothing is written then.
+    What no name leads to (lambdas, local classes) or nothing can be saved of (files, locks) is an error that names it and its place,
+    of the classes that PyTorch raises: TypeError, AttributeError and pickle.PicklingError. Nothing is written then.
 
     >>> import io
     >>> import kuai as torch
@@ -262,8 +263,9 @@ def load(
     Reads PyTorch's zip format, its older one, the tensors of TorchScript archives, ``.safetensors`` by suffix, and sharded
     checkpoints by their ``.index.json``. ``map_location`` is None, a device, a string, a dict of location tags or a function of a
     storage and its tag. With ``mmap`` storages are mapped from the file, and read when they are used (those of ``.safetensors``
-    are, unless ``mmap`` is False). With ``weights_only=False`` the file may hold whole modules, of kuai's classes and of those that
-    the program has imported; what else it names beside `serialization.add_safe_globals` is refused, and named.
+    are, unless ``mmap`` is False). With ``weights_only=False`` the file may hold whole modules, objects of classes that the program has
+    imported (made without their constructors) and values of the standard library, such as dates and paths; what else it names beside
+    `serialization.add_safe_globals` is refused, and named.
 
     RuntimeError (also a pickle.UnpicklingError) for damaged and refused files.
 

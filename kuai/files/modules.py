@@ -20,16 +20,14 @@ def named(value: object) -> tuple[str, str] | None:
 
 
 def find(module: str, name: str) -> object | None:
-    """What a file names: a class of modules that the program has imported or that is kuai's, or a function of layers."""
+    """What a file names of PyTorch's: a class of kuai's modules, or a function of layers."""
     if (module, name) in _FUNCTIONS or module == "torch.nn.functional":
         found = getattr(_functional(), name, None)
         return found if isinstance(found, FunctionType) else None
-    if module.partition(".")[0] == "torch":
-        import_module("kuai.nn.modules")
-        module = f"kuai{module[5:]}"
-    found = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
+    if module.partition(".")[0] != "torch":
+        return None
+    import_module("kuai.nn.modules")
+    found = getattr(sys.modules.get(f"kuai{module[5:]}"), name, None)
     return found if isinstance(found, type) and is_class(found) else None
 
 

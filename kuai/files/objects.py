@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, deque
-from enum import Enum
+from collections.abc import Callable
+from enum import Enum, Flag
 from functools import partial
-from pickle import whichmodule
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
@@ -31,7 +31,7 @@ _PACKAGES = ("site-packages", "dist-packages")
 
 def named(value: Any, name: str) -> tuple[str, str] | None:
     """The module and name under which a file finds a class, a function or a constant again; None if nothing leads to it."""
-    place = getattr(value, "__module__", None) or whichmodule(value, name)
+    place = getattr(value, "__module__", None) or _search(value, name)
     found: Any = sys.modules.get(place)
     for part in name.split("."):
         found = getattr(found, part, None)
@@ -40,6 +40,12 @@ def named(value: Any, name: str) -> tuple[str, str] | None:
     if place.partition(".")[0] == "kuai":
         place = (module_of(value) if isinstance(value, type) else None) or f"torch{place[4:]}"
     return place, name
+
+
+def _search(value: object, name: str) -> str:
+    """The module that has a value which doesn't say where it is from, as Ellipsis and NumPy's ufuncs do not."""
+    loaded = list(sys.modules.items())
+    return next((place for place, module in loaded if isinstance(module, ModuleType) and vars(module).get(name) is value), "")
 
 
 def holder(value: Any, name: str) -> Any:
@@ -56,7 +62,8 @@ def find(module: str, name: str) -> object | None:
     for part in name.split("."):
         found = vars(found).get(part) if isinstance(found, (ModuleType, type)) else None
     if isinstance(found, type):
-        return found if standard.is_plain(found) or issubclass(found, Enum) or _owner(found) in ("program", "package") else None
+        known = standard.is_plain(found) or issubclass(found, Enum) or _owner(found) in ("program", "package")
+        return found if known else None
     return found if isinstance(found, FunctionType) and _owner(found) == "program" else None
 
 
@@ -69,6 +76,16 @@ def member(holder: object, name: object) -> object:
         if isinstance(found, type) and find(found.__module__, found.__qualname__) is found:
             return found
     raise RefusedError(f"the file asks for attribute {name!r:.60} of {holder!r:.80}; members of an Enum and nested classes are given")
+
+
+def enum_member(cls: type[Enum], value: object) -> Enum:
+    """The member of an Enum with this value; the class's own way to find one for other values is not asked."""
+    for found in cls.__members__.values():
+        if found._value_ == value:
+            return found
+    if issubclass(cls, Flag) and type(value) is int:
+        return Flag._missing_.__func__(cls, value)  # type: ignore[attr-defined]
+    raise FileError(f"damaged checkpoint: {value!r:.60} is no value of {cls.__qualname__}")
 
 
 def _owner(value: Any) -> str:
@@ -117,6 +134,14 @@ def _is_named_tuple(cls: type) -> bool:
     return issubclass(cls, tuple) and isinstance(vars(cls).get("_fields"), tuple)
 
 
+def maker(cls: type) -> Callable | None:
+    """What makes a value of the standard library's, or of the program's class that derives from a container of it."""
+    exact = standard.MAKERS.get(cls)
+    if exact is not None or not is_made(cls):
+        return exact
+    return next((standard.BASES[base] for base in cls.__mro__ if base in standard.BASES), None)
+
+
 def make(cls: Any, args: tuple) -> object:
     """An object of a class for which `is_made`, without its constructor."""
     definer: Any = _definer(cls, "__new__")
@@ -140,16 +165,20 @@ def fill(instance: Any, state: Any) -> None:
         setter(instance, state)
         return
     attributes, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
-    for part in (attributes, slots):
-        if part is not None and (type(part) is not dict or any(type(name) is not str for name in part)):
-            raise FileError(f"damaged checkpoint: the attributes of a {cls.__qualname__}")
-    if attributes:
-        vars(instance).update(attributes)
-    for name, value in (slots or {}).items():
+    for name, value in _attributes(cls, attributes):
+        vars(instance)[name] = value
+    for name, value in _attributes(cls, slots):
         slot = getattr(cls, name, None)
         if not isinstance(slot, MemberDescriptorType):
             raise RefusedError(f"the file sets {name!r:.60} of a {cls.__qualname__}, which is no slot of it")
         slot.__set__(instance, value)
+
+
+def _attributes(cls: type, state: Any) -> list[tuple[str, Any]]:
+    pairs = [] if state is None else list(dict.items(state))
+    if any(type(name) is not str for name, _ in pairs):
+        raise FileError(f"damaged checkpoint: the attributes of a {cls.__qualname__}")
+    return pairs
 
 
 def is_container(target: Any, kinds: tuple[type, ...]) -> bool:

@@ -308,7 +308,7 @@ class Pickler:
         if isinstance(reduced, str):
             self._write_global(value, reduced)
             return
-        function, args, state, elements, items, *_ = (*reduced, None, None, None)
+        function, args, state, elements, items = (*reduced, None, None, None)[:5]
         self._write_made(function, args)
         known = self.memo.get(id(value))
         if known is not None:  # an argument holds this very object, and has written it

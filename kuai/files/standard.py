@@ -91,7 +91,10 @@ def _zone(host: Host, cls: type, offset: Any, *name: Any) -> datetime.timezone:
 
 def _decimal(host: Host, cls: type, text: Any) -> decimal.Decimal:
     _need(type(text) is str, "a Decimal of text")
-    return decimal.Decimal(text)
+    try:
+        return decimal.Decimal(text)
+    except decimal.InvalidOperation:
+        raise FileError(f"damaged checkpoint: {text!r:.40} is no Decimal") from None
 
 
 def _path(host: Host, cls: Any, *parts: Any) -> pathlib.PurePath:
@@ -125,7 +128,9 @@ def _keys(host: Host, items: Any, kinds: tuple[type, ...], what: str) -> Any:
     return items
 
 
-def _ordered_dict(host: Host, cls: Any) -> OrderedDict:
+def _ordered_dict(host: Host, cls: Any, *args: Any) -> OrderedDict:
+    if args:
+        raise RefusedError(f"the file calls {cls!r:.120} with arguments, and no constructor is called because a file says so")
     return OrderedDict.__new__(cls)
 
 
@@ -175,9 +180,3 @@ MAKERS: dict[type, Callable] = {
     datetime.date: _packed(4), datetime.time: _packed(6), datetime.datetime: _packed(10),
     datetime.timedelta: _span, datetime.timezone: _zone, decimal.Decimal: _decimal, **dict.fromkeys(_PATHS, _path),
 }  # fmt: skip
-
-
-def maker(cls: type) -> Callable | None:
-    """What makes objects of a class, or of the container that a class of the program's derives from."""
-    exact = MAKERS.get(cls)
-    return exact if exact is not None else next((BASES[base] for base in cls.__mro__ if base in BASES), None)

@@ -11,13 +11,14 @@ import codecs
 import struct
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
+from decimal import Decimal
 from pickle import decode_long
 from typing import Any, BinaryIO, Protocol
 
 from .errors import FileError, RefusedError, TruncatedError
 
 _MAX_KEY_NODES = 1000  # of a tuple used as a key: hashing one is recursive, and exponential where parts repeat
-_MAX_WIDE_KEYS = 10_000  # ints and complex numbers past 64 bits can be made to collide
+_MAX_WIDE_KEYS = 10_000  # complex numbers, and ints and Decimals past 64 bits, can be made to collide
 _PLAIN_KEYS = frozenset((str, bytes, float, bool, type(None)))
 _REFUSED = {
     b"i": "INST", b"o": "OBJ", b"P": "PERSID", b"\x82": "EXT1", b"\x83": "EXT2", b"\x84": "EXT4",
@@ -47,12 +48,21 @@ class Keys:
             seen += 1
             if isinstance(part, (tuple, frozenset)):
                 pending.extend(part)
-            elif type(part) is complex or (type(part) is int and part.bit_length() > 61):
+            elif type(part) is slice:
+                pending.extend((part.start, part.stop, part.step))
+            elif _is_wide(part):
                 self.wide_keys += 1
             elif type(part).__hash__ is not object.__hash__ and not isinstance(part, type):
                 pending.extend(_hashed(part))
             if seen + len(pending) > _MAX_KEY_NODES or self.wide_keys > _MAX_WIDE_KEYS:
                 raise RefusedError("a dictionary's key is built to take for ever to hash")
+
+
+def _is_wide(part: object) -> bool:
+    """Whether a number is one of those that can be made to collide."""
+    if isinstance(part, Decimal):
+        return part.adjusted() > 17
+    return type(part) is complex or (isinstance(part, int) and part.bit_length() > 61)
 
 
 def _hashed(part: object) -> list[object]:
