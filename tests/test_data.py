@@ -275,9 +275,12 @@ class Slow(Squares):
 
 
 @forks
-def test_timeout():
+def test_timeout(monkeypatch):
+    monkeypatch.setattr("kuai.utils.data.workers.PATIENCE", 0.2)
+    iterator = iter(ours.DataLoader(Slow(4), num_workers=1, timeout=0.3))
     with pytest.raises(RuntimeError, match="timed out after 0.3 seconds"):
-        next(iter(ours.DataLoader(Slow(4), num_workers=1, timeout=0.3)))
+        next(iterator)
+    iterator.pool.close()
 
 
 @forks
@@ -287,6 +290,51 @@ def test_a_pass_that_is_given_up_leaves_no_worker():
     processes = iterator.pool.processes
     del iterator
     assert not any(p.is_alive() for p in processes)
+
+
+class Large(Squares):
+    """Samples that a pipe does not hold, and whose readings are counted."""
+
+    def __init__(self, n):
+        super().__init__(n)
+        self.readings = kuai.multiprocessing.Value("i", 0)
+
+    def __getitem__(self, i):
+        with self.readings:
+            self.readings.value += 1
+        return np.zeros(1 << 20, np.uint8)
+
+
+@forks
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_of_a_pass_that_is_given_up_end_by_themselves(persistent):
+    """Nobody empties the pipe that they write to, and hundreds of tasks are waiting for them."""
+    dataset = Large(1000)
+    loader = ours.DataLoader(dataset, num_workers=2, prefetch_factor=500, persistent_workers=persistent)
+    iterator = iter(loader)
+    next(iterator)
+    processes = iterator.pool.processes
+    iterator.pool.close()
+    assert [p.exitcode for p in processes] == [0, 0]  # and were not terminated
+    assert dataset.readings.value < 900
+
+
+def drop_pool(iterator, ended):
+    """In a forked child, whose copy of the pool goes away."""
+    iterator.pool = iterator.round = None
+    ended.value = 1
+
+
+@forks
+def test_a_fork_that_drops_an_inherited_pool_leaves_its_workers_alone():
+    iterator = iter(ours.DataLoader(Squares(100), num_workers=2))
+    context = kuai.multiprocessing.get_context("fork")
+    ended = context.Value("i", 0)
+    child = context.Process(target=drop_pool, args=(iterator, ended))
+    child.start()
+    child.join()
+    assert ended.value == 1 and child.exitcode == 0
+    assert len(list(iterator)) == 100
 
 
 def init(worker):

@@ -6,8 +6,10 @@ import os
 import pickle
 import queue
 import random
+import time
 import traceback
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -19,6 +21,7 @@ from ...random import manual_seed
 from .fetch import IterableFetcher, read
 
 POLL = 5.0  # seconds between looks whether a silent worker is still alive
+PATIENCE = 5.0  # seconds that workers have to finish what they are reading when they are stopped
 
 
 class WorkerInfo(NamedTuple):
@@ -97,20 +100,22 @@ def _seed_everything(base: int, worker: int) -> None:
     np.random.seed(words)
 
 
-def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results) -> None:
-    """The life of a worker: answer tasks ``(round, number, index)`` until None comes."""
+def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results, stopped) -> None:
+    """The life of a worker: answer tasks ``(round, number, index)`` until None comes or `stopped` is set."""
     global _info
     config.engine = "numpy"  # XLA's threads do not survive a fork, and a worker reads but does not train
     _seed_everything(base_seed, worker)
     _info = WorkerInfo(worker, workers, base_seed + worker, job.dataset)
     failure = _attempt(lambda: job.init(worker) if job.init else None, worker)
     fetcher, current = failure, None
-    while (task := _next_task(tasks, os.getppid())) is not None:
+    parent = os.getppid()
+    while (task := _next_task(tasks, parent)) is not None and not stopped.value:
         round_, number, index = task
         if round_ != current and failure is None:
             fetcher = _attempt(lambda: job.make_fetcher(job.dataset, job.batched, job.collate_fn, job.drop_last), worker)
         current = round_
         results.put(_packed(round_, number, _answer(fetcher, index, worker), worker))
+    results.cancel_join_thread()  # nobody reads any more, so a pipe that is full would keep this process for ever
 
 
 def _next_task(tasks, parent: int) -> tuple | None:
@@ -147,6 +152,26 @@ def _packed(round_: int, number: int, answer: object, worker: int) -> bytes:
         return pickle.dumps((round_, number, Failure.caught(e, worker)))
 
 
+def _stop(owner: int, processes: list, tasks: list, results, stopped) -> None:
+    """End workers, which leave the tasks that still wait, and wait until they are gone."""
+    if owner != os.getpid():  # a fork, whose workers these are not
+        return
+    started = [p for p in processes if p.pid]
+    stopped.value = 1
+    for q, p in zip(tasks, started):
+        if p.is_alive():
+            q.put(None)
+    deadline = time.monotonic() + PATIENCE
+    for p in started:
+        p.join(timeout=max(0.0, deadline - time.monotonic()))
+        if p.is_alive():
+            p.terminate()
+            p.join()
+    for q in (*tasks, results):
+        q.cancel_join_thread()
+        q.close()
+
+
 class Pool:
     """Worker processes and their queues."""
 
@@ -154,33 +179,17 @@ class Pool:
         self.rounds = 0
         self.results = context.Queue()
         self.tasks = [context.Queue() for _ in range(workers)]
+        stopped = context.RawValue("b", 0)  # without a lock, which a worker that is killed could hold
         self.processes = [
-            context.Process(target=_work, args=(job, i, workers, base_seed, tasks, self.results), daemon=True)
+            context.Process(target=_work, args=(job, i, workers, base_seed, tasks, self.results, stopped), daemon=True)
             for i, tasks in enumerate(self.tasks)
         ]
+        # Stops the workers, also when a cycle with the pool is collected: it holds the queues, which would be closed before.
+        self.close = weakref.finalize(self, _stop, os.getpid(), self.processes, self.tasks, self.results, stopped)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that forking does not suit threads: the child uses none of XLA's
             for p in self.processes:
                 p.start()
-
-    def close(self) -> None:
-        """Stop the workers and wait for them."""
-        for tasks, process in zip(self.tasks, self.processes):
-            if process.is_alive():
-                tasks.put(None)
-        for p in self.processes:
-            p.join(timeout=1.0)
-            if p.is_alive():
-                p.terminate()
-                p.join()
-        for q in (*self.tasks, self.results):
-            q.cancel_join_thread()
-            q.close()
-        self.processes = []
-
-    def __del__(self) -> None:
-        if self.processes:
-            self.close()
 
     def next_result(self, timeout: float) -> tuple[int, int, object]:
         """The next answer of any worker; RuntimeError if one has died or the time is out."""
