@@ -214,6 +214,7 @@ class Tensor(TensorBase):
     _rebound = 0  # how often an in-place edit has given the base a new node; a view remembers its base's
     _grad: Tensor | None = None
     _retains = False
+    _maker: str | None = None  # the Function whose result this view of its input is: an edit would pass its derivative by
     _edits = 0
 
     def __new__(cls, *args: object, **kwargs: object) -> Tensor:

@@ -100,6 +100,9 @@ PROGRAMS = {
         print(function(lambda ctx, t: [t * 2]).apply(x)[0].requires_grad, x.grad)
         same = function(lambda ctx, t: t)
         n = torch.ones(2); print(same.apply(n) is n, same.apply(n).requires_grad, same.apply(x) is x)
+        for view in (same, function(lambda ctx, t: t[:1], lambda ctx, g: torch.cat([g, g]))):
+            y = x.clone(); z = view.apply(y); attempt(lambda: z.add_(1)); attempt(lambda: z.__setitem__(0, 1.)); print(y, z)
+            w = z.clone(); w.add_(1); w.sum().backward(); print(x.grad); x.grad = None
         with torch.no_grad(): print(same.apply(x) is x, same.apply(x).requires_grad)
         attempt(lambda: function(lambda ctx, t: t)()(x))
     """,

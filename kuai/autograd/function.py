@@ -292,6 +292,8 @@ def _on_graph(r: object, i: int, node: FunctionNode, ctx: FunctionCtx, args: tup
         _check_dirty(r)
         return r._write(wrap(r._read(), edge), tracked=True)
     out = r._alias() if any(r is a for a in args) or r._storage is not None else wrap(r._read())
+    if out._storage is not None and any(isinstance(a, Tensor) and a._storage is out._storage for a in args):
+        out._maker = node.name()
     out._node = edge
     return out
 

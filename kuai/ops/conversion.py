@@ -216,6 +216,12 @@ def _check_leaf(self: Tensor) -> None:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if self._base is not None and type(self._base._node) is AccumulateGrad:
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    if self._maker is not None:
+        raise RuntimeError(
+            f"a result of {self._maker} is a view and is being modified inplace. This view was created inside a custom Function (or "
+            "because an input was returned as-is), and an edit would override the custom backward. You can fix this by cloning the "
+            "output of the custom Function."
+        )
 
 
 def copy_(self: Tensor, other: object, non_blocking: bool = False) -> Tensor:
