@@ -238,3 +238,36 @@ def test_programs_of_views_and_edits(data):
 def test_programs_compiled(data):
     kuai.set_engine("xla")
     check(data.draw, data.draw(st.integers(1, 8)))
+
+
+# ---- writes to a tensor that shows its elements several times --------------------------------------------------------
+
+WRITES = {
+    "fill_": lambda lib, x: x.fill_(1), "zero_": lambda lib, x: x.zero_(), "fill_diagonal_": lambda lib, x: x.fill_diagonal_(1),
+    "masked_fill_": lambda lib, x: x.masked_fill_(lib.tensor([[True, False], [False, False], [False, True]]), 1.0),
+    "tril_": lambda lib, x: x.tril_(), "triu_": lambda lib, x: x.triu_(),
+    "index_fill_": lambda lib, x: x.index_fill_(0, lib.tensor([2]), 1.0),
+    "index_put_": lambda lib, x: x.index_put_((lib.tensor([1]),), lib.ones(2)),
+    "a column": lambda lib, x: x.__setitem__((slice(None), 0), lib.tensor([1.0, 2.0, 3.0])),
+    "a row": lambda lib, x: x.__setitem__(0, 1.0), "all": lambda lib, x: x.__setitem__(slice(None), 1.0),
+    "a mask": lambda lib, x: x.__setitem__(lib.tensor([True, False, True]), 1.0),
+    "add_": lambda lib, x: x.add_(1), "copy_": lambda lib, x: x.copy_(lib.ones(3, 2)), "relu_": lambda lib, x: x.relu_(),
+    "clamp_": lambda lib, x: x.clamp_(0, 1), "cumsum_": lambda lib, x: x.cumsum_(0), "normal_": lambda lib, x: x.normal_(),
+    "transposed": lambda lib, x: x.t().fill_(2.0),
+}  # fmt: skip
+
+
+def written(lib, write) -> object:
+    """The memory behind an expanded tensor after a write, or the class of the error."""
+    memory = lib.tensor([[5.0], [6.0], [7.0]])
+    try:
+        write(lib, memory.expand(3, 2))
+    except Exception as e:  # noqa: BLE001
+        return type(e)
+    return memory.tolist()
+
+
+@pytest.mark.filterwarnings("ignore:.* on expanded tensors is deprecated")
+@pytest.mark.parametrize("name", WRITES)
+def test_writes_to_an_expanded_tensor(name):
+    assert written(kuai, WRITES[name]) == written(torch, WRITES[name])

@@ -17,6 +17,7 @@ from ..tensor import Tensor, wrap
 from . import rules
 from .creation import available, require_grad
 from .define import op
+from .geometry import repeats
 
 
 def _dtype_rule(op: Op, avals: Sequence, *, dtype: dtype) -> tuple:
@@ -193,10 +194,19 @@ def cuda(self: Tensor, device: object = None, non_blocking: bool = False, memory
 # ---- writing in place ------------------------------------------------------------------------------------------------
 
 
+# In-place forms that write elements one by one; the others refuse a tensor of which several elements are one in memory.
+ONE_BY_ONE = frozenset("fill_ zero_ masked_fill_ index_fill_ index_put_ tril_ triu_ fill_diagonal_".split())
+
+
 def assign(self: Tensor, result: Tensor, name: str = "copy_") -> Tensor:
     """Make a result the tensor's new content: every in-place form ends here."""
     if current.grad:
         _check_leaf(self)
+    if self._path and name not in ONE_BY_ONE and repeats(self):
+        raise RuntimeError(
+            f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
     if result.shape != self.shape:
         raise RuntimeError(
             f"{name}: output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}"

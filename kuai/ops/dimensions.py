@@ -263,12 +263,25 @@ def expanded(shape: tuple[int, ...], target: tuple[int, ...], d: dtype) -> tuple
 
 
 def _write_expanded(base: Tensor, new: Tensor, *, shape: tuple) -> Tensor:
+    """Of elements that are one in memory, the last one that was changed is what stays."""
     if new._aval.size > base._aval.size:
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
-        )
+        new = _last_changed(new, expand_of(base, shape=shape), len(shape) - base.ndim, base.shape)
     return reshaped(new, base.shape)
+
+
+def _last_changed(new: Tensor, old: Tensor, leading: int, shape: tuple) -> Tensor:
+    from .comparison import ne
+    from .ranges import arange
+    from .scatter import take_along_dim
+
+    changed = ne(new, old)
+    for dim, n in enumerate(new.shape):
+        if n > 1 and (dim < leading or shape[dim - leading] == 1):
+            places = arange(1, n + 1, device=new.device).reshape([-1 if d == dim else 1 for d in range(new.ndim)])
+            last = (changed * places).amax(dim, keepdim=True)
+            new = take_along_dim(new, (last - 1).clamp(min=0), dim)
+            changed = last > 0
+    return new
 
 
 @op(shape=_expand_rule, vjp=(lambda g: g,), view=_write_expanded, name="expand", cost=0.0, exact=True)

@@ -55,6 +55,14 @@ def geometry(x: Tensor) -> Geometry:
     return _walk(Geometry(aval.shape, strides, 0, aval.dtype), x._path)
 
 
+def repeats(x: Tensor) -> bool:
+    """Whether a tensor shows one element of its memory several times along a dimension, as `expand` makes it do."""
+    if x._storage.record is not None or not any(step.op.name == "expand" for step in x._path):  # type: ignore[union-attr]
+        return False
+    at = geometry(x)
+    return any(s == 0 and n > 1 for s, n in zip(at.strides, at.shape))
+
+
 def overlap(a: Tensor, b: Tensor) -> bool:
     """Whether the stretches of memory that two tensors lie in have a part in common."""
     if a is b:

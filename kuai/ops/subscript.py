@@ -18,8 +18,9 @@ from ..engine.trace import current
 from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import rules, taking
-from .conversion import _check_leaf, assign, to_device
+from .conversion import _check_leaf, assign, copy_, to_device
 from .creation import tensor
+from .geometry import repeats
 from .host import differs
 from .slicing import NEW, ONE, Spec, pack, view, whole, write
 from .taking import add_at, fill_where, put_at, take_at
@@ -303,6 +304,9 @@ def setitem(self: Tensor, index: object, value: object) -> None:
             if _is_piece(value, self, parsed):
                 return
             value = _without_leading_ones(value, _piece_rank(self, parsed.spec))
+        if self._path and repeats(self):  # what counts is whether the piece repeats elements
+            copy_(_viewed(self, parsed), value)
+            return
         assign(self, write(self, value, parsed.offset, spec=parsed.spec), "__setitem__")
         return
     _put(_viewed(self, parsed), parsed.advanced, value)
