@@ -16,6 +16,7 @@ from . import tensor as _tensor
 from .autograd.graph import OpNode, OutputNode, next_number, op_node  # noqa: F401 (the recorders' text uses all)
 from .engine.program import Op, parameters
 from .engine.trace import NotStrided, Value, admit, current, extend, flush, record  # noqa: F401 (the same)
+from .errors import warn
 from .tensor import Step, Tensor, wrap
 
 NUMBERS = frozenset((bool, int, float, complex))
@@ -28,6 +29,20 @@ def plain_operand(op: Op, x: object) -> object:
     if isinstance(x, (np.generic, bool, int, float, complex)):
         return x.item() if isinstance(x, np.generic) else next(k(x) for k in (int, float, complex) if isinstance(x, k))
     raise TypeError(f"{op.name}(): got {type(x).__name__} for an operand, needs a Tensor or a number")
+
+
+def put_out(out: Any, made: Tensor) -> Tensor:
+    """Put a result into what was given as ``out=``."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
+    if out._aval.size and out.shape != made.shape:
+        warn(
+            f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not match the "
+            f"required output shape {list(made.shape)}. This behavior is deprecated, and in a future PyTorch release outputs "
+            "will not be resized unless they have zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, "
+            "to zero elements with t.resize_(0)."
+        )
+    return out._set_out(made)  # type: ignore[attr-defined]
 
 
 # One operand of a recorder: read the tensor, give its value a slot; or note the number that it is.
@@ -112,7 +127,7 @@ def _unrolled(names: tuple[str, ...], saves: tuple, public: bool, casts: bool) -
         static=None if public else "static",
         head=f"{args}, *, out=None" if public else f"static, {args}",
         cast=f"if current.autocast is not None: {args}, = current.autocast.cast(op, ({args},))" if casts else "",
-        prologue=f"if out is not None: return out._set_out(op.entry[0]({args}))" if public else "",
+        prologue=f"if out is not None: return put_out(out, op.entry[0]({args}))" if public else "",
         operands="".join(
             _OPERAND.format(x=n, i=i, call=args if public else f"static, {args}", args=f"{args}, ",
                             static=None if public else "static")

@@ -239,6 +239,12 @@ def can_cast(from_: dtype, to: dtype) -> builtins.bool:
     return from_.category <= to.category
 
 
+def _of_kind(name: str, given: object) -> dtype:
+    if not isinstance(given, dtype):
+        raise TypeError(f"{name}(): argument 'type' (position 1) must be torch.dtype, not {given.__class__.__name__}")
+    return given
+
+
 class finfo:
     """The limits of a floating-point dtype (``torch.finfo``): bits, eps, max, min, tiny, smallest_normal, resolution.
 
@@ -256,7 +262,7 @@ class finfo:
     resolution: float
 
     def __init__(self, type: dtype | None = None):  # noqa: A002 (PyTorch's name)
-        given = type if type is not None else _default
+        given = _of_kind("finfo", type if type is not None else _default)
         if not (given.is_floating_point or given.is_complex):
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{given}'")
         import ml_dtypes
@@ -270,6 +276,12 @@ class finfo:
     def __repr__(self) -> str:
         names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
         return f"finfo({', '.join(f'{n}={getattr(self, n):g}' for n in names)}, dtype={self.dtype})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, finfo) and other.dtype == self.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
 
 
 class iinfo:

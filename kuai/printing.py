@@ -32,7 +32,7 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
     """
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     if profile is not None:
-        vars(options).update(PROFILES[profile])
+        vars(options).update(PROFILES.get(profile, {}))  # PyTorch passes over names it does not know
     vars(options).update({name: value for name, value in given.items() if value is not None})
     options.sci_mode = sci_mode
 

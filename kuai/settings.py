@@ -15,7 +15,9 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     >>> import kuai as torch
     >>> torch.use_deterministic_algorithms(False)
     """
-    _deterministic.update(on=bool(mode), warn_only=warn_only)
+    if not isinstance(mode, bool):
+        raise TypeError(f"use_deterministic_algorithms(): argument 'mode' (position 1) must be bool, not {type(mode).__name__}")
+    _deterministic.update(on=mode, warn_only=warn_only)
 
 
 def are_deterministic_algorithms_enabled() -> bool:
@@ -105,6 +107,8 @@ def set_num_threads(n: int) -> None:
     global _threads
     import sys
 
+    if not isinstance(n, int):
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(n).__name__}")
     if n <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
     if "kuai.engine.compile" in sys.modules and n != get_num_threads():

@@ -65,7 +65,7 @@ def test_recording_runs_nothing():
         (lambda: torch.ones(2) + torch.ones(2, device="meta"), RuntimeError, "cpu"),
         (lambda: torch.ones(2)[5], IndexError, "out of"),
         (lambda: torch.ones(2).reshape(3), RuntimeError, "invalid for input of size 2"),
-        (lambda: ~torch.ones(2), RuntimeError, "not implemented for 'Float'"),
+        (lambda: torch.bitwise_not(torch.ones(2)), RuntimeError, "not implemented for 'Float'"),
     ],
 )
 def test_errors_come_at_the_call_and_record_nothing(call, error, text):

@@ -119,7 +119,7 @@ x.addcmul_(y, y, value=2) | x.lerp_(y, .3) | x.exp_() | x.copysign_(y) | b.logic
 x.add_(x[:, :2]) | x[0].add_(d) | x.eq_(0.5) | x.neg_() | c.abs_() | x.abs_() | x.atan2_(y) | x.nan_to_num_()
 x.erfinv_() | x.abs_().polygamma_(1) | x.logit_(.1) | torch.add(x, y, out=d) | torch.add(x, y, out=i)
 torch.add(x, y, out=y[0].clone()) | x.sub_(True) | torch.clamp(x, 0, 1, out=y) | torch.frexp(x, out=(y, i.int()))
-~x | ~i | torch.clamp(x, T(0.), 1) | torch.clamp(i, 0, T(2)) | torch.clamp(i, T(1), 2.5) | torch.lerp(x, y, T(.25).double())
+~x | ~i | torch.where(i, 1, 2) | torch.where(x, 1, 2) | torch.sqrt(x, out=5) | torch.add(x, y, out=[1]) | torch.clamp(x, T(0.), 1) | torch.clamp(i, 0, T(2)) | torch.clamp(i, T(1), 2.5) | torch.lerp(x, y, T(.25).double())
 torch.promote_types('a', torch.int32) | x.rsub(1) | x.__rdiv__(2) | i.__rpow__(2.) | x.__rfloordiv__(2)"""
 
 

@@ -297,6 +297,17 @@ def test_spread_of_too_few_elements_warns():
             assert kuai.isnan(kuai.stack(oracle.flatten(call(kuai.tensor([1.0])))[:1])).all()
 
 
+def test_an_output_that_is_resized_warns():
+    for library in (kuai, torch):
+        x = library.ones(2, 3)
+        for call in (lambda o: library.sum(x, 0, out=o), lambda o: library.sqrt(x, out=o), lambda o: library.mm(x, x.t(), out=o)):
+            with pytest.warns(UserWarning, match="An output with one or more elements was resized"):
+                call(library.ones(7))
+            call(library.ones(0))
+        library.zeros(3, out=library.ones(2))
+        library.rand(3, out=library.ones(2))
+
+
 def test_out_of_several():
     values, indices = kuai.empty(2), kuai.empty(2, dtype=kuai.int64)
     made = kuai.max(kuai.tensor([[1.0, 4.0], [3.0, 2.0]]), 1, out=(values, indices))

@@ -125,3 +125,16 @@ def test_arguments_of_to_are_read_as_pytorch_reads_them():
             given = library._C._nn._parse_to(*(names.get(a, a) for a in args), **{k: names.get(v, v) for k, v in named.items()})
             found.append([str(part) for part in given])
         assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("lib", [kuai, torch])
+def test_limits_generators_and_settings_answer_as_pytorchs(lib):
+    assert lib.finfo(lib.float16) == lib.finfo(lib.float16) != lib.finfo(lib.float32)
+    with pytest.raises(TypeError):
+        lib.finfo("a")
+    generator = lib.Generator()
+    assert generator.set_state(generator.get_state()) is generator
+    with pytest.raises(TypeError):
+        lib.use_deterministic_algorithms("a")
+    with pytest.raises(RuntimeError, match="expects an int"):
+        lib.set_num_threads("a")

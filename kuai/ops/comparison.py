@@ -298,7 +298,8 @@ def _where(xp, condition, x, y):
     return choose(xp, condition, x, y)
 
 
-def where(condition: Tensor, input: object = None, other: object = None, *, out: Tensor | None = None) -> Any:
+def where(condition: Tensor, input: Tensor | complex | None = None, other: Tensor | complex | None = None, *,
+          out: Tensor | None = None) -> Any:  # fmt: skip
     """``input`` where the condition holds, ``other`` elsewhere; the indices where it holds, if alone (``torch.where``).
 
     >>> import kuai as torch

@@ -111,7 +111,7 @@ def _pow(xp, x, y):
     return _integer_power(xp, x, y) if x.dtype.kind in "iub" else xp.power(x, y)
 
 
-def pow(input: object, exponent: object, *, out: Tensor | None = None) -> Tensor:  # noqa: A001 (PyTorch's name)
+def pow(input: Tensor | complex, exponent: object, *, out: Tensor | None = None) -> Tensor:  # noqa: A001 (PyTorch's name)
     """``input`` to the power ``exponent``; either may be a number (``torch.pow``).
 
     >>> import kuai as torch
@@ -128,7 +128,7 @@ def pow(input: object, exponent: object, *, out: Tensor | None = None) -> Tensor
     return made if out is None else write_out(out, made)
 
 
-def float_power(input: object, exponent: object, *, out: Tensor | None = None) -> Tensor:
+def float_power(input: Tensor | complex, exponent: object, *, out: Tensor | None = None) -> Tensor:
     """The power in double precision (``torch.float_power``).
 
     >>> import kuai as torch

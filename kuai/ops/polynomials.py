@@ -22,7 +22,7 @@ def _family(name: str, about: str, first: Callable, step: Callable, example: str
     def record(xp, input, n):
         return polynomials.recur(xp, 2 * input - 1 if shifted else input, n, first, step)
 
-    def polynomial(input: object, n: object, *, out: Tensor | None = None) -> Tensor:
+    def polynomial(input: Tensor | complex, n: object, *, out: Tensor | None = None) -> Tensor:
         made = record(input, n)
         return made if out is None else write_out(out, made)
 

@@ -24,7 +24,7 @@ from ..tensor import Tensor, from_array, wrap
 from .complex_numbers import view_as_complex
 from .conversion import assign
 from .creation import asked, asked_dtype, available, require_grad, shape_of
-from .define import op, write_out
+from .define import op
 from .extent import elements
 from .host import drawn, drawn_in_order
 from .joining import stack
@@ -107,7 +107,7 @@ def _options(d: object, where: object, out: Tensor | None) -> tuple[dtype, devic
 
 def _done(made: Tensor, requires_grad: bool, out: Tensor | None) -> Tensor:
     if out is not None:
-        return write_out(out, made)
+        return out._set_out(made)
     return require_grad(made) if requires_grad else made
 
 
@@ -284,7 +284,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     else:
         made = drawn(lambda p: chance.streams.bernoulli_each(generator, p).astype(p.dtype), input)
     made = constant_in(made, "BernoulliBackward0", input)
-    return made if out is None else write_out(out, made)
+    return made if out is None else out._set_out(made)
 
 
 def _chosen(like: Tensor, p: float, generator: Generator | None) -> Tensor:
@@ -306,7 +306,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     if out is not None and out.dtype is not dtypes.int64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype}")
     made = drawn(lambda weights: chance.streams.multinomial(generator, weights, num_samples, replacement), input)
-    return made if out is None else write_out(out, made)
+    return made if out is None else out._set_out(made)
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:

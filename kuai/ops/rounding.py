@@ -268,7 +268,7 @@ def _remainder(xp, x, y):
     return xp.remainder(x, y)
 
 
-def remainder(input: object, other: object, *, out: Tensor | None = None) -> Tensor:
+def remainder(input: Tensor | complex, other: object, *, out: Tensor | None = None) -> Tensor:
     """What division leaves over, with the divisor's sign, as Python's % (``torch.remainder``).
 
     >>> import kuai as torch

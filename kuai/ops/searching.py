@@ -310,7 +310,7 @@ def _searchsorted(xp, sequence, values, *, right, dtype):
     return low.reshape(values.shape)
 
 
-def searchsorted(sorted_sequence: Tensor, input: object, *, out_int32: bool = False, right: bool = False,
+def searchsorted(sorted_sequence: Tensor, input: Tensor | complex, *, out_int32: bool = False, right: bool = False,
                  side: str | None = None, sorter: Tensor | None = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Where values would be inserted into a sorted sequence, the last dimension of it (``torch.searchsorted``).
 
@@ -355,7 +355,7 @@ def _checked_sorter(sequence: Tensor, sorter: Tensor) -> Tensor:
     return sorter
 
 
-def bucketize(input: object, boundaries: Tensor, *, out_int32: bool = False, right: bool = False,
+def bucketize(input: Tensor | complex, boundaries: Tensor, *, out_int32: bool = False, right: bool = False,
               out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Which of the intervals between boundaries each value is in (``torch.bucketize``).
 

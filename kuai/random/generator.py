@@ -95,13 +95,14 @@ class Generator:
 
         return from_array(self.state_bytes(), self.device)
 
-    def set_state(self, new_state: Tensor) -> None:
+    def set_state(self, new_state: Tensor) -> Generator:
         """Continue from what get_state() returned, kuai's or PyTorch's."""
         from ..tensor import Tensor
 
         if not isinstance(new_state, Tensor):
             raise TypeError("RNG state must be a torch.ByteTensor")
         self.set_state_bytes(new_state._array())
+        return self
 
     def clone_state(self) -> Generator:
         """A second generator that stands at the same place."""
