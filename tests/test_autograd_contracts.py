@@ -52,6 +52,8 @@ PROGRAMS = {
     "what backward may be given": """
         x = torch.ones(2, requires_grad=True)
         attempt(lambda: (x * 2).backward(torch.ones(2, dtype=torch.complex64)))
+        c = torch.ones(2, dtype=torch.complex64, requires_grad=True)
+        attempt(c.sum().backward); attempt(torch.autograd.grad, c.sum(), c); c.sum().backward(torch.tensor(1 + 0j)); print(c.grad)
         attempt(torch.autograd.backward, []); attempt(torch.autograd.grad, [], []); attempt(torch.autograd.grad, x.sum(), [])
         import warnings
         with warnings.catch_warnings(record=True) as said:
@@ -84,7 +86,7 @@ PROGRAMS = {
             class Made:
                 def __init__(self): print("made", on())
             Made()
-        print([w.category for w in said], type(torch.no_grad().clone()).__name__)
+        print([w.category for w in said], type(torch.no_grad().clone()).__name__, torch.set_grad_enabled(True).mode)
     """,
     "what a Function may do": """
         F = torch.autograd.Function

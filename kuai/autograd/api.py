@@ -45,6 +45,8 @@ def _seed(t: Any, g: Tensor | None) -> Tensor:
     if g is None:
         if t._aval.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        if t.dtype.is_complex:
+            raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {t.dtype}")
         return t._unit()
     if g.shape != t.shape:
         raise RuntimeError(

@@ -113,7 +113,7 @@ class set_grad_enabled(_Mode):
     """
 
     def __init__(self, mode: bool):
-        self.enabled = bool(mode)
+        self.mode = self.enabled = bool(mode)
         self._before = current.grad
         current.grad = self.enabled
 
