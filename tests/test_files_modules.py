@@ -243,3 +243,70 @@ def test_functions_are_kept_but_not_called():
     with pytest.raises(RefusedError, match="calls"):
         kuai.load(naming("torch.nn.functional", "relu", call), weights_only=False)
     assert kuai.load(naming("torch.nn.functional", "relu", b"."), weights_only=False) is nn.functional.relu
+
+
+# ---- optimizers and what else of kuai's a program saves whole ----------------------------------------------------------
+
+
+def trained(lib, make):
+    """A layer, an optimizer and a schedule after two steps."""
+    net = lib.nn.Linear(2, 1)
+    net.load_state_dict({"weight": lib.tensor([[0.5, -1.0]]), "bias": lib.tensor([0.25])})
+    optimizer = make(lib.optim, net.parameters())
+    schedule = lib.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    return more(lib, {"net": net, "optimizer": optimizer, "schedule": schedule})
+
+
+def more(lib, run):
+    for _ in range(2):
+        run["optimizer"].zero_grad()
+        run["net"](lib.tensor([[1.0, 2.0]])).pow(2).sum().backward()
+        run["optimizer"].step()
+        run["schedule"].step()
+    return run
+
+
+OPTIMIZERS = {
+    "SGD": lambda optim, ps: optim.SGD(ps, lr=0.1, momentum=0.9), "AdamW": lambda optim, ps: optim.AdamW(ps, lr=0.1),
+    "RMSprop": lambda optim, ps: optim.RMSprop(ps, lr=0.1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "old"])
+def test_whole_optimizers_go_on_where_they_were(make, new):
+    expected = more(torch, trained(torch, make))["net"].weight
+    for writer in (kuai, torch):
+        for reader in (kuai, torch):
+            file = saved(partial(writer.save, _use_new_zipfile_serialization=new), trained(writer, make))
+            found = more(reader, reader.load(file, weights_only=False))
+            assert found["schedule"].optimizer is found["optimizer"]
+            assert found["net"].weight.tolist()[0] == pytest.approx(expected.tolist()[0], abs=1e-6)
+            assert found["schedule"].get_last_lr() == pytest.approx([0.1 / 16])
+
+
+KEPT = {
+    "dataset": (lambda lib: lib.utils.data.Subset(lib.utils.data.TensorDataset(lib.arange(4.0)), [2]), lambda lib, x: x[0][0]),
+    "distribution": (lambda lib: lib.distributions.Normal(lib.zeros(1), lib.ones(1) * 2), lambda lib, x: x.log_prob(lib.ones(1))),
+    "results": (lambda lib: lib.arange(4.0).max(0), lambda lib, x: x.values + x.indices),
+    "packed": (lambda lib: lib.nn.utils.rnn.pack_sequence([lib.ones(2, 1), lib.ones(1, 1)]),
+               lambda lib, x: lib.nn.utils.rnn.pad_packed_sequence(x)[0]),
+    "class": (lambda lib: lib.Tensor, lambda lib, x: lib.tensor(float(x is lib.Tensor))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "use"), KEPT.values(), ids=KEPT)
+def test_other_objects_of_pytorchs(make, use):
+    for writer in (kuai, torch):
+        for reader in (kuai, torch):
+            found = reader.load(saved(writer.save, make(writer)), weights_only=False)
+            assert use(reader, found).tolist() == use(torch, make(torch)).tolist()
+
+
+class Own(nn.Identity):
+    class Inner(nn.Identity):
+        """A module inside of a class."""
+
+
+def test_modules_inside_of_classes():
+    assert type(kuai.load(saved(kuai.save, Own.Inner()), weights_only=False)) is Own.Inner

@@ -426,6 +426,10 @@ class Host(Keys):
             return _parameter(self, *args)
         return self.call(cls, args)
 
+    def is_class_with_source(self, pid: object) -> bool:
+        """Whether an id is a module's class with its file and text, as PyTorch's old format has it. The text is not looked at."""
+        return self.whole and type(pid) is tuple and len(pid) == 4 and pid[0] == "module" and isinstance(pid[1], type)
+
     def build(self, instance: object, state: object) -> None:
         if type(instance) is OrderedDict and type(state) is dict:
             _need(all(type(k) is str for k in state), "the attributes of a dictionary")
@@ -444,6 +448,8 @@ class Host(Keys):
             raise RefusedError(f"pickle opcode BUILD on {type(instance).__name__}: its state is not for a file to set")
 
     def persistent(self, pid: object) -> object:
+        if self.is_class_with_source(pid):
+            return pid[1]  # type: ignore[index]
         if type(pid) is not tuple or len(pid) < 5 or pid[0] not in ("storage", b"storage"):
             raise RefusedError(f"persistent id {pid!r:.80}: only storages are read")
         return self.storage(pid)

@@ -1,13 +1,15 @@
-"""Whole modules in files: their classes by name, and what they hold as data. No constructor runs, and no file imports anything."""
+"""Whole modules, optimizers and the like in files: their classes by name, and what they hold as data. No constructor runs."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from types import FunctionType
 from typing import Any
 
 from ..subclasses import plain
+from ..torch_names import module_of
 
 
 def named(value: object) -> tuple[str, str] | None:
@@ -28,7 +30,39 @@ def find(module: str, name: str) -> object | None:
         return None
     import_module("kuai.nn.modules")
     found = getattr(sys.modules.get(f"kuai{module[5:]}"), name, None)
-    return found if isinstance(found, type) and is_class(found) else None
+    if isinstance(found, type) and is_class(found):
+        return found
+    return next((cls for cls in _ours() if torch_name(cls) == (module, name)), None)
+
+
+def torch_name(cls: type) -> tuple[str, str]:
+    """The module and name of PyTorch's that stand for one of kuai's classes in a file."""
+    name = cls.__qualname__
+    place = "torch" if getattr(sys.modules["kuai"], name, None) is cls else f"torch{cls.__module__[4:]}"
+    return module_of(cls) or place, name
+
+
+def kinds() -> tuple[type, ...]:
+    """The classes of kuai's whose objects, and those of the classes that derive from them, are read whole."""
+    from ..distributions import Distribution
+    from ..nn.module import Module
+    from ..nn.utils.rnn import PackedSequence
+    from ..optim import Optimizer
+    from ..optim.lr_scheduler import LRScheduler
+    from ..return_types import Fields
+    from ..utils.data import Dataset
+
+    return Module, Optimizer, LRScheduler, Dataset, Distribution, PackedSequence, Fields
+
+
+def _ours() -> Iterator[type]:
+    """kuai's classes of these kinds."""
+    pending = list(kinds())
+    while pending:
+        cls = pending.pop()
+        pending.extend(type.__subclasses__(cls))
+        if cls.__module__.partition(".")[0] == "kuai":
+            yield cls
 
 
 def is_class(value: type) -> bool:

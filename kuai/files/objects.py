@@ -16,8 +16,8 @@ from functools import partial
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
+from ..return_types import Fields
 from ..subclasses import plain
-from ..torch_names import module_of
 from . import modules, standard
 from .errors import FileError, RefusedError
 
@@ -37,9 +37,9 @@ def named(value: Any, name: str) -> tuple[str, str] | None:
         found = getattr(found, part, None)
     if found is not value and plain(found) is not plain(value):
         return None
-    if place.partition(".")[0] == "kuai":
-        place = (module_of(value) if isinstance(value, type) else None) or f"torch{place[4:]}"
-    return place, name
+    if place.partition(".")[0] != "kuai":
+        return place, name
+    return modules.torch_name(value) if isinstance(value, type) else (f"torch{place[4:]}", name)
 
 
 def _search(value: object, name: str) -> str:
@@ -113,13 +113,15 @@ def is_made(cls: object) -> bool:
         return False
     if modules.is_class(cls) or cls in standard.HOLDERS:
         return True
+    if _owner(cls) == "kuai":
+        return issubclass(cls, modules.kinds())
     return _owner(cls) in ("program", "package") and all(_is_known(cls, name) for name in ("__new__", "__setstate__", "__del__"))
 
 
 def _is_known(cls: type, name: str) -> bool:
     """Whether a method is absent, Python's own or a dataclass's, kuai's, or the program's."""
     definer = _definer(cls, name)
-    if definer is None or definer is object or _owner(definer) == "program" or modules.is_class(definer):
+    if definer is None or definer is object or _owner(definer) == "program" or issubclass(definer, modules.kinds()):
         return True
     if name == "__new__":
         return definer in _VALUES | _HOLDERS or definer in standard.BASES or _is_named_tuple(definer)
@@ -139,7 +141,16 @@ def maker(cls: type) -> Callable | None:
     exact = standard.MAKERS.get(cls)
     if exact is not None or not is_made(cls):
         return exact
+    if issubclass(cls, Fields):
+        return _fields
     return next((standard.BASES[base] for base in cls.__mro__ if base in standard.BASES), None)
+
+
+def _fields(host: object, cls: type[Fields], values: Any, names: object = None) -> Fields:
+    """What a function of several results returned."""
+    if type(values) is not tuple:
+        raise FileError(f"damaged checkpoint: the fields of a {cls.__qualname__}")
+    return cls(values)
 
 
 def make(cls: Any, args: tuple) -> object:
@@ -152,7 +163,7 @@ def make(cls: Any, args: tuple) -> object:
     if definer in _VALUES and args:
         if len(args) != 1 or type(args[0]) is not definer:
             raise FileError(f"damaged checkpoint: a {cls.__qualname__} is made of one {definer.__name__}")
-    elif args and _owner(definer) != "program":
+    elif args and _owner(definer) not in ("program", "kuai"):
         raise RefusedError(f"the file makes a {cls.__qualname__} with arguments, and its class has no __new__ of the program's")
     return definer.__new__(cls, *args)
 

@@ -25,12 +25,6 @@ def is_parameter(value: object) -> bool:
     return isinstance(value, Parameter)
 
 
-def is_module(value: object) -> bool:
-    from ..nn.module import Module
-
-    return isinstance(value, Module)
-
-
 def class_of(full_name: str) -> type:
     """kuai's class for one of PyTorch's."""
     if full_name == "torch.Size":

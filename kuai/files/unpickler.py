@@ -15,6 +15,7 @@ from decimal import Decimal
 from pickle import decode_long
 from typing import Any, BinaryIO, Protocol
 
+from . import tensors
 from .errors import FileError, RefusedError, TruncatedError
 
 _MAX_KEY_NODES = 1000  # of a tuple used as a key: hashing one is recursive, and exponential where parts repeat
@@ -52,7 +53,7 @@ class Keys:
                 pending.extend((part.start, part.stop, part.step))
             elif _is_wide(part):
                 self.wide_keys += 1
-            elif type(part).__hash__ is not object.__hash__ and not isinstance(part, type):
+            elif type(part).__hash__ is not object.__hash__ and not isinstance(part, type) and not tensors.is_tensor(part):
                 pending.extend(_hashed(part))
             if seen + len(pending) > _MAX_KEY_NODES or self.wide_keys > _MAX_WIDE_KEYS:
                 raise RefusedError("a dictionary's key is built to take for ever to hash")
