@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import sys
 from collections import OrderedDict, namedtuple
 
@@ -10,6 +11,7 @@ import pytest
 
 import kuai
 from kuai.utils import data as ours
+from kuai.utils.data import parcels
 
 forks = pytest.mark.skipif(sys.platform == "win32", reason="workers are forked")
 
@@ -302,7 +304,7 @@ class Large(Squares):
     def __getitem__(self, i):
         with self.readings:
             self.readings.value += 1
-        return np.zeros(1 << 20, np.uint8)
+        return bytes(1 << 20)
 
 
 @forks
@@ -317,6 +319,46 @@ def test_workers_of_a_pass_that_is_given_up_end_by_themselves(persistent):
     iterator.pool.close()
     assert [p.exitcode for p in processes] == [0, 0]  # and were not terminated
     assert dataset.readings.value < 900
+
+
+class Images(Squares):
+    def __getitem__(self, i):
+        return kuai.full((3, 128, 128), float(i)), kuai.full((70000,), i, dtype=kuai.bfloat16), i
+
+
+@forks
+@pytest.mark.parametrize(("method", "workers"), [("fork", 2), ("spawn", 1)])
+def test_large_batches_of_workers_are_those_read_here(method, workers):
+    loader = ours.DataLoader(Images(7), 2, num_workers=workers, multiprocessing_context=method)
+    for ours_, theirs in zip(loader, ours.DataLoader(Images(7), 2), strict=True):
+        for x, y in zip(ours_, theirs):
+            assert x.dtype == y.dtype and kuai.equal(x, y)
+        ours_[0].add_(1).numpy()[:] += 1
+        assert kuai.equal(ours_[0], theirs[0] + 2)
+
+
+@pytest.mark.skipif(not parcels.HANDS_OVER, reason="no files in memory")
+def test_large_arrays_do_not_go_through_the_queue():
+    here, there = socket.socketpair()
+    with here, there:
+        there.setblocking(False)
+        answer = [np.full(parcels.LARGE, i, np.uint8) for i in range(parcels.MOST + 3)]
+        parcel = parcels.pack(answer, 0, there)
+        assert len(parcel.sizes) == parcels.MOST and 3 * parcels.LARGE < len(parcel.data) < 4 * parcels.LARGE
+        read = parcels.unpack(parcel, here)
+        assert [x[-1] for x in read] == [x[-1] for x in answer] and all(x.flags.writeable for x in read)
+
+
+@pytest.mark.skipif(not parcels.HANDS_OVER, reason="no files in memory")
+def test_large_arrays_that_nobody_takes_go_through_the_queue():
+    """A link holds only so many messages; a worker must not wait for a reader who has gone."""
+    here, there = socket.socketpair()
+    with here, there:
+        there.setblocking(False)
+        sent = [parcels.pack(np.full(parcels.LARGE, i % 256, np.uint8), 0, there) for i in range(600)]
+        ahead = [bool(parcel.sizes) for parcel in sent]
+        assert ahead[0] and not ahead[-1]
+        assert [parcels.unpack(parcel, here)[-1] for parcel in sent] == [i % 256 for i in range(600)]
 
 
 def drop_pool(iterator, ended):

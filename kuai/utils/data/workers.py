@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import pickle
 import queue
 import random
+import socket
 import time
 import traceback
 import warnings
@@ -19,6 +19,7 @@ import numpy as np
 from ... import config
 from ...random import manual_seed
 from .fetch import IterableFetcher, read
+from .parcels import Parcel, pack, unpack
 
 POLL = 5.0  # seconds between looks whether a silent worker is still alive
 PATIENCE = 5.0  # seconds that workers have to finish what they are reading when they are stopped
@@ -100,10 +101,11 @@ def _seed_everything(base: int, worker: int) -> None:
     np.random.seed(words)
 
 
-def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results, stopped) -> None:
+def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results, link, stopped) -> None:
     """The life of a worker: answer tasks ``(round, number, index)`` until None comes or `stopped` is set."""
     global _info
     config.engine = "numpy"  # XLA's threads do not survive a fork, and a worker reads but does not train
+    link.setblocking(False)
     _seed_everything(base_seed, worker)
     _info = WorkerInfo(worker, workers, base_seed + worker, job.dataset)
     failure = _attempt(lambda: job.init(worker) if job.init else None, worker)
@@ -114,7 +116,7 @@ def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results, s
         if round_ != current and failure is None:
             fetcher = _attempt(lambda: job.make_fetcher(job.dataset, job.batched, job.collate_fn, job.drop_last), worker)
         current = round_
-        results.put(_packed(round_, number, _answer(fetcher, index, worker), worker))
+        results.put(_packed(round_, number, _answer(fetcher, index, worker), worker, link))
     results.cancel_join_thread()  # nobody reads any more, so a pipe that is full would keep this process for ever
 
 
@@ -144,15 +146,15 @@ def _answer(fetcher: object, index: object, worker: int) -> object:
         return Ended(worker) if over else Failure.caught(e, worker)
 
 
-def _packed(round_: int, number: int, answer: object, worker: int) -> bytes:
+def _packed(round_: int, number: int, answer: object, worker: int, link: socket.socket) -> Parcel:
     """Pickled here and not by the queue's own thread, where a failure would be lost."""
     try:
-        return pickle.dumps((round_, number, answer))
+        return pack((round_, number, answer), worker, link)
     except Exception as e:  # noqa: BLE001 (sent to the main process)
-        return pickle.dumps((round_, number, Failure.caught(e, worker)))
+        return pack((round_, number, Failure.caught(e, worker)), worker, link)
 
 
-def _stop(owner: int, processes: list, tasks: list, results, stopped) -> None:
+def _stop(owner: int, processes: list, tasks: list, results, links: list, stopped) -> None:
     """End workers, which leave the tasks that still wait, and wait until they are gone."""
     if owner != os.getpid():  # a fork, whose workers these are not
         return
@@ -170,6 +172,8 @@ def _stop(owner: int, processes: list, tasks: list, results, stopped) -> None:
     for q in (*tasks, results):
         q.cancel_join_thread()
         q.close()
+    for link in links:
+        link.close()
 
 
 class Pool:
@@ -179,17 +183,21 @@ class Pool:
         self.rounds = 0
         self.results = context.Queue()
         self.tasks = [context.Queue() for _ in range(workers)]
+        pairs = [socket.socketpair() for _ in range(workers)]
+        self.links = [ours for ours, _ in pairs]
         stopped = context.RawValue("b", 0)  # without a lock, which a worker that is killed could hold
         self.processes = [
-            context.Process(target=_work, args=(job, i, workers, base_seed, tasks, self.results, stopped), daemon=True)
-            for i, tasks in enumerate(self.tasks)
+            context.Process(target=_work, args=(job, i, workers, base_seed, tasks, self.results, link, stopped), daemon=True)
+            for i, (tasks, (_, link)) in enumerate(zip(self.tasks, pairs))
         ]
         # Stops the workers, also when a cycle with the pool is collected: it holds the queues, which would be closed before.
-        self.close = weakref.finalize(self, _stop, os.getpid(), self.processes, self.tasks, self.results, stopped)
+        self.close = weakref.finalize(self, _stop, os.getpid(), self.processes, self.tasks, self.results, self.links, stopped)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that forking does not suit threads: the child uses none of XLA's
             for p in self.processes:
                 p.start()
+        for _, theirs in pairs:
+            theirs.close()
 
     def next_result(self, timeout: float) -> tuple[int, int, object]:
         """The next answer of any worker; RuntimeError if one has died or the time is out."""
@@ -197,7 +205,8 @@ class Pool:
         while True:
             step = min(POLL, timeout - waited) if timeout else POLL
             try:
-                return pickle.loads(self.results.get(timeout=step))
+                parcel = self.results.get(timeout=step)
+                return unpack(parcel, self.links[parcel.worker])  # type: ignore[return-value]
             except queue.Empty:
                 self._check_alive()
             waited += step
