@@ -263,7 +263,7 @@ def _fractional(rank: int, input: Tensor, kernel_size: object, output_size: obje
     if samples.dtype is not input.dtype:
         raise RuntimeError(f"{name}(): Expect _random_samples to have the same dtype as input, got {samples.dtype} and {input.dtype}")
     if samples.ndim != 3 or samples.shape[0] < batch[0] or tuple(samples.shape[1:]) != (batch[1], rank):
-        raise RuntimeError(f"{name}(): Expect _random_samples to be of shape {[*batch, rank]} or of more samples, got {list(samples.shape)}")
+        raise RuntimeError(f"{name}(): Expect _random_samples to be of shape {[*batch, rank]} or more, got {list(samples.shape)}")
     samples = samples[: batch[0]] if input.ndim == rank + 2 else samples[0]
     made = _fractional_max(input, samples, kernel=kernel, wanted=wanted)
     return made if return_indices else made[0]
