@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import fractions
 import functools
 import io
 import pathlib
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import types
+import uuid
 
 import numpy as np
 import pytest
@@ -182,6 +184,9 @@ VALUES = {
     "built in": [range(0, 10, 3), slice(1, None, 2), slice(None), 1 + 2j, b"ab", bytearray(b"c"), ..., NotImplemented],
     "types": [int, str, dict, list, type(None), type(...), object, Config, Color, Config.Inner, collections.OrderedDict, np.float32, np.ndarray,
               collections.defaultdict, datetime.datetime, decimal.Decimal, pathlib.PurePath],
+    "numpy objects": [np.array([{"a": Color.RED}, None], dtype=object), np.array([["2020-01-01"], ["1960-02-03"]], dtype="M8[D]"), np.timedelta64(25, "s"),
+                      np.datetime64("2020-01-01T00:00", "ns"), np.dtype("m8[25s]"), np.dtype(object)],
+    "numbers": [fractions.Fraction(-1, 3), uuid.UUID(int=5)],
     "dtype classes": [type(np.dtype("f4"))], "functions": [function], "numpy": [np.arange(3), np.float64(2), np.dtype("i4")],
     "random": [random.Random(0).getstate(), np.random.RandomState(0).get_state(), np.random.default_rng(0).bit_generator.state],
 }  # fmt: skip
@@ -235,7 +240,20 @@ def test_tensors_inside_of_objects(new):
         assert found.names[1].tolist() == [5.0]
 
 
+def test_generators():
+    for writer in (kuai, torch):
+        for reader in (kuai, torch):
+            made = writer.Generator().manual_seed(5)
+            writer.rand(3, generator=made)
+            found = reader.load(saved(writer.save, made), weights_only=False)
+            assert found.initial_seed() == 5
+            assert reader.rand(3, generator=found).tolist() == writer.rand(3, generator=made).tolist()
+
+
 def test_partial_functions():
+    functions = [kuai.nn.functional.relu, kuai.nn.init.zeros_]
+    assert kuai.load(saved(kuai.save, functions), weights_only=False) == functions
+    assert torch.load(saved(kuai.save, functions), weights_only=False) == [torch.nn.functional.relu, torch.nn.init.zeros_]
     value = [functools.partial(function, 1, y=5), functools.partial(kuai.nn.LayerNorm, eps=1e-3), functools.partial(functools.partial(function, 2))]
     for reader in (kuai, torch):
         ours, norm, nested = reader.load(saved(kuai.save, value), weights_only=False)
@@ -316,6 +334,7 @@ def make(module, name, state=b"}"):
 
 
 HERE = __name__
+BYTES = call("_codecs", "encode", text("12345678"), text("latin1"))
 GADGETS = {
     "a class of the standard library's that removes files": (make("tempfile", "_TemporaryFileCloser"), "tempfile"),
     "a class of the program's that ends as it does": (make(HERE, "Derived"), "Derived"),
@@ -350,6 +369,18 @@ GADGETS = {
     "no member of an Enum": (call(HERE, "Color", text("green")), "no value"),
     "a constructor in the clothes of a container": (call(HERE, "Meters", b"]"), "constructor"),
     "a Decimal of words": (call("decimal", "Decimal", text("ab")), "Decimal"),
+    "a Fraction of nothing": (call("fractions", "Fraction", b"K\x01", b"K\x00"), "Fraction"),
+    "an object in memory": (
+        call("numpy._core.multiarray", "scalar", call("numpy", "dtype", text("O8"), b"\x89", b"\x88"), BYTES), "OBJECT|object"),
+    "an array of objects in memory": (
+        call("numpy._core.numeric", "_frombuffer", BYTES, call("numpy", "dtype", text("O8"), b"\x89", b"\x88"), b"K\x01\x85", text("C")), "OBJECT|object"),
+    "an array of objects from bytes": (
+        call("numpy._core.multiarray", "_reconstruct", b"cnumpy\nndarray\n", b"K\x00\x85", BYTES) + b"(K\x01K\x01\x85"
+        + call("numpy", "dtype", text("O8"), b"\x89", b"\x88") + b"\x89" + BYTES + b"tb", "state of a NumPy array"),
+    "dates of no unit": (
+        call("numpy", "dtype", text("M8"), b"\x89", b"\x88") + b"(K\x04" + text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00N("
+        + text("D") + b"K\x01K\x00K\x01t\x86tb", "unit"),
+    "a state that is no generator's": (call("torch", "Generator", text("cpu")) + b"(K\x01NN" + b"tb", "Byte"),
     "keys that collide": (
         b"}(" + b"".join(call("decimal", "Decimal", text(str(k * (2**61 - 1)))) + b"N" for k in range(9, 11_000)) + b"u", "hash"),
     "keys that hash for ever": (

@@ -20,13 +20,15 @@ from .. import dtypes
 from ..devices import device
 from ..dtypes import dtype
 from ..layouts import layout, sparse_coo, strided
+from ..random.generator import Generator
 from . import modules, objects, registry, standard, tensors
 from .errors import FileError, RefusedError
 from .locations import parse_device, placed
 from .storages import DTYPE_OF, Storage, StorageType
 from .unpickler import Keys
 
-_NUMPY_CODE = re.compile(r"[<>|=]?(b|[iu][1248]|f[248]|c(8|16)|[SU]\d+|\?|b1)")
+_NUMPY_CODE = re.compile(r"[<>|=]?([mM]8|b|[iu][1248]|f[248]|c(8|16)|[SU]\d+|\?|b1)")
+_NUMPY_UNITS = frozenset(unit.encode() for unit in "Y M W D h m s ms us ns ps fs as generic".split())
 _UNREAD = ("_rebuild_qtensor", "_rebuild_nested_tensor", "_rebuild_wrapper_subclass")
 
 
@@ -111,6 +113,8 @@ def _device(host: Host, kind: object, index: object = None) -> device:
 
 
 def _numpy_dtype(host: Host, code: object, align: object = False, copy: object = True) -> np.dtype:
+    if host.whole and code in ("O", "O8"):
+        return np.dtype(object)
     if type(code) is not str or not _NUMPY_CODE.fullmatch(code):
         raise RefusedError(f"NumPy dtype {code!r:.40}: only numbers, booleans and strings are read")
     return np.dtype(code, copy=True)
@@ -134,6 +138,11 @@ def _numpy_buffer(host: Host, data: object, kind: object, shape: object, order: 
 
 
 def _build_numpy_dtype(instance: np.dtype, state: Any) -> None:
+    if instance.kind == "O":
+        return  # the one that NumPy has: nothing is set
+    if instance.kind in "mM":
+        _build_numpy_time(instance, state)
+        return
     _need(type(state) is tuple and len(state) == 8 and state[0] == 3, "the state of a NumPy dtype")
     size = (-1, -1) if instance.kind not in "SU" else (instance.itemsize, instance.alignment)
     if state[1] not in ("<", ">", "|", "=") or any(s is not None for s in state[2:5]) or state[5:7] != size:
@@ -141,14 +150,24 @@ def _build_numpy_dtype(instance: np.dtype, state: Any) -> None:
     instance.__setstate__(state[:7] + (0,))  # type: ignore[attr-defined]
 
 
+def _build_numpy_time(instance: np.dtype, state: Any) -> None:
+    """The dtype of dates or of spans of time: its order of bytes and its unit."""
+    _need(type(state) is tuple and len(state) == 9 and state[1] in ("<", ">") and type(state[8]) is tuple, "the state of a NumPy dtype")
+    _, unit = state[8]
+    known = type(unit) is tuple and len(unit) == 4 and unit[0] in _NUMPY_UNITS
+    _need(known and all(type(n) is int and 0 < n < 1 << 31 for n in unit[1:]), "the unit of a NumPy dtype")
+    instance.__setstate__((4, state[1], None, None, None, -1, -1, 0, ({}, unit)))  # type: ignore[attr-defined]
+
+
 def _build_numpy_array(instance: np.ndarray, state: Any) -> None:
     _need(type(state) is tuple and len(state) == 5 and type(state[3]) is bool, "the state of a NumPy array")
     shape, kind, data = _ints(state[1], "a NumPy shape"), state[2], state[4]
-    _need(isinstance(kind, np.dtype) and not kind.hasobject and type(data) is bytes, "the state of a NumPy array")
+    _need(isinstance(kind, np.dtype) and type(data) is (list if kind.hasobject else bytes), "the state of a NumPy array")
     count = 1
     for n in shape:
         count *= n
-    _need(min(shape, default=0) >= 0 and count * kind.itemsize == len(data), "a NumPy array's shape and bytes differ")
+    size = count if kind.hasobject else count * kind.itemsize
+    _need(min(shape, default=0) >= 0 and size == len(data), "a NumPy array's shape and bytes differ")
     instance.__setstate__((1, shape, kind, state[3], data))
 
 
@@ -213,6 +232,7 @@ def _meta_tensor(host: Host, of: Any, size: Any, stride: Any, requires_grad: Any
 def _device_tensor(host: Host, data: Any, of: Any, where: Any, requires_grad: Any) -> Any:
     _need(isinstance(of, dtype) and type(where) is str, "a tensor of another device")
     array = data if isinstance(data, np.ndarray) else tensors.to_numpy(data)
+    _need(not array.dtype.hasobject, "a tensor of objects")
     flat = np.ascontiguousarray(array.astype(of.numpy, copy=False)).reshape(-1)
     strides = tuple(s // of.itemsize for s in np.empty(array.shape, of.numpy).strides)
     return tensors.build(flat, of, 0, array.shape, strides, requires_grad, placed(host.map_location, where), None)
@@ -359,6 +379,8 @@ _TRUST = "if you trust it, call torch.serialization.add_safe_globals([...]) with
 
 # What has a meaning of its own with ``weights_only=False``.
 _WHOLE: dict[str, object] = {
+    "torch.Generator": Generator,
+    "torch._C.Generator": Generator,
     "builtins.getattr": Function("builtins.getattr", lambda host, holder, name: objects.member(holder, name)),
     "builtins.Ellipsis": Ellipsis,
     "builtins.NotImplemented": NotImplemented,
@@ -410,6 +432,8 @@ class Host(Keys):
 
     def _standard(self, cls: Any, args: tuple) -> object:
         """What the call of a class gives: a member of an Enum, a value of the standard library's."""
+        if cls is Generator:
+            return Generator(*args)
         if issubclass(cls, Enum) and len(args) == 1:
             return objects.enum_member(cls, *args)
         make = objects.maker(cls)
@@ -442,6 +466,9 @@ class Host(Keys):
             _build_trusted(instance, state)
         elif self.whole and objects.is_made(type(instance)):
             objects.fill(instance, state)
+        elif self.whole and type(instance) is Generator:
+            _need(type(state) is tuple and len(state) == 3, "the state of a Generator")
+            instance.__setstate__(state)  # type: ignore[arg-type]
         elif self.whole and type(instance) is partial:
             standard.fill_partial(self, instance, state)
         else:

@@ -16,18 +16,21 @@ def named(value: object) -> tuple[str, str] | None:
     """The name under which a function that layers keep goes into a file; None for anything else."""
     if isinstance(value, FunctionType):
         name = value.__name__
-        there = getattr(_functional(), name, None)
-        return ("torch.nn.functional", name) if there is not None and plain(there) is plain(value) else None
+        for place in _PLACES:
+            there = getattr(import_module(f"kuai.{place}"), name, None)
+            if there is not None and plain(there) is plain(value):
+                return f"torch.{place}", name
     return None
 
 
 def find(module: str, name: str) -> object | None:
     """What a file names of PyTorch's: a class of kuai's modules, or a function of layers."""
-    if (module, name) in _FUNCTIONS or module == "torch.nn.functional":
-        found = getattr(_functional(), name, None)
-        return found if isinstance(found, FunctionType) else None
     if module.partition(".")[0] != "torch":
         return None
+    place = "nn.functional" if (module, name) in _FUNCTIONS else module[6:]
+    if place in _PLACES:
+        found = getattr(import_module(f"kuai.{place}"), name, None)
+        return found if isinstance(found, FunctionType) else None
     import_module("kuai.nn.modules")
     found = getattr(sys.modules.get(f"kuai{module[5:]}"), name, None)
     if isinstance(found, type) and is_class(found):
@@ -79,9 +82,4 @@ def whole(value: Any, state: Any) -> Any:
 
 # What PyTorch calls functions that it has written in C++ and its layers keep.
 _FUNCTIONS = frozenset([("torch._C._nn", "gelu"), ("torch", "relu"), ("torch", "tanh"), ("torch", "sigmoid")])
-
-
-def _functional() -> Any:
-    from ..nn import functional
-
-    return functional
+_PLACES = ("nn.functional", "nn.init")  # whose functions layers keep, and programs hand over

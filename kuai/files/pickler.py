@@ -270,8 +270,14 @@ class Pickler:
     # ---- NumPy's values ----------------------------------------------------------------------------------------------------
 
     def _write_numpy_dtype(self, value: np.dtype) -> None:
-        if value.kind not in "biufcSU" or value.isbuiltin == 2:
+        if value.isbuiltin == 2:
             raise SaveError(f"save: {self._place()} has NumPy dtype {value}; convert it to a tensor, or to a list with .tolist()")
+        if value.kind not in "biufcSU":  # objects, dates, fields
+            _, args, state = value.__reduce__()  # type: ignore[misc, str-unpack]
+            self.call("numpy", "dtype", *args)
+            self.write(state)
+            self.out.append(b"b")
+            return
         self.call("numpy", "dtype", value.str[1:], False, True)
         size = (-1, -1) if value.kind not in "SU" else (value.itemsize, value.alignment)
         self._write_fresh((3, value.str[0], None, None, None, *size, 0))
@@ -284,7 +290,8 @@ class Pickler:
     def _write_numpy_array(self, value: np.ndarray) -> None:
         self.call("numpy._core.multiarray", "_reconstruct", _Name("numpy", "ndarray"), (0,), b"b")
         self._remember(value)
-        self._write_fresh((1, value.shape, value.dtype, False, value.tobytes()))
+        data = value.__reduce__()[2][-1] if value.dtype.hasobject else value.tobytes()  # type: ignore[index]
+        self._write_fresh((1, value.shape, value.dtype, False, data))
         self.out.append(b"b")
 
     # ---- the program's values ----------------------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import datetime
 import decimal
+import fractions
 import pathlib
 import types
+import uuid
 from collections import Counter, OrderedDict, UserDict, UserList, UserString, defaultdict, deque
 from collections.abc import Callable
 from functools import partial
@@ -26,7 +28,7 @@ class Host(Protocol):
 
 
 PLAIN = (int, float, complex, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset, object)
-HOLDERS = frozenset([argparse.Namespace, UserDict, UserList, UserString, types.SimpleNamespace])
+HOLDERS = frozenset([argparse.Namespace, UserDict, UserList, UserString, types.SimpleNamespace, uuid.UUID])
 _SINGLE = (None, Ellipsis, NotImplemented)
 _PATHS = (pathlib.PurePath, pathlib.Path, pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath)
 
@@ -95,6 +97,12 @@ def _decimal(host: Host, cls: type, text: Any) -> decimal.Decimal:
         return decimal.Decimal(text)
     except decimal.InvalidOperation:
         raise FileError(f"damaged checkpoint: {text!r:.40} is no Decimal") from None
+
+
+def _fraction(host: Host, cls: type, above: Any, below: Any) -> fractions.Fraction:
+    _of((int,), (above, below), "a Fraction of two integers")
+    _need(below != 0, "a Fraction of two integers")
+    return fractions.Fraction(above, below)
 
 
 def _path(host: Host, cls: Any, *parts: Any) -> pathlib.PurePath:
@@ -178,5 +186,6 @@ BASES: dict[type, Callable] = {
 MAKERS: dict[type, Callable] = {
     **BASES, range: _range, slice: _slice, type: _kind, partial: _partial, types.SimpleNamespace: _namespace,
     datetime.date: _packed(4), datetime.time: _packed(6), datetime.datetime: _packed(10),
-    datetime.timedelta: _span, datetime.timezone: _zone, decimal.Decimal: _decimal, **dict.fromkeys(_PATHS, _path),
+    datetime.timedelta: _span, datetime.timezone: _zone, decimal.Decimal: _decimal, fractions.Fraction: _fraction,
+    **dict.fromkeys(_PATHS, _path),
 }  # fmt: skip

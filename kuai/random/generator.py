@@ -117,16 +117,13 @@ class Generator:
         raise RuntimeError("CPU Generator does not use offset")
 
     def __reduce__(self) -> tuple:
-        return _rebuild, (self.state_bytes(),)
+        return Generator, (self.device,), (self._seed, None, self.get_state())
+
+    def __setstate__(self, state: tuple) -> None:
+        self.set_state(state[2])
 
     def __repr__(self) -> str:
         return f"<kuai.Generator device={self.device} seed={self._seed}>"
-
-
-def _rebuild(state: np.ndarray) -> Generator:
-    generator = Generator()
-    generator.set_state_bytes(state)
-    return generator
 
 
 default_generator = Generator()
