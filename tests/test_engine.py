@@ -604,3 +604,22 @@ def test_memory_that_is_not_there_is_said(engine):
         (torch.ones(10**6, 1) + torch.ones(1, 10**8)).sum().item()
     assert isinstance(caught.value, MemoryError)
     assert kept.tolist() == [2, 2, 2]
+
+
+UNFIT = [-1.5, 3.9, -300.0, 300.5, 65536.75, 2147483648.0, -2147483649.0, 5e9, 1e30, -1e30, float("inf"), float("-inf"), float("nan")]
+INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64]
+
+
+@has_jax
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
+@pytest.mark.parametrize("source", [torch.float32, torch.float64], ids=str)
+def test_numbers_that_no_integer_holds_become_the_same_by_both(source):
+    """I3: NumPy wraps what does not fit, as PyTorch does, and XLA by itself would stop at the largest."""
+    # What NumPy makes of these differs from place to place in an array, as its vectors are not its last elements.
+    uneven = {torch.uint32} if source is torch.float32 else {torch.uint8, torch.uint32}
+    results = []
+    for engine in ("numpy", "xla"):
+        torch.set_engine(engine)
+        x = torch.tensor(UNFIT, dtype=source) + 0
+        results.append([x.to(d).tolist() for d in INTEGERS if d not in uneven])
+    assert results[0] == results[1]

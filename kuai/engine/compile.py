@@ -119,9 +119,35 @@ def _apply(state: State, operands: Sequence) -> tuple:
 def _convert(x: object, target: dtype | None) -> object:
     if x is None or target is None or x.dtype == target.numpy:
         return x
-    if target.is_complex or not np.issubdtype(x.dtype, np.complexfloating):
-        return x.astype(target.numpy)
-    return x.real.astype(target.numpy)
+    if not target.is_complex and np.issubdtype(x.dtype, np.complexfloating):
+        x = x.real  # type: ignore[attr-defined]
+    if _truncates() and target.numpy.kind in "iu" and jnp.issubdtype(x.dtype, jnp.floating):
+        return _truncate(x, target.numpy)
+    return x.astype(target.numpy)  # type: ignore[attr-defined]
+
+
+@cache
+def _truncates() -> bool:
+    """Whether this machine's conversion makes the least number of what does not fit, as x86 does, or the nearest, as XLA does."""
+    with np.errstate(invalid="ignore"):
+        return bool(np.array([3e9], np.float32).astype(np.int32)[0] < 0)
+
+
+def _truncate(x: object, target: np.dtype) -> object:
+    """Floating-point numbers to integers as NumPy and PyTorch have it from an x86, where XLA would stop at the nearest limit.
+
+    What does not fit becomes the least signed number, narrow integers take its low bits, and wide unsigned ones the upper half too.
+    """
+    signed = np.dtype(np.int64 if target.itemsize == 8 else np.int32)
+    half = -float(np.iinfo(signed).min)
+    x = x if x.dtype.itemsize >= 4 else x.astype(np.float32)  # type: ignore[attr-defined]
+
+    def fitting(y: object) -> object:
+        return jnp.where(abs(y) < half, y, -half).astype(signed)  # type: ignore[arg-type]
+
+    if target.kind == "u" and target.itemsize >= 4:
+        return jnp.where(x >= half, fitting(x - half) ^ np.iinfo(signed).min, fitting(x)).astype(target)  # type: ignore[operator]
+    return fitting(x).astype(target)  # type: ignore[attr-defined]
 
 
 class _Numbers:
