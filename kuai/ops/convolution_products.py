@@ -12,11 +12,12 @@ from math import prod
 from .windows import Geometry, offsets, shifted
 
 MANY = 8  # weights for each result, from which on products are faster
+PLACES = 64  # of a kernel, up to which they are: each is a copy of its own
 
 
 def has_many_weights(w: Sequence[int], results: int) -> bool:
     """Whether a layer of this shape of weights has so many for a number of results."""
-    return prod(w) >= MANY * max(results, 1)
+    return prod(w) >= MANY * max(results, 1) and prod(w[2:]) <= PLACES
 
 
 def _rows(xp, x, kernel: Sequence[int], at: Geometry, sizes: Sequence[int]):  # type: ignore[no-untyped-def]
