@@ -100,7 +100,7 @@ def isnan(xp, x):
     """Where an element is not a number (``torch.isnan``).
 
     >>> import kuai as torch
-    >>> torch.isnan(torch.tensor([1., float("nan")]))
+    >>> torch.isnan(torch.tensor([1., torch.nan]))
     tensor([False,  True])
     """
     return xp.isnan(x)
@@ -122,7 +122,7 @@ def isfinite(xp, x):
     """Where an element is neither infinite nor nan (``torch.isfinite``).
 
     >>> import kuai as torch
-    >>> torch.isfinite(torch.tensor([1., float("inf")]))
+    >>> torch.isfinite(torch.tensor([1., torch.inf]))
     tensor([ True, False])
     """
     return xp.isfinite(x)
@@ -133,7 +133,7 @@ def isposinf(xp, x):
     """Where an element is positive infinity (``torch.isposinf``).
 
     >>> import kuai as torch
-    >>> torch.isposinf(torch.tensor([float("inf"), float("-inf")]))
+    >>> torch.isposinf(torch.tensor([torch.inf, float("-inf")]))
     tensor([ True, False])
     """
     return x == np.inf
@@ -144,7 +144,7 @@ def isneginf(xp, x):
     """Where an element is negative infinity (``torch.isneginf``).
 
     >>> import kuai as torch
-    >>> torch.isneginf(torch.tensor([float("inf"), float("-inf")]))
+    >>> torch.isneginf(torch.tensor([torch.inf, float("-inf")]))
     tensor([False,  True])
     """
     return x == -np.inf
@@ -373,7 +373,7 @@ def fmax(xp, x, y):
     """The larger element; the other one if one is nan (``torch.fmax``).
 
     >>> import kuai as torch
-    >>> torch.fmax(torch.tensor([1., float("nan")]), torch.tensor([3., 4.]))
+    >>> torch.fmax(torch.tensor([1., torch.nan]), torch.tensor([3., 4.]))
     tensor([3., 4.])
     """
     return xp.fmax(x, y)
@@ -384,7 +384,7 @@ def fmin(xp, x, y):
     """The smaller element; the other one if one is nan (``torch.fmin``).
 
     >>> import kuai as torch
-    >>> torch.fmin(torch.tensor([1., float("nan")]), torch.tensor([3., 4.]))
+    >>> torch.fmin(torch.tensor([1., torch.nan]), torch.tensor([3., 4.]))
     tensor([1., 4.])
     """
     return xp.fmin(x, y)

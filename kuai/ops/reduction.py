@@ -162,7 +162,7 @@ def nansum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: o
     """Sum with nan counted as zero (``torch.nansum``).
 
     >>> import kuai as torch
-    >>> torch.nansum(torch.tensor([1., float("nan"), 2.]))
+    >>> torch.nansum(torch.tensor([1., torch.nan, 2.]))
     tensor(3.)
     """
     made = _nansum(input, dim=dims_of(dim, "nansum"), keepdim=keepdim, dtype=dtype and dtypes.as_dtype(dtype))
@@ -175,7 +175,7 @@ def nanmean(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: 
     """Mean of the elements that are not nan (``torch.nanmean``).
 
     >>> import kuai as torch
-    >>> torch.nanmean(torch.tensor([1., float("nan"), 2.]))
+    >>> torch.nanmean(torch.tensor([1., torch.nan, 2.]))
     tensor(1.5000)
     """
     if input.dtype.category < 2:

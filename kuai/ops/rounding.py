@@ -419,7 +419,7 @@ def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = N
     """Numbers in place of nan and of both infinities: 0 and the largest ones, if not said (``torch.nan_to_num``).
 
     >>> import kuai as torch
-    >>> torch.nan_to_num(torch.tensor([float("nan"), 1., float("inf")]), posinf=9.0)
+    >>> torch.nan_to_num(torch.tensor([torch.nan, 1., torch.inf]), posinf=9.0)
     tensor([0., 1., 9.])
     """
     need_tensor("nan_to_num", input, "input", 1)

@@ -290,7 +290,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, o
     """`median` of the elements that are not nan (``torch.nanmedian``).
 
     >>> import kuai as torch
-    >>> torch.nanmedian(torch.tensor([5., float("nan"), 3.]))
+    >>> torch.nanmedian(torch.tensor([5., torch.nan, 3.]))
     tensor(3.)
     """
     if dim is None:

@@ -225,7 +225,7 @@ def nanquantile(input: Tensor, q: object, dim: int | None = None, keepdim: bool 
     """`quantile` of the elements that are not nan (``torch.nanquantile``).
 
     >>> import kuai as torch
-    >>> torch.nanquantile(torch.tensor([0., float("nan"), 2.]), 0.5)
+    >>> torch.nanquantile(torch.tensor([0., torch.nan, 2.]), 0.5)
     tensor(1.)
     """
     made = _quantile("nanquantile", input, q, dim, keepdim, interpolation)

@@ -48,6 +48,9 @@ class CausalBias(Tensor):
     def __init__(self, variant: CausalVariant, seq_len_q: int, seq_len_kv: int):
         """Done by `__new__`."""
 
+    def __repr__(self) -> str:
+        return repr(self.as_subclass(Tensor))
+
 
 def _lengths(size: tuple) -> tuple[int, int]:
     if len(size) != 2:
