@@ -234,12 +234,12 @@ def materialize(value: Value) -> object:
             _flush_for(value)
         if value.data is None:
             _fetch(value)
+    current.read += 1
     return array_of(value)
 
 
 def array_of(value: Value) -> object:
     """The data of a value as an array of its own; None while it is pending."""
-    current.read += 1
     data = value.data
     return data.view(value.place) if type(data) is Bundle else data
 

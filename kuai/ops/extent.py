@@ -43,6 +43,7 @@ def known(value: Value) -> Bounds | None:
     """The least and the greatest element, if they are there already, in the host's memory."""
     if value.data is None or value.aval.device is not cpu:
         return None
+    current.read += 1
     if value.aval.size < REMEMBERED:
         return _extremes(array_of(value))
     try:
