@@ -265,6 +265,7 @@ from .ops.joining import (
     vsplit,
     vstack,
 )
+from .ops.least_squares import pinverse
 from .ops.likes import empty_like, full_like, ones_like, zeros_like
 from .ops.linalg import (
     cholesky,
@@ -403,9 +404,10 @@ from .ops.shape import (
     triu_indices,
     vander,
 )
+from .ops.triangular import cholesky_inverse, cholesky_solve, triangular_solve
 from .ops.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from .ops.softmax import log_softmax, logsumexp, softmax
-from .ops.solvers import cholesky_inverse, cholesky_solve, inverse, pinverse, triangular_solve
+from .ops.solvers import inverse
 from .ops.sorting import argsort, kthvalue, median, mode, msort, nanmedian, sort, topk, unique, unique_consecutive
 from .ops.special import (
     digamma,

@@ -21,6 +21,9 @@ from .ops.householder import householder_product as householder_product
 from .ops.ldl import ldl_factor as ldl_factor
 from .ops.ldl import ldl_factor_ex as ldl_factor_ex
 from .ops.ldl import ldl_solve as ldl_solve
+from .ops.least_squares import lstsq as lstsq
+from .ops.least_squares import matrix_rank as matrix_rank
+from .ops.least_squares import pinv as pinv
 from .ops.linalg import cond as cond
 from .ops.linalg import det as det
 from .ops.linalg import diagonal as diagonal
@@ -43,12 +46,9 @@ from .ops.norms import matrix_norm as matrix_norm
 from .ops.norms import vector_norm as vector_norm
 from .ops.solvers import inv as inv
 from .ops.solvers import inv_ex as inv_ex
-from .ops.solvers import lstsq as lstsq
-from .ops.solvers import matrix_rank as matrix_rank
-from .ops.solvers import pinv as pinv
 from .ops.solvers import solve as solve
 from .ops.solvers import solve_ex as solve_ex
-from .ops.solvers import solve_triangular as solve_triangular
+from .ops.triangular import solve_triangular as solve_triangular
 from .wont import refusing
 
 cross, slogdet = linalg_cross, linalg_slogdet  # torch.cross and torch.slogdet differ from these

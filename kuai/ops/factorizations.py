@@ -21,6 +21,7 @@ from .matrices import (
     conjugated,
     cubic_cost,
     diagonal,
+    each_matrix,
     identity,
     need_floating,
     need_matrices,
@@ -28,7 +29,8 @@ from .matrices import (
     raising,
     square,
 )
-from .solvers import each_matrix, triangular
+from .solvers import solve
+from .triangular import triangular
 
 
 def _given(out: tuple | None, made: tuple) -> tuple:
@@ -407,19 +409,13 @@ def _eig_vjp(g: tuple, out: tuple) -> tuple:
     values, vectors = out
     vh = adjoint(vectors)
     if gv is None:
-        return (None if gl is None else _solved(vh, gl.unsqueeze(-1) * vh),)
+        return (None if gl is None else solve(vh, gl.unsqueeze(-1) * vh),)
     turn = vh @ gv
     turn = turn - (vh @ vectors) * diagonal(turn).real.unsqueeze(-2)  # eigenvectors keep their length
     inner = turn / _differences(values).conj()
     inner = inner - diagonal(inner).diag_embed()
     inner = inner if gl is None else inner + gl.diag_embed()
-    return (_solved(vh, inner @ vh),)
-
-
-def _solved(a: Tensor, b: Tensor) -> Tensor:
-    from .solvers import solve
-
-    return solve(a, b)
+    return (solve(vh, inner @ vh),)
 
 
 def _need_finite(a: np.ndarray) -> None:

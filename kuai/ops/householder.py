@@ -13,7 +13,7 @@ from . import matrices
 from .along import also_named
 from .define import op, write_out
 from .matrices import conj, cubic_cost, identity, need_floating, need_matrices
-from .solvers import triangular
+from .triangular import triangular
 
 
 def _geqrf_rule(op: Op, avals: Sequence) -> tuple:

@@ -13,7 +13,7 @@ from .. import return_types
 from ..dtypes import bool_
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
-from . import factorizations, householder, matrix, norms, rules, solvers
+from . import factorizations, householder, least_squares, matrix, norms, rules, solvers, triangular
 from . import lu as _lu
 from .along import also_named
 from .define import op, write_out
@@ -544,7 +544,7 @@ def nuclear_norm(input: Tensor, dim: object = (-2, -1), keepdim: bool = False, *
 
 # Defined in the families' own files, and exported with this one's.
 SHARED = {f.__name__: f for f in (
-    solvers.inverse, solvers.pinverse, solvers.triangular_solve, solvers.cholesky_solve, solvers.cholesky_inverse,
+    solvers.inverse, least_squares.pinverse, triangular.triangular_solve, triangular.cholesky_solve, triangular.cholesky_inverse,
     householder.geqrf, householder.orgqr, householder.ormqr, _lu.lu_unpack,
 )}  # fmt: skip
 METHODS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..tensor import Tensor
 from . import factorizations, random
 from .matrices import adjoint, need_matrices, need_square
-from .solvers import triangular
+from .triangular import triangular
 
 
 def _basis(A: Tensor, q: int, niter: int, M: Tensor | None) -> Tensor:

@@ -13,7 +13,7 @@ from .define import op, write_out
 from .extent import elements
 from .joining import cat
 from .matrices import adjoint, cubic_cost, identity, need_floating, need_matrices, need_same_dtype, need_square
-from .solvers import substitute, triangular
+from .triangular import substitute, triangular
 
 PANEL = 32  # columns eliminated one by one; the rest of the matrix follows by products
 

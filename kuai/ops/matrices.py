@@ -60,6 +60,13 @@ def square(op: Op, avals: Sequence, **static: object) -> tuple:
     return x, x.dtype
 
 
+def system(op: Op, avals: Sequence, **static: object) -> tuple:
+    """The rule of functions that solve equations: from matrices and right sides to solutions."""
+    a, b = avals
+    batch = rules.broadcast_shapes(op.name, a.shape[:-2], b.shape[:-2])
+    return Aval((*batch, *b.shape[-2:]), b.dtype, rules.common_device(op, avals)), a.dtype
+
+
 def raising(message: str) -> Callable:
     """Make NumPy's complaint about a matrix PyTorch's."""
 
@@ -122,3 +129,9 @@ def identity(like: Tensor, n: int) -> Tensor:
     from .ranges import eye
 
     return eye(n, dtype=like.dtype, device=like.device)
+
+
+def each_matrix(fn, a, *others):
+    """A function of single matrices over a batch: what to do when one of them makes NumPy refuse them all."""
+    results = [fn(*(x[i] for x in (a, *others))) for i in np.ndindex(a.shape[:-2])]
+    return [np.array(r).reshape((*a.shape[:-2], *np.shape(r[0]))) for r in zip(*results)]
