@@ -404,7 +404,6 @@ from .ops.shape import (
     triu_indices,
     vander,
 )
-from .ops.triangular import cholesky_inverse, cholesky_solve, triangular_solve
 from .ops.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from .ops.softmax import log_softmax, logsumexp, softmax
 from .ops.solvers import inverse
@@ -442,11 +441,11 @@ from .ops.statistics import (
 )
 from .ops.storages import TypedStorage as TypedStorage
 from .ops.storages import UntypedStorage as UntypedStorage
+from .ops.strided_views import as_strided, diagonal
+from .ops.triangular import cholesky_inverse, cholesky_solve, triangular_solve
 from .ops.views import (
     adjoint,
-    as_strided,
     broadcast_to,
-    diagonal,
     flatten,
     moveaxis,
     movedim,

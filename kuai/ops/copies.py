@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..tensor import Tensor, wrap
-from . import complex_numbers, conversion, joining, slicing, views
+from . import complex_numbers, conversion, joining, slicing, strided_views, views
 from .along import also_named
 from .define import write_out
 from .rules import normalize_dim
 from .strided import diagonal_put, diagonal_shape, strided_put
-from .views import piece_place, row_place, sizes, strided_place
+from .strided_views import strided_place
+from .views import piece_place, row_place, sizes
 
 # ---- written through -------------------------------------------------------------------------------------------------
 
@@ -149,10 +150,10 @@ def _itself(input: Tensor) -> Tensor:
     return input
 
 
-as_strided_copy = _copying(views.as_strided, "as_strided_copy", "x, (2,), (3,)", "tensor([0, 3])")
+as_strided_copy = _copying(strided_views.as_strided, "as_strided_copy", "x, (2,), (3,)", "tensor([0, 3])")
 alias_copy = _copying(_itself, "alias_copy", "x", "tensor([0, 1, 2, 3])")
 detach_copy = _copying(conversion.detach, "detach_copy", "x", "tensor([0, 1, 2, 3])")
-diagonal_copy = _copying(views.diagonal, "diagonal_copy", "x.view(2, 2)", "tensor([0, 3])")
+diagonal_copy = _copying(strided_views.diagonal, "diagonal_copy", "x.view(2, 2)", "tensor([0, 3])")
 expand_copy = _copying(views.expand, "expand_copy", "x[:1], (3,)", "tensor([0, 0, 0])")
 narrow_copy = _copying(_narrow, "narrow_copy", "x, 0, 1, 2", "tensor([1, 2])")
 permute_copy = _copying(views.permute, "permute_copy", "x, (0,)", "tensor([0, 1, 2, 3])")
@@ -161,7 +162,7 @@ slice_copy = _copying(slice_, "slice_copy", "x, 0, 0, 4, 2", "tensor([0, 2])")
 squeeze_copy = _copying(views.squeeze, "squeeze_copy", "x[:1]", "tensor(0)")
 t_copy = _copying(views.t, "t_copy", "x", "tensor([0, 1, 2, 3])")
 transpose_copy = _copying(views.transpose, "transpose_copy", "x[:2][None], 0, 1", "tensor([[0],\n            [1]])")
-unfold_copy = _copying(views.unfold, "unfold_copy", "x, 0, 3, 3", "tensor([[0, 1, 2]])")
+unfold_copy = _copying(strided_views.unfold, "unfold_copy", "x, 0, 3, 3", "tensor([[0, 1, 2]])")
 unsqueeze_copy = _copying(views.unsqueeze, "unsqueeze_copy", "x, 0", "tensor([[0, 1, 2, 3]])")
 view_copy = _copying(views.view, "view_copy", "x, (1, 4)", "tensor([[0, 1, 2, 3]])")
 view_as_real_copy = _copying(complex_numbers.view_as_real, "view_as_real_copy", "x[:1] + 2j", "tensor([[0., 2.]])")

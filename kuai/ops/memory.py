@@ -16,7 +16,8 @@ from .dimensions import inverse
 from .geometry import check_format, contiguous_strides, geometry, is_contiguous, memory_format, preserve_format, suggested_format
 from .joining import cat
 from .strided import strided_of, strided_view
-from .views import sizes, storage_root
+from .strided_views import as_strided, storage_root
+from .views import sizes
 
 # ---- the tensor itself seen in another way ---------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ def set_(self: Tensor, source: object = None, storage_offset: int = 0, size: Seq
         raise RuntimeError(f"Could not set tensor of type {whole.dtype} to a tensor of type {self.dtype}")
     if size is not None:
         stride = contiguous_strides(tuple(size)) if stride is None else stride
-        whole = views.as_strided(whole, size, stride, storage_offset)
+        whole = as_strided(whole, size, stride, storage_offset)
     elif whole is not source:
         whole = whole.reshape(-1)[storage_offset:]
     self._adopt(whole)
@@ -174,7 +175,7 @@ def _is_view(self: Tensor) -> bool:
 
 
 OWN = {
-    **{f"{name}_": _in_place(getattr(views, name), f"{name}_")
-       for name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", "as_strided")},
+    **{f"{function.__name__}_": _in_place(function, f"{function.__name__}_")
+       for function in (views.squeeze, views.unsqueeze, views.transpose, views.t, views.swapaxes, views.swapdims, as_strided)},
     "resize_": resize_, "resize_as_": resize_as_, "set_": set_, "is_set_to": is_set_to, "_is_view": _is_view, **storages.OWN,
 }  # fmt: skip

@@ -14,7 +14,7 @@ from ..devices import device
 from ..dtypes import dtype
 from ..tensor import Tensor, from_array
 from .creation import from_numpy, frombuffer, tensor, zeros
-from .views import storage_root
+from .strided_views import storage_root
 
 Self = Any
 
