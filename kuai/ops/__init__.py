@@ -21,7 +21,7 @@ def families() -> list[ModuleType]:
 def __getattr__(name: str) -> object:
     """The operators of a namespace: ``torch.ops.aten`` has PyTorch's, ``torch.ops.mine`` what is registered; what loads libraries."""
     if name in ("load_library", "loaded_libraries"):
-        return getattr(import_module(f"{__name__}.operators"), name)
+        return getattr(import_module("kuai.extensions"), name)
     if name == "aten":
         return import_module("kuai.aten")
     operators = sys.modules.get(f"{__name__}.operators")

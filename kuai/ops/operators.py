@@ -18,7 +18,6 @@ from ..tensor import Tensor
 from .schema import Schema
 
 _operators: dict[str, dict[str, Operator]] = {}
-loaded_libraries: set[str] = set()
 
 
 class _Excluded(threading.local):
@@ -257,23 +256,3 @@ def find(qualname: str) -> Operator:
     if found is None:
         raise RuntimeError(f"operator {qualname} does not exist")
     return found
-
-
-def load_library(path: object) -> None:
-    """Bring a compiled library's operators (``torch.ops.load_library``), where kuai has its own versions of them.
-
-    OSError for every other library: it is machine code that calls PyTorch.
-
-    >>> import kuai as torch
-    >>> torch.ops.load_library("unknown.so")
-    Traceback (most recent call last):
-    OSError: unknown.so: kuai cannot run operators compiled for PyTorch...
-    """
-    from .. import extensions
-
-    if not extensions.load(str(path)):
-        raise OSError(
-            f"{path}: kuai cannot run operators compiled for PyTorch, and has none of its own for this library; "
-            "write them in Python with torch.library.custom_op"
-        )
-    loaded_libraries.add(str(path))
