@@ -8,6 +8,7 @@ import decimal
 import enum
 import fractions
 import functools
+import importlib
 import io
 import pathlib
 import pickle
@@ -413,9 +414,37 @@ def test_nothing_is_imported_not_even_by_lazy_modules(monkeypatch):
 
 
 PACKAGE = """
-import collections, enum
+import collections, dataclasses, enum
+from kuai import nn
 
 class Plain: pass
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    x: int = 0
+class Proxy:
+    @property
+    def __class__(self): raise SystemExit
+class Looking:
+    def __getattribute__(self, name): raise SystemExit
+class Shown:
+    def __repr__(self): raise SystemExit
+class Hashed:
+    def __hash__(self): raise SystemExit
+class Equal:
+    __hash__ = object.__hash__
+    def __eq__(self, other): raise SystemExit
+class Started:
+    def __init__(self, command): raise SystemExit
+class Added(dict):
+    def add(self, item): raise SystemExit
+class Net(nn.Module): pass
+class Restoring(nn.Module):
+    def __setstate__(self, state): raise SystemExit
+class Meta(type):
+    def __new__(meta, name, bases, members): raise SystemExit
+class Worded(str):
+    def __eq__(self, other): raise SystemExit
+    __hash__ = str.__hash__
 class Setting:
     def __setstate__(self, state): raise SystemExit
 class Making:
@@ -431,13 +460,18 @@ class Kind(enum.Enum):
 """
 
 
-def test_methods_of_packages_do_not_run(monkeypatch, tmp_path):
-    """An installed package's plain class is filled with its attributes; its ``__setstate__`` and its end are not for a file."""
+@pytest.fixture
+def package(monkeypatch, tmp_path):
+    """An installed package."""
     (tmp_path / "site-packages").mkdir()
     (tmp_path / "site-packages" / "a_package_for_files.py").write_text(PACKAGE)
     monkeypatch.syspath_prepend(tmp_path / "site-packages")
-    import a_package_for_files as package
+    yield importlib.import_module("a_package_for_files")
+    del sys.modules["a_package_for_files"]
 
+
+def test_methods_of_packages_do_not_run(package):
+    """An installed package's plain class is filled with its attributes; its ``__setstate__`` and its end are not for a file."""
     made = kuai.load(archive(P2 + make("a_package_for_files", "Plain", b"}" + text("x") + b"K\x01s") + b"."), weights_only=False)
     assert type(made) is package.Plain and made.x == 1
     assert kuai.load(archive(P2 + call("a_package_for_files", "Kind", b"K\x01") + b"."), weights_only=False) is package.Kind.A
@@ -446,7 +480,56 @@ def test_methods_of_packages_do_not_run(monkeypatch, tmp_path):
     for name, data in refused.items():
         with pytest.raises(FileError, match=name):
             kuai.load(archive(P2 + data + b"."), weights_only=False)
-    del sys.modules["a_package_for_files"]
+
+
+def test_what_looks_at_objects_of_packages_runs_nothing_of_theirs(package):
+    """Not even what a proxy does when isinstance asks for its class, or an error message for its repr, or a dictionary for a hash."""
+
+    def of(name):
+        return make("a_package_for_files", name)
+
+    word = b"ca_package_for_files\nWorded\n" + text("latin1") + b"\x85\x81"
+    partial = call("functools", "partial", b"ca_package_for_files\nStarted\n")
+    refused = {
+        "Proxy": of("Proxy"), "Looking": of("Looking"), "Restoring": of("Restoring"), "Hashed": b"}" + of("Hashed") + b"Ns",
+        "Equal": b"}" + of("Equal") + b"Ns", "Shown": call("functools", "partial", of("Shown")),
+        "Shown object": of("Shown") + b")R", "Started": partial, "defaultdict": call("collections", "defaultdict", b"ca_package_for_files\nStarted\n"),
+        "ADDITEMS|add": b"\x80\x04" + of("Added") + b"(K\x01\x90", "Meta": b"ca_package_for_files\nMeta\n" + text("X") + b")}\x87\x81",
+        "latin1": call("_codecs", "encode", text("x"), word), "NumPy dtype": call("numpy", "dtype", word), "persistent": b"(" + word + b"NNNNtQ",
+    }  # fmt: skip
+    for name, data in refused.items():
+        with pytest.raises(FileError, match=name):
+            kuai.load(archive(P2 + data + b"."), weights_only=False)
+    for value in (package.Net(), {package.Frozen(3): 1}, functools.partial(package.Net)):
+        found = kuai.load(saved(kuai.save, value), weights_only=False)
+        assert type(found) is type(value) and (not isinstance(value, dict) or found == value)
+    for trusted in (functools.partial(package.Started), collections.defaultdict(package.Started)):
+        with kuai.serialization.safe_globals([package.Started]):
+            assert type(kuai.load(saved(kuai.save, trusted), weights_only=False)) is type(trusted)
+
+
+class Asking:
+    """Asks its state for what may not be there."""
+
+    def __setstate__(self, state):
+        self.found = state["absent"]
+
+
+def fail():
+    raise SystemExit
+
+
+def test_factories_are_called_by_nobody_while_a_file_is_read():
+    state = call("collections", "defaultdict", f"c{HERE}\nfail\n".encode())
+    with pytest.raises(FileError, match="absent"):
+        kuai.load(archive(P2 + make(HERE, "Asking", state) + b"."), weights_only=False)
+    assert kuai.load(archive(P2 + state + b"."), weights_only=False).default_factory is fail
+
+
+def test_a_partial_keeps_the_function_that_was_looked_at():
+    data = call("functools", "partial", b"cbuiltins\nint\n") + b"(" + f"c{HERE}\nfail\n".encode() + b")}Ntb"
+    with pytest.raises(FileError, match="partial"):
+        kuai.load(archive(P2 + data + b"."), weights_only=False)
 
 
 # ---- what can't be saved -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
@@ -22,7 +22,7 @@ from ..dtypes import dtype
 from ..layouts import layout, sparse_coo, strided
 from ..random.generator import Generator
 from . import modules, objects, registry, standard, tensors
-from .errors import FileError, RefusedError
+from .errors import FileError, RefusedError, shown
 from .locations import parse_device, placed
 from .storages import DTYPE_OF, Storage, StorageType
 from .unpickler import Keys
@@ -50,7 +50,7 @@ def _need(good: bool, what: str) -> None:
 
 
 def _ints(values: object, what: str) -> tuple[int, ...]:
-    _need(isinstance(values, (tuple, list)) and all(type(v) is int for v in values), f"{what} is {values!r:.80}")
+    _need(isinstance(values, (tuple, list)) and all(type(v) is int for v in values), f"{what} is {shown(values, 80)}")
     return tuple(values)  # type: ignore[arg-type]
 
 
@@ -83,7 +83,7 @@ def _set(host: Host, items: object = ()) -> set:
 
 
 def _encode(host: Host, text: object, coding: object = "latin1") -> bytes:
-    _need(type(text) is str and coding in ("latin1", "latin-1"), "bytes are written as latin1 text")
+    _need(type(text) is type(coding) is str and coding in ("latin1", "latin-1"), "bytes are written as latin1 text")
     return text.encode("latin1")  # type: ignore[attr-defined]
 
 
@@ -113,10 +113,10 @@ def _device(host: Host, kind: object, index: object = None) -> device:
 
 
 def _numpy_dtype(host: Host, code: object, align: object = False, copy: object = True) -> np.dtype:
-    if host.whole and code in ("O", "O8"):
+    if host.whole and type(code) is str and code in ("O", "O8"):
         return np.dtype(object)
     if type(code) is not str or not _NUMPY_CODE.fullmatch(code):
-        raise RefusedError(f"NumPy dtype {code!r:.40}: only numbers, booleans and strings are read")
+        raise RefusedError(f"NumPy dtype {shown(code)}: only numbers, booleans and strings are read")
     return np.dtype(code, copy=True)
 
 
@@ -132,7 +132,8 @@ def _numpy_array(host: Host, cls: object, shape: object, kind: object) -> np.nda
 
 def _numpy_buffer(host: Host, data: object, kind: object, shape: object, order: object) -> np.ndarray:
     """An array as protocol 5 writes it."""
-    _need(isinstance(kind, np.dtype) and type(data) in (bytes, bytearray) and order in ("C", "F"), "a NumPy array")
+    _need(isinstance(kind, np.dtype) and type(data) in (bytes, bytearray) and type(order) is str, "a NumPy array")
+    _need(order in ("C", "F"), "a NumPy array")
     sizes = _ints(shape, "a NumPy array's shape")
     return np.frombuffer(data, kind).reshape(sizes, order=order)  # type: ignore[call-overload, arg-type]
 
@@ -143,7 +144,8 @@ def _build_numpy_dtype(instance: np.dtype, state: Any) -> None:
     if instance.kind in "mM":
         _build_numpy_time(instance, state)
         return
-    _need(type(state) is tuple and len(state) == 8 and state[0] == 3, "the state of a NumPy dtype")
+    _need(type(state) is tuple and len(state) == 8 and all(type(s) in (int, str, type(None)) for s in state), "the state of a NumPy dtype")
+    _need(state[0] == 3, "the state of a NumPy dtype")
     size = (-1, -1) if instance.kind not in "SU" else (instance.itemsize, instance.alignment)
     if state[1] not in ("<", ">", "|", "=") or any(s is not None for s in state[2:5]) or state[5:7] != size:
         raise RefusedError("a structured NumPy dtype: only numbers, booleans and strings are read")
@@ -152,9 +154,10 @@ def _build_numpy_dtype(instance: np.dtype, state: Any) -> None:
 
 def _build_numpy_time(instance: np.dtype, state: Any) -> None:
     """The dtype of dates or of spans of time: its order of bytes and its unit."""
-    _need(type(state) is tuple and len(state) == 9 and state[1] in ("<", ">") and type(state[8]) is tuple, "the state of a NumPy dtype")
+    good = type(state) is tuple and len(state) == 9 and type(state[1]) is str and type(state[8]) is tuple and len(state[8]) == 2
+    _need(good and state[1] in ("<", ">"), "the state of a NumPy dtype")
     _, unit = state[8]
-    known = type(unit) is tuple and len(unit) == 4 and unit[0] in _NUMPY_UNITS
+    known = type(unit) is tuple and len(unit) == 4 and type(unit[0]) is bytes and unit[0] in _NUMPY_UNITS
     _need(known and all(type(n) is int and 0 < n < 1 << 31 for n in unit[1:]), "the unit of a NumPy dtype")
     instance.__setstate__((4, state[1], None, None, None, -1, -1, 0, ({}, unit)))  # type: ignore[attr-defined]
 
@@ -175,7 +178,7 @@ def _build_numpy_array(instance: np.ndarray, state: Any) -> None:
 
 
 def _check_geometry(storage: Storage, of: dtype, offset: Any, shape: tuple, strides: tuple) -> None:
-    _need(type(offset) is int and offset >= 0, f"a tensor's offset is {offset!r:.40}")
+    _need(type(offset) is int and offset >= 0, f"a tensor's offset is {shown(offset)}")
     _need(len(shape) == len(strides) and len(shape) <= 64, f"a tensor of shape {shape} with strides {strides}")
     _need(min(shape, default=0) >= 0 and min(strides, default=0) >= 0, f"a tensor of shape {shape} with strides {strides}")
     count, last = 1, offset
@@ -190,7 +193,7 @@ def _tensor(host: Host, storage: Any, offset: Any, size: Any, stride: Any, of: d
     _need(type(storage) is Storage, "a tensor without a storage")
     shape, strides = _ints(size, "a tensor's shape"), _ints(stride, "a tensor's strides")
     _need(type(requires_grad) is bool, "requires_grad of a tensor")
-    _need(metadata is None or (type(metadata) is dict and set(metadata) <= {"conj", "neg"}), f"metadata {metadata!r:.60}")
+    _need(metadata is None or (type(metadata) is dict and set(metadata) <= {"conj", "neg"}), f"metadata {shown(metadata)}")
     _check_geometry(storage, of, offset, shape, strides)
     flat, token = (None, None) if storage.device.type == "meta" else (storage.array(of), storage)
     if flat is not None and metadata and any(metadata.values()):
@@ -263,7 +266,7 @@ def _parameter_with_state(host: Host, data: Any, requires_grad: Any, hooks: Any,
 def _typed_tensor(host: Host, function: Any, cls: Any, args: Any, state: Any) -> Any:
     _need(isinstance(function, Function) and type(args) is tuple, "a tensor with attributes")
     made = function.make(host, *args)
-    if isinstance(cls, type) and not isinstance(made, cls):
+    if isinstance(cls, type) and cls not in type(made).__mro__:
         raise RefusedError(f"a tensor of class {cls.__module__}.{cls.__qualname__}, which kuai has not")
     return _with_attributes(made, state)
 
@@ -278,7 +281,7 @@ def _with_attributes(made: Any, state: Any) -> Any:
                 made._is_buffer = value
                 continue
             if type(name) is not str or name.startswith("_") or hasattr(type(made), name):
-                raise RefusedError(f"a tensor's attribute {name!r:.60} would replace one of the class")
+                raise RefusedError(f"a tensor's attribute {shown(name)} would replace one of the class")
             setattr(made, name, value)
     return made
 
@@ -397,6 +400,15 @@ class Host(Keys):
 
     def __init__(self, storage: Callable[[tuple], Storage], map_location: object = None, whole: bool = False):
         self.storage, self.map_location, self.whole = storage, map_location, whole
+        self.factories: list[tuple[defaultdict, Any]] = []
+
+    def check_hash(self, cls: type) -> None:
+        if self.whole and not objects.is_key(cls) and not registry.is_trusted(cls):
+            raise RefusedError(f"a dictionary's key is a {shown(cls, 80)}, which a package's own code hashes or compares; {_TRUST}")
+
+    def finish(self) -> None:
+        for made, factory in self.factories:
+            made.default_factory = factory
 
     def container(self, target: object, kinds: tuple[type, ...], opcode: str) -> Any:
         if self.whole and objects.is_container(target, kinds):
@@ -428,7 +440,7 @@ class Host(Keys):
                 return _MAKERS[function](self, *args)
             if self.whole:
                 return self._standard(function, args)
-        raise RefusedError(f"the file calls {function!r:.120}, which is no function of a checkpoint")
+        raise RefusedError(f"the file calls {shown(function, 120)}, which is no function of a checkpoint")
 
     def _standard(self, cls: Any, args: tuple) -> object:
         """What the call of a class gives: a member of an Enum, a value of the standard library's."""
@@ -438,7 +450,7 @@ class Host(Keys):
             return objects.enum_member(cls, *args)
         make = objects.maker(cls)
         if make is None:
-            raise RefusedError(f"the file calls {cls!r:.120}, and no constructor is called because a file says so; {_TRUST}")
+            raise RefusedError(f"the file calls {shown(cls, 120)}, and no constructor is called because a file says so; {_TRUST}")
         return make(self, cls, *args)
 
     def new(self, cls: Any, args: tuple) -> object:
@@ -452,7 +464,7 @@ class Host(Keys):
 
     def is_class_with_source(self, pid: object) -> bool:
         """Whether an id is a module's class with its file and text, as PyTorch's old format has it. The text is not looked at."""
-        return self.whole and type(pid) is tuple and len(pid) == 4 and pid[0] == "module" and isinstance(pid[1], type)
+        return self.whole and type(pid) is tuple and len(pid) == 4 and _is_word(pid[0], "module") and isinstance(pid[1], type)
 
     def build(self, instance: object, state: object) -> None:
         if type(instance) is OrderedDict and type(state) is dict:
@@ -472,14 +484,19 @@ class Host(Keys):
         elif self.whole and type(instance) is partial:
             standard.fill_partial(self, instance, state)
         else:
-            raise RefusedError(f"pickle opcode BUILD on {type(instance).__name__}: its state is not for a file to set")
+            raise RefusedError(f"pickle opcode BUILD on {type(instance).__name__}: its state is not for a file to set; {_TRUST}")
 
     def persistent(self, pid: object) -> object:
         if self.is_class_with_source(pid):
             return pid[1]  # type: ignore[index]
-        if type(pid) is not tuple or len(pid) < 5 or pid[0] not in ("storage", b"storage"):
-            raise RefusedError(f"persistent id {pid!r:.80}: only storages are read")
+        if type(pid) is not tuple or len(pid) < 5 or not _is_word(pid[0], "storage"):
+            raise RefusedError(f"persistent id {shown(pid, 80)}: only storages are read")
         return self.storage(pid)
+
+
+def _is_word(value: object, word: str) -> bool:
+    """Whether a part of a persistent id is this word; Python 2 wrote bytes."""
+    return type(value) in (str, bytes) and value in (word, word.encode())
 
 
 def _build_trusted(instance: Any, state: Any) -> None:
@@ -507,7 +524,7 @@ def refusal(full: str) -> str:
 
 def storage_type(kind: object) -> StorageType:
     if not isinstance(kind, StorageType):
-        raise RefusedError(f"a storage of class {kind!r:.80}")
+        raise RefusedError(f"a storage of class {shown(kind, 80)}")
     return kind
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dtypes
 from .allowed import Host, storage_type, text
-from .errors import FileError, TruncatedError
+from .errors import FileError, TruncatedError, shown
 from .locations import restore_location
 from .options import config
 from .pickler import Pickler
@@ -88,10 +88,10 @@ class _Anything:
 
 def _parts(pid: Any) -> tuple[str, dtypes.dtype, int]:
     if type(pid) is not tuple or len(pid) != 6 or pid[0] not in ("storage", b"storage"):
-        raise FileError(f"persistent id {pid!r:.80}: only storages are read; save a state_dict(), not a whole model")
+        raise FileError(f"persistent id {shown(pid, 80)}: only storages are read; save a state_dict(), not a whole model")
     of, size = storage_type(pid[1]).dtype, pid[4]
     if type(size) is not int or size < 0:
-        raise FileError(f"damaged checkpoint: a storage of {size!r:.40} elements")
+        raise FileError(f"damaged checkpoint: a storage of {shown(size)} elements")
     return text(pid[2], "a storage's key"), of, size
 
 

@@ -32,7 +32,8 @@ def find(module: str, name: str) -> object | None:
         found = getattr(import_module(f"kuai.{place}"), name, None)
         return found if isinstance(found, FunctionType) else None
     import_module("kuai.nn.modules")
-    found = getattr(sys.modules.get(f"kuai{module[5:]}"), name, None)
+    there = sys.modules.get(f"kuai{module[5:]}")
+    found = None if there is None else vars(there).get(name)  # a lazy module may import for getattr
     if isinstance(found, type) and is_class(found):
         return found
     return next((cls for cls in _ours() if torch_name(cls) == (module, name)), None)

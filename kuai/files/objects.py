@@ -1,9 +1,9 @@
 """The program's own objects in files: their classes by name, and what they hold as data.
 
 A file names only what the program has imported already, and no constructor is called. An object is made by the ``__new__`` of
-Python's own types and filled with its attributes. Code of a class runs for it (``__new__``, ``__setstate__``, and ``__del__`` in the
-end) only where the program itself defines it: the same methods of the standard library and of installed packages open and
-remove files, and would do so with what a file gives them.
+Python's own types and filled with its attributes. Code of a class runs for it (``__new__``, ``__setstate__``, ``__hash__`` of a
+key, ``__del__`` in the end) only where the program itself defines it: the same methods of the standard library and of installed
+packages open and remove files, and would do so with what a file gives them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Any
 
 from ..return_types import Fields
 from ..subclasses import plain
-from . import modules, standard
-from .errors import FileError, RefusedError
+from . import modules, registry, standard
+from .errors import FileError, RefusedError, shown
 
 _HOLDERS = frozenset([tuple, list, dict, set, frozenset, bytearray, OrderedDict])
 _VALUES = frozenset([int, float, complex, str, bytes, tuple, frozenset])
 _PACKAGES = ("site-packages", "dist-packages")
+# What runs when an object is made and filled, when isinstance looks at it (proxies have a __class__ that calls), and in its end.
+_RUN = ("__new__", "__setstate__", "__class__", "__getattribute__", "__del__")
 
 
 # ---- names -----------------------------------------------------------------------------------------------------------
@@ -75,17 +77,17 @@ def member(holder: object, name: object) -> object:
         found = vars(holder).get(name)
         if isinstance(found, type) and find(found.__module__, found.__qualname__) is found:
             return found
-    raise RefusedError(f"the file asks for attribute {name!r:.60} of {holder!r:.80}; members of an Enum and nested classes are given")
+    raise RefusedError(f"the file asks for attribute {shown(name)} of {shown(holder, 80)}; members of an Enum and nested classes are given")
 
 
 def enum_member(cls: type[Enum], value: object) -> Enum:
     """The member of an Enum with this value; the class's own way to find one for other values is not asked."""
     for found in cls.__members__.values():
-        if found._value_ == value:
+        if type(found._value_) is type(value) and found._value_ == value:
             return found
     if issubclass(cls, Flag) and type(value) is int:
         return Flag._missing_.__func__(cls, value)  # type: ignore[attr-defined]
-    raise FileError(f"damaged checkpoint: {value!r:.60} is no value of {cls.__qualname__}")
+    raise FileError(f"damaged checkpoint: {shown(value)} is no value of {cls.__qualname__}")
 
 
 def _owner(value: Any) -> str:
@@ -109,23 +111,36 @@ def _owner(value: Any) -> str:
 
 def is_made(cls: object) -> bool:
     """Whether objects of a class are made from a file without code of a stranger."""
-    if not isinstance(cls, type) or issubclass(cls, Enum):
+    if not isinstance(cls, type) or issubclass(cls, (Enum, type)):
         return False
-    if modules.is_class(cls) or cls in standard.HOLDERS:
+    if cls in standard.HOLDERS:
         return True
     if _owner(cls) == "kuai":
         return issubclass(cls, modules.kinds())
-    return _owner(cls) in ("program", "package") and all(_is_known(cls, name) for name in ("__new__", "__setstate__", "__del__"))
+    return _owner(cls) in ("program", "package") and all(_is_known(cls, name) for name in _RUN)
 
 
 def _is_known(cls: type, name: str) -> bool:
     """Whether a method is absent, Python's own or a dataclass's, kuai's, or the program's."""
     definer = _definer(cls, name)
-    if definer is None or definer is object or _owner(definer) == "program" or issubclass(definer, modules.kinds()):
+    if definer is None or definer is object or definer in _VALUES | _HOLDERS or definer in standard.BASES:
         return True
-    if name == "__new__":
-        return definer in _VALUES | _HOLDERS or definer in standard.BASES or _is_named_tuple(definer)
-    return name == "__setstate__" and getattr(vars(definer)[name], "__module__", None) == "dataclasses"
+    if _owner(definer) in ("program", "kuai"):
+        return _owner(definer) == "program" or issubclass(definer, modules.kinds())
+    method = vars(definer)[name]
+    return _is_named_tuple(definer) if name == "__new__" else getattr(method, "__module__", None) == "dataclasses"
+
+
+def is_key(cls: type) -> bool:
+    """Whether hashing and comparing objects of a class, as a dictionary does with its keys, runs no code of a package's."""
+    return all(_is_trusted_key(_definer(cls, name), name) for name in ("__hash__", "__eq__"))
+
+
+def _is_trusted_key(definer: Any, name: str) -> bool:
+    if _owner(definer) in ("program", "kuai", "standard") or definer.__module__ == "numpy":
+        return True
+    code = getattr(vars(definer)[name], "__code__", None)
+    return "__dataclass_params__" in vars(definer) and getattr(code, "co_filename", "") == "<string>"  # which dataclasses has written
 
 
 def _definer(cls: type, name: str) -> type | None:
@@ -148,9 +163,9 @@ def maker(cls: type) -> Callable | None:
 
 def _fields(host: object, cls: type[Fields], values: Any, names: object = None) -> Fields:
     """What a function of several results returned."""
-    if type(values) is not tuple:
+    if type(values) is not tuple or len(values) != cls.n_fields:
         raise FileError(f"damaged checkpoint: the fields of a {cls.__qualname__}")
-    return cls(values)
+    return tuple.__new__(cls, values)
 
 
 def make(cls: Any, args: tuple) -> object:
@@ -181,7 +196,7 @@ def fill(instance: Any, state: Any) -> None:
     for name, value in _attributes(cls, slots):
         slot = getattr(cls, name, None)
         if not isinstance(slot, MemberDescriptorType):
-            raise RefusedError(f"the file sets {name!r:.60} of a {cls.__qualname__}, which is no slot of it")
+            raise RefusedError(f"the file sets {shown(name)} of a {cls.__qualname__}, which is no slot of it")
         slot.__set__(instance, value)
 
 
@@ -194,12 +209,17 @@ def _attributes(cls: type, state: Any) -> list[tuple[str, Any]]:
 
 def is_container(target: Any, kinds: tuple[type, ...]) -> bool:
     """Whether a file may fill a list or a dictionary of another class, by Python's own methods."""
-    return isinstance(target, (deque, list) if list in kinds else dict) and (type(target) in standard.BASES or is_made(type(target)))
+    kind = (deque, list) if list in kinds else dict if dict in kinds else ()
+    return isinstance(target, kind) and (type(target) in standard.BASES or is_made(type(target)))
 
 
 def is_function(value: object) -> bool:
-    """Whether a file may hand a value on to be called later: a class, a function or a module that `find` gave, or partial of one."""
-    return isinstance(value, (type, FunctionType, partial)) or modules.is_class(type(value))
+    """Whether a file may hand a value on to be called later, with arguments of the file's: a function or class of the program's, a
+    module, a plain class, or partial of one. Constructors of packages start processes.
+    """
+    if isinstance(value, type):
+        return _owner(value) != "package" or modules.is_class(value) or registry.is_trusted(value)
+    return isinstance(value, (FunctionType, partial)) or modules.is_class(type(value))
 
 
 def refusal(module: str, name: str) -> str:

@@ -15,7 +15,7 @@ from ..layouts import layout
 from . import legacy, registry, safe, script
 from .allowed import Function, full_name, lookup, storage_type, text
 from .checkpoint import load, save
-from .errors import FileError
+from .errors import FileError, shown
 from .script import ScriptHost
 from .unpickler import Unpickler
 from .zipread import MAGIC, ZipReader
@@ -173,7 +173,7 @@ class Recorder(ScriptHost):
 def _part(pid: Any) -> Any:
     of, size = storage_type(pid[1]).dtype, pid[4]
     if type(size) is not int:
-        raise FileError(f"damaged checkpoint: a storage of {size!r:.40} elements")
+        raise FileError(f"damaged checkpoint: a storage of {shown(size)} elements")
     return _Part(text(pid[2], "a storage's key"), of, text(pid[3], "a storage's location"), size * of.itemsize)
 
 

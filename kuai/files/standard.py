@@ -16,11 +16,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .errors import FileError, RefusedError
+from .errors import FileError, RefusedError, shown
 
 
 class Host(Protocol):
     """What the makers ask of the reader."""
+
+    factories: list[tuple[defaultdict, Any]]
 
     def check_key(self, key: object) -> None: ...
 
@@ -96,7 +98,7 @@ def _decimal(host: Host, cls: type, text: Any) -> decimal.Decimal:
     try:
         return decimal.Decimal(text)
     except decimal.InvalidOperation:
-        raise FileError(f"damaged checkpoint: {text!r:.40} is no Decimal") from None
+        raise FileError(f"damaged checkpoint: {shown(text)} is no Decimal") from None
 
 
 def _fraction(host: Host, cls: type, above: Any, below: Any) -> fractions.Fraction:
@@ -112,7 +114,7 @@ def _path(host: Host, cls: Any, *parts: Any) -> pathlib.PurePath:
 
 def _partial(host: Host, cls: type, function: Any) -> partial:
     if not host.is_function(function):
-        raise RefusedError(f"a partial of {function!r:.80}, which is no function that a file may name")
+        raise RefusedError(f"a partial of {shown(function, 80)}, which is no function that a file may name")
     return partial(function)
 
 
@@ -120,7 +122,7 @@ def fill_partial(host: Host, instance: partial, state: Any) -> None:
     """The state of a ``functools.partial``: its function, its arguments, its attributes."""
     _need(type(state) is tuple and len(state) == 4, "the state of a partial")
     function, args, keywords, attributes = state
-    _partial(host, partial, function)
+    _need(function is instance.func, "the state of a partial")
     _need(type(args) is tuple and type(keywords) is dict and all(type(k) is str for k in keywords), "the arguments of a partial")
     _need(attributes is None or type(attributes) is dict, "the attributes of a partial")
     instance.__setstate__((function, args, keywords, attributes))  # type: ignore[attr-defined]
@@ -138,7 +140,7 @@ def _keys(host: Host, items: Any, kinds: tuple[type, ...], what: str) -> Any:
 
 def _ordered_dict(host: Host, cls: Any, *args: Any) -> OrderedDict:
     if args:
-        raise RefusedError(f"the file calls {cls!r:.120} with arguments, and no constructor is called because a file says so")
+        raise RefusedError(f"the file calls {shown(cls, 120)} with arguments, and no constructor is called because a file says so")
     return OrderedDict.__new__(cls)
 
 
@@ -150,10 +152,11 @@ def _counter(host: Host, cls: Any, items: Any = None) -> Counter:
 
 
 def _default_dict(host: Host, cls: Any, factory: Any = None) -> defaultdict:
+    """The factory is put in when all is read: until then whoever asks for a key that is not there would call it."""
     if factory is not None and not host.is_function(factory):
-        raise RefusedError(f"a defaultdict of {factory!r:.80}, which is no function that a file may name")
+        raise RefusedError(f"a defaultdict of {shown(factory, 80)}, which is no function that a file may name")
     made = defaultdict.__new__(cls)
-    defaultdict.__init__(made, factory)
+    host.factories.append((made, factory))
     return made
 
 

@@ -13,6 +13,7 @@ from ..engine.program import Aval
 from ..engine.program import Size as Size
 from ..engine.trace import concrete, materialize
 from ..tensor import Storage, Tensor, walk_array, wrap
+from .errors import shown
 
 
 def is_tensor(value: object) -> bool:
@@ -44,9 +45,9 @@ def make_parameter(data: Tensor, requires_grad: bool) -> Tensor:
 
 def layout(name: object) -> layouts.layout:
     """PyTorch's layout object, by its printed name."""
-    found = getattr(layouts, str(name).removeprefix("torch."), None)
+    found = getattr(layouts, name.removeprefix("torch."), None) if type(name) is str else None
     if not isinstance(found, layouts.layout):
-        raise NotImplementedError(f"load: layout {name!r:.40}, which kuai has not; save tensor.to_dense()")
+        raise NotImplementedError(f"load: layout {shown(name)}, which kuai has not; save tensor.to_dense()")
     return found
 
 

@@ -39,6 +39,12 @@ class Keys:
             raise RefusedError(f"pickle opcode {opcode} on {type(target).__name__}: only {names}")
         return target
 
+    def check_hash(self, cls: type) -> None:
+        """Refuses keys of classes whose ``__hash__`` and ``__eq__`` are not for a file to run."""
+
+    def finish(self) -> None:
+        """Does what waits until the pickle is read."""
+
     def check_key(self, key: object) -> None:
         """Refuses keys whose hash would take for ever. What can't be hashed raises TypeError by itself."""
         if type(key) in _PLAIN_KEYS:
@@ -47,6 +53,7 @@ class Keys:
         while pending:
             part = pending.pop()
             seen += 1
+            self.check_hash(type(part))
             if isinstance(part, (tuple, frozenset)):
                 pending.extend(part)
             elif type(part) is slice:
@@ -77,6 +84,8 @@ class Host(Protocol):
 
     def check_key(self, key: object) -> None: ...
 
+    def finish(self) -> None: ...
+
     def container(self, target: object, kinds: tuple[type, ...], opcode: str) -> Any: ...
 
     def find_global(self, module: str, name: str) -> object: ...
@@ -102,7 +111,9 @@ class Unpickler:
     def load(self) -> Any:
         """The pickled value. RefusedError for what would be executed, FileError for what can't be read."""
         try:
-            return self._run()
+            value = self._run()
+            self.host.finish()
+            return value
         except FileError:
             raise
         except (IndexError, struct.error) as error:
