@@ -30,12 +30,21 @@ VARIADIC_BY_NAME = 0x08  # inspect.CO_VARKEYWORDS
 CONVENTIONS = {
     "input": "Tensor", "generator": "Generator | None", "requires_grad": "bool | None", "pin_memory": "bool | None",
     "dtype": "dtype | type | None", "device": "device | str | int | None", "layout": "layout | None",
-    "memory_format": "memory_format | None", "ceil_mode": "bool", "count_include_pad": "bool",
+    "memory_format": "memory_format | None", "out": "Tensor | Sequence[Tensor] | None", "ceil_mode": "bool", "count_include_pad": "bool",
     "dim": "int | Sequence[int] | None", "s": "Sequence[int] | None", "groups": "int", "kernel_size": "int | Sequence[int]",
     "stride": "int | Sequence[int] | None", "padding": "int | Sequence[int] | str", "dilation": "int | Sequence[int]",
     "output_padding": "int | Sequence[int]", "divisor_override": "int | None", "alpha": "complex", "beta": "complex",
     **dict.fromkeys("reduction mode padding_mode compute_mode inplace return_indices antialias hard get_infos need_weights "
                     "recompute_scale_factor add_zero_attn use_separate_proj_weight average_attn_weights".split()),
+}  # fmt: skip
+# Arguments of functions that PyTorch has in several forms: a form leaves them out, and none takes None in their place.
+LEFT_OUT = {
+    **dict.fromkeys("median nanmedian prod squeeze squeeze_copy squeeze_".split(), ("dim",)),
+    **dict.fromkeys(("max", "min"), ("dim", "other")),
+    **dict.fromkeys("var std var_mean std_mean".split(), ("unbiased",)),
+    **dict.fromkeys("trapz trapezoid cumulative_trapezoid".split(), ("x",)),
+    "eye": ("m",), "arange": ("start", "end"), "set_": ("source",), "to_sparse": ("sparse_dim",),
+    "repeat_interleave": ("input", "repeats"),
 }  # fmt: skip
 # Functions of torch's own namespace that PyTorch writes in Python.
 PYTHONS = frozenset("norm split tensordot unravel_index".split())
@@ -78,6 +87,7 @@ USUAL = {
     "float": "type({0}) is float or type({0}) is int",
     "complex": "type({0}) is float or type({0}) is int or type({0}) is complex",
     "str": "type({0}) is str",
+    "memory_format": "type({0}) is memory_format",
 }  # fmt: skip
 NOT_PLAIN = {"None", "Tensor"}  # of which alone nothing is tested before the call
 _SAID = {"complex": "Number"} | {n: f"torch.{n}" for n in ("dtype", "device", "layout", "memory_format")}
@@ -121,6 +131,7 @@ class _Form(NamedTuple):
     kinds: tuple[tuple[str, ...], ...]
     renames: bool  # some arguments may come by other names
     required: tuple[str, ...]  # then: what has no default
+    left_out: tuple[str, ...]  # what is None only where it is not given
 
 
 def _form(body: FunctionType) -> _Form:
@@ -132,7 +143,8 @@ def _form(body: FunctionType) -> _Form:
     kinds = tuple(_kind(body, n) for n in names)
     renames = bool(getattr(body, "also", None))
     required = names[: code.co_argcount - len(body.__defaults__ or ())] if renames and not named else ()
-    return _Form(names, code.co_posonlyargcount, code.co_argcount, rest, named, kinds, renames, required)
+    left_out = tuple(n for n in LEFT_OUT.get(body.__name__, ()) if n in names)
+    return _Form(names, code.co_posonlyargcount, code.co_argcount, rest, named, kinds, renames, required, left_out)
 
 
 def _kind(fn: FunctionType, name: str) -> tuple[str, ...]:
@@ -208,6 +220,7 @@ _SHELL = """
 def bind(body, case):
   def shell({head}):
     {others}
+    {left_out}
     {tests}
     try:
         return body({call})
@@ -228,6 +241,7 @@ def _code(form: _Form) -> CodeType:
         head=", ".join(_parameters(form)),
         others="" if not form.renames else f"if {form.named}: {form.named} = by_own_names(case, {form.named})" if form.named else
                f"if others{absent}: return renamed(case, {given.replace('{}', 'others')})",
+        left_out="; ".join(f"{n} = unless_left_out(case, {n!r}, {n})" for n in form.left_out),
         tests="if not ({}): blame(case, {})".format(" and ".join(f"({t})" for t in tests), given) if tests else "",
         call=", ".join(_passed(form)),
         given=given,
@@ -263,6 +277,14 @@ def _passed(form: _Form) -> Iterator[str]:
 
 
 ABSENT: Any = object()
+
+
+def unless_left_out(case: _Case, name: str, value: object) -> object:
+    """An argument that a form of the function leaves out: None if it was, and refused if it is None itself."""
+    if value is None:
+        wanted = _said(_kind(case.body, name)) or "given"
+        raise TypeError(f"{case.body.__name__}(): argument '{name}' must be {wanted} or left out, not None")
+    return None if value is ABSENT else value
 
 
 def by_own_names(case: _Case, others: dict) -> dict:
@@ -308,10 +330,17 @@ def _named_as(shell: Any, body: FunctionType) -> Any:
 def _begin(case: _Case, body: FunctionType) -> FunctionType:
     """Give a shell its code, at its first call."""
     shell, case.form = case.shell, _form(body)
-    shell.__defaults__ = (ABSENT,) * len(case.form.required) + (body.__defaults__ or ())
-    shell.__kwdefaults__, shell.__annotations__ = body.__kwdefaults__, body.__annotations__
+    shell.__defaults__ = (ABSENT,) * len(case.form.required) + tuple(_defaults(case.form, body))
+    shell.__kwdefaults__ = body.__kwdefaults__ and {n: ABSENT if n in case.form.left_out else x for n, x in body.__kwdefaults__.items()}
+    shell.__annotations__ = body.__annotations__
     shell.__code__ = _code(case.form).replace(co_name=body.__name__)
     return shell
+
+
+def _defaults(form: _Form, body: FunctionType) -> Iterator[object]:
+    values = body.__defaults__ or ()
+    names = form.names[form.positional - len(values) : form.positional]
+    yield from (ABSENT if n in form.left_out else x for n, x in zip(names, values))
 
 
 def check(namespace: dict[str, Any]) -> None:

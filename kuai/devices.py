@@ -20,13 +20,15 @@ class device:
     index: int | None
     _made: dict[tuple[str, int | None], device] = {}
 
-    def __new__(cls, type: Any = "cpu", index: int | None = None):  # noqa: A002 (PyTorch's name)
+    def __new__(cls, type: Any, index: int | None = None):  # noqa: A002 (PyTorch's name)
         if isinstance(type, device):
             return type
         if isinstance(type, int) and not isinstance(type, bool):
             type, index = "cuda", type
         if not isinstance(type, str):
             raise TypeError(f"device(): argument 'type' must be str, int or torch.device, not {type!r}")
+        if not (index is None or isinstance(index, int)):
+            raise TypeError(f"device(): argument 'index' (position 2) must be int, not {index!r}")
         key = _parse(type, index)
         found = cls._made.get(key)
         if found is None:

@@ -232,6 +232,7 @@ def can_cast(from_: dtype, to: dtype) -> builtins.bool:
     >>> torch.can_cast(torch.double, torch.float), torch.can_cast(torch.float, torch.int)
     (True, False)
     """
+    from_, to = _of_kind("can_cast", from_), _of_kind("can_cast", to)
     if from_.category == 1 and not to.category and to is bool_:
         return False
     if from_.is_signed and not to.is_signed and from_.category == to.category == 1:
@@ -293,7 +294,7 @@ class iinfo:
     """
 
     def __init__(self, type: dtype):  # noqa: A002 (PyTorch's name)
-        if type.category != 1:
+        if _of_kind("iinfo", type).category != 1:
             raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'")
         info = np.iinfo(type.numpy)
         self.dtype, self.bits = type.name, info.bits

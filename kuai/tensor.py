@@ -21,12 +21,13 @@ from .layouts import layout, strided
 
 
 class Step(NamedTuple):
-    """One step of a view's path: a view op, its static arguments and its numbers."""
+    """One step of a view's path: a view op, its static arguments and its numbers; and who made it, if with other views at once."""
 
     op: Op
     record: Callable
     static: tuple | None
     numbers: tuple
+    among: str | None = None
 
 
 class Storage:

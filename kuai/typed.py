@@ -16,6 +16,9 @@ class _Typed(type):
     where: str
 
     def __call__(cls, *args: object) -> Tensor:
+        for x in args[:1]:
+            if isinstance(x, Tensor) and x.dtype is not cls.dtype:
+                raise TypeError(f"new(): expected a tensor of {cls.dtype} (got one of {x.dtype}); convert it with .to({cls.dtype})")
         return legacy_of(cls.dtype, args, cls.where)
 
     def __instancecheck__(cls, x: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from operator import index as as_index
 from typing import Any
 
 from ..engine.trace import current
@@ -15,11 +16,26 @@ Tensors = Tensor | GradientEdge | Sequence[Tensor | GradientEdge]
 
 
 def _tuple(x: object) -> tuple:
-    return (x,) if isinstance(x, (Tensor, GradientEdge)) or x is None else tuple(x)  # type: ignore[arg-type]
+    return () if x is None else (x,) if isinstance(x, (Tensor, GradientEdge)) else tuple(x)  # type: ignore[arg-type]
+
+
+def _need_all(given: object, what: str, kind: type[Exception]) -> tuple:
+    """Tensors or edges as a tuple, with nothing else in it."""
+    found = (given,) if isinstance(given, (Tensor, GradientEdge)) else tuple(given)  # type: ignore[arg-type]
+    odd = next((x for x in found if not isinstance(x, (Tensor, GradientEdge))), found)
+    if odd is not found:
+        raise kind(f"all {what} have to be Tensors or GradientEdges, but got {type(odd).__name__}")
+    return found
+
+
+def _need_flags(*flags: object) -> None:
+    for flag in flags:
+        if flag is not None and not isinstance(flag, bool):
+            as_index(flag)  # type: ignore[arg-type]
 
 
 def _roots(tensors: tuple, grads: tuple) -> list[tuple[Node, Tensor]]:
-    grads = grads + (None,) * (len(tensors) - len(grads)) if grads in ((), (None,)) else grads
+    grads = grads + (None,) * (len(tensors) - len(grads)) if grads == () else grads
     if len(grads) != len(tensors):
         raise RuntimeError(f"got {len(tensors)} tensors and {len(grads)} gradients")
     found = []
@@ -42,6 +58,8 @@ def _seed(t: Any, g: Tensor | None) -> Tensor:
         if g is None:
             raise RuntimeError("grad can be implicitly created only for tensors: give a gradient for a GradientEdge")
         return g
+    if not (g is None or isinstance(g, Tensor)):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if g is None:
         if t._aval.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -76,8 +94,9 @@ def backward(tensors: Tensors, grad_tensors: object = None, retain_graph: bool |
         )
     if grad_variables is not None:
         grad_tensors = _former(grad_tensors, grad_variables)
+    _need_flags(retain_graph, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
-    chosen = _tuple(tensors)
+    chosen = _need_all(tensors, "outputs", AssertionError)
     if not chosen:
         return
     roots = _roots(chosen, _tuple(grad_tensors))
@@ -87,7 +106,7 @@ def backward(tensors: Tensors, grad_tensors: object = None, retain_graph: bool |
         else:
             run(roots, keep=keep, create_graph=create_graph)
         return
-    chosen = _tuple(inputs)
+    chosen = _need_all(inputs, "inputs", RuntimeError)
     if not chosen:
         raise RuntimeError("'inputs' argument to backward() cannot be empty.")
     _into(chosen, roots, keep, create_graph)
@@ -143,11 +162,13 @@ def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
     keep = create_graph if retain_graph is None else retain_graph
-    chosen = _tuple(inputs)
+    _need_flags(retain_graph, create_graph, allow_unused, materialize_grads)
+    chosen = _need_all(inputs, "inputs", RuntimeError)
     if not chosen:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     targets: dict = {_node_of(t): None for t in chosen}
-    run(_roots(_tuple(outputs), _tuple(grad_outputs)), keep=keep, create_graph=create_graph, targets=targets)
+    roots = _roots(_need_all(outputs, "outputs", AssertionError), _tuple(grad_outputs))
+    run(roots, keep=keep, create_graph=create_graph, targets=targets)
     found = tuple(_result(targets[_node_of(t)], create_graph) for t in chosen)
     if materialize_grads:
         return tuple(t.new_zeros(t.shape) if g is None else g for g, t in zip(found, chosen))

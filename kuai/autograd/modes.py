@@ -113,7 +113,9 @@ class set_grad_enabled(_Mode):
     """
 
     def __init__(self, mode: bool):
-        self.mode = self.enabled = bool(mode)
+        if not isinstance(mode, bool):
+            raise TypeError(f"set_grad_enabled(): argument 'mode' (position 1) must be bool, not {type(mode).__name__}")
+        self.mode = self.enabled = mode
         self._before = current.grad
         current.grad = self.enabled
 

@@ -16,7 +16,7 @@ from ..dispatch import recorder
 from ..engine.program import Aval, Op, parameters
 from ..tensor import Tensor
 from . import rules
-from .define import op, write_out
+from .define import op
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
@@ -114,20 +114,6 @@ def same_along(op: Op, avals: Sequence, *, dim: int, **static: object) -> tuple:
     x = need_tensor(op, avals[0])
     rules.normalize_dim(dim, len(x.shape))
     return x, x.dtype
-
-
-def write_exact(out: Tensor, made: Tensor) -> Tensor:
-    """Put a result into the tensor given as ``out=``, which must have its dtype: what reductions that choose ask for."""
-    if out.dtype is not made.dtype:
-        raise RuntimeError(f"Expected out tensor to have dtype {made.dtype}, but got {out.dtype} instead")
-    return write_out(out, made)
-
-
-def write_outs(outs: Sequence | None, made: tuple) -> tuple:
-    """Put several results into the tensors given as ``out=``, if they are."""
-    if isinstance(outs, Tensor):
-        raise TypeError(f"argument 'out' must be tuple of Tensors, not Tensor: there are {len(made)} results")
-    return made if outs is None else type(made)([write_exact(o, m) for o, m in zip(outs, made)])
 
 
 def wanted_dtype(dtype: object, out: Tensor | None) -> dtypes.dtype | None:

@@ -13,7 +13,7 @@ from ..errors import warn
 from ..tensor import Tensor
 from . import rules
 from .along import also_named
-from .define import binary, op, unary, write_out
+from .define import binary, op, unary, write_exact, write_out
 from .numerics.blocks import choose, kept
 from .pointwise import BOOL, FLOAT, INTEGER, first_tensor, need_tensor, some_tensor, supports, tensors_only, truth
 
@@ -311,7 +311,7 @@ def where(condition: Tensor, input: Tensor | complex | None = None, other: Tenso
     if input is None or other is None:
         raise TypeError("where(): needs input and other, or neither")
     made = _where(condition, input, other)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _cotangent_rule(op: Op, avals: Sequence) -> tuple:
@@ -554,7 +554,7 @@ def isin(elements: object, test_elements: object, *, assume_unique: bool = False
     if any(isinstance(x, Tensor) and x.dtype is dtypes.bool_ for x in (elements, test_elements)):
         raise RuntimeError("Unsupported input type encountered for isin(): Bool; make the elements numbers, x.int()")
     made = _isin(elements, test_elements, invert=invert)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 clip, greater, greater_equal, less, less_equal, not_equal = clamp, gt, ge, lt, le, ne

@@ -13,7 +13,7 @@ from ..tensor import Tensor
 from . import rules
 from .comparison import where
 from .conversion import copy_
-from .define import op, unary, write_out
+from .define import op, unary, write_exact, write_out
 from .geometry import Geometry, geometry, strides_of
 from .numerics.parts import join
 from .pointwise import conj as _conjugate
@@ -76,7 +76,7 @@ def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([1.-2.j])
     """
     made = _conjugate(input) if input.dtype.is_complex else input
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------

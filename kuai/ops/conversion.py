@@ -164,6 +164,8 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     >>> torch.tensor([1.5]).type_as(torch.tensor(1))
     tensor([1])
     """
+    if not isinstance(other, Tensor):
+        raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
     return to(self, other)
 
 
@@ -198,15 +200,25 @@ def cuda(self: Tensor, device: object = None, non_blocking: bool = False, memory
 ONE_BY_ONE = frozenset("fill_ zero_ masked_fill_ index_fill_ index_put_ tril_ triu_ fill_diagonal_".split())
 
 
+_REPEATED = (
+    "{}: unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+    "Please clone() the tensor before performing the operation."
+)
+
+
 def assign(self: Tensor, result: Tensor, name: str = "copy_") -> Tensor:
     """Make a result the tensor's new content: every in-place form ends here."""
     if current.grad:
         _check_leaf(self)
-    if self._path and name not in ONE_BY_ONE and repeats(self):
+        if (self._path or self._maker) and (self._node is not None or result._node is not None):
+            _check_view(self)
+    if not current.inference and hasattr((self if self._base is None else self._root())._value, "inference"):
         raise RuntimeError(
-            f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
+            f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
+            "tensor before doing inplace update."
         )
+    if self._path and name not in ONE_BY_ONE and repeats(self):
+        raise RuntimeError(_REPEATED.format(name))
     if result.shape != self.shape:
         raise RuntimeError(
             f"{name}: output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}"
@@ -221,17 +233,24 @@ def assign(self: Tensor, result: Tensor, name: str = "copy_") -> Tensor:
     return self._write(result, tracked=current.grad)
 
 
+_IN_PLACE_VIEW = (
+    "A result of {0} is a view and is being modified inplace. Views that a custom Function gives, or a function of several views, "
+    "cannot be: the derivative of {0} is that of all its results. Clone the view first, or use an operation that is not in place."
+)
+
+
 def _check_leaf(self: Tensor) -> None:
     if type(self._node) is AccumulateGrad:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if self._base is not None and type(self._base._node) is AccumulateGrad:
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    if self._maker is not None:
-        raise RuntimeError(
-            f"a result of {self._maker} is a view and is being modified inplace. This view was created inside a custom Function (or "
-            "because an input was returned as-is), and an edit would override the custom backward. You can fix this by cloning the "
-            "output of the custom Function."
-        )
+
+
+def _check_view(self: Tensor) -> None:
+    """Refuse to edit a view whose derivative is that of others too."""
+    maker = self._maker or next((step.among for step in self._path if step.among), None)
+    if maker is not None:
+        raise RuntimeError(_IN_PLACE_VIEW.format(maker))
 
 
 def copy_(self: Tensor, other: object, non_blocking: bool = False) -> Tensor:
@@ -288,6 +307,16 @@ def zero_(self: Tensor) -> Tensor:
 
 def set_out(self: Tensor, result: Tensor) -> Tensor:
     """Put a result into this tensor, given as ``out=``; a tensor of another shape is resized."""
+    check_out(self, result)
+    result = to_dtype(result, self.dtype)
+    if result.shape == self.shape:
+        return self._write(result, tracked=False)
+    self._adopt(result)
+    return self
+
+
+def check_out(self: Tensor, result: Tensor) -> None:
+    """Refuse a tensor given as ``out=`` that the result cannot be put into."""
     if current.grad and (result._node is not None or self._node is not None):
         raise RuntimeError(
             "out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
@@ -297,11 +326,8 @@ def set_out(self: Tensor, result: Tensor) -> Tensor:
         raise RuntimeError(f"result type {source} can't be cast to the desired output type {target}")
     if result.device is not self.device:
         raise RuntimeError(f"Expected out tensor to be on {result.device}, but it is on {self.device}")
-    result = to_dtype(result, self.dtype)
-    if result.shape == self.shape:
-        return self._write(result, tracked=False)
-    self._adopt(result)
-    return self
+    if self._path and repeats(self):
+        raise RuntimeError(_REPEATED.format("out="))
 
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
@@ -312,6 +338,8 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     tensor([1., 1.], requires_grad=True)
     """
     if requires_grad:
+        if not current.inference and self._node is None and hasattr(self._value, "inference"):
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         return require_grad(self)
     if self._node is not None and type(self._node) is not AccumulateGrad:
         raise RuntimeError(
@@ -350,6 +378,7 @@ INPLACE = ()
 METHODS_EXTRA = {
     "type": type_,
     "_set_out": set_out,
+    "_check_out": check_out,
     **{n: _caster(d, n) for n, d in dtypes.ALIASES.items()},
     "bfloat16": _caster(dtypes.bfloat16, "bfloat16"),
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ..tensor import Tensor, wrap
 from . import complex_numbers, conversion, joining, slicing, strided_views, views
 from .along import also_named
-from .define import write_out
+from .define import write_out, write_outs
 from .rules import normalize_dim
 from .strided import diagonal_put, diagonal_shape, strided_put
 from .strided_views import strided_place
@@ -122,8 +122,7 @@ def _copying_all(split: Callable, name: str, example: str, gives: str) -> Callab
         made = tuple(map(apart, split(input, *args, **kwargs)))
         if out is None:
             return made
-        for o, m in zip(out, made):
-            write_out(o, m)
+        write_outs(out, made)
         return None
 
     return _named(copy, name, example, gives)

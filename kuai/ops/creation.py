@@ -19,6 +19,7 @@ from ..subclasses import Quiet
 from ..tensor import Storage, Tensor, from_array, wrap
 from . import rules
 from .define import op
+from .geometry import check_format, memory_format
 
 
 def require_grad(t: Tensor, wanted: bool = True) -> Tensor:
@@ -38,9 +39,18 @@ def shape_of(size: Sequence, name: str) -> tuple[int, ...]:
         shape = tuple([int(n) if not isinstance(n, (float, str)) else _bad_size(name, n) for n in size])
     except (TypeError, ValueError) as e:  # what is no number, or a tensor of several
         raise TypeError(f"{name}(): argument 'size' must be tuple of ints, got {size!r}") from e
+    if any(n >= 1 << 63 for n in shape):
+        raise TypeError(f"{name}(): argument 'size' must be tuple of ints of 64 bits, got {size!r}")
     if any(n < 0 for n in shape):
         raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     return shape
+
+
+def listed_shape(size: object, name: str) -> tuple[int, ...]:
+    """A shape that has to be a sequence, as it is not the only argument."""
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"{name}(): argument 'size' must be tuple of ints, not {type(size).__name__}")
+    return shape_of((size,), name)
 
 
 def _bad_size(name: str, n: object) -> int:
@@ -64,6 +74,15 @@ def fill(shape: tuple, value: object, d: dtype, where: device, requires_grad: bo
     if out is not None:
         return out._set_out(made)
     return require_grad(made) if requires_grad else made
+
+
+def need_format(shape: Sequence[int], wanted: object, name: str) -> None:
+    """Refuse what is no order of memory that a new tensor of this shape can have."""
+    if not isinstance(wanted, memory_format):
+        raise TypeError(f"{name}(): argument 'memory_format' must be torch.memory_format, not {type(wanted).__name__}")
+    if wanted.name == "preserve_format":
+        raise RuntimeError(f"{name}(): unsupported memory format Preserve: there is no tensor whose format could be kept")
+    check_format(shape, wanted)
 
 
 def layout_of(x: Tensor) -> object:
@@ -141,7 +160,10 @@ def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, requ
     >>> torch.empty(2, 3).shape
     torch.Size([2, 3])
     """
-    return fill(asked(args, size, "empty"), 0, *_options(dtype, device, out), requires_grad, out, layout)
+    shape = asked(args, size, "empty")
+    if memory_format is not None:
+        need_format(shape, memory_format, "empty")
+    return fill(shape, 0, *_options(dtype, device, out), requires_grad, out, layout)
 
 
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
@@ -158,7 +180,7 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
     d = asked_dtype(dtype, out, dtypes.default_for(type(fill_value)))
     rules.need_fit(fill_value, d, "full")
     where = available(placement(device))
-    return fill(shape_of((size,), "full"), fill_value, d, where, requires_grad, out, layout)
+    return fill(listed_shape(size, "full"), fill_value, d, where, requires_grad, out, layout)
 
 
 def needed_number(name: str, value: object) -> object:
@@ -309,6 +331,8 @@ def _ragged(data: object) -> Exception:
             other = next(n for n in lengths if n != lengths[0])
             return ValueError(f"expected sequence of length {lengths[0]} at dim {dim} (got {other})")
         level, dim = [y for x in level for y in x], dim + 1
+    if any(x is None for x in level):
+        return RuntimeError("Could not infer dtype of NoneType")
     odd = next((x for x in level if isinstance(x, (str, bytes)) or not np.isscalar(x)), None)
     if odd is None:
         return ValueError("tensor(): a number is too large: Overflow when unpacking long long")
@@ -367,6 +391,8 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
     """
     if hasattr(obj, "_elements"):  # a storage
         obj, dtype = obj._elements(dtype), None
+    if not (copy is None or isinstance(copy, bool)):
+        raise TypeError(f"asarray(): argument 'copy' must be bool, not {type(copy).__name__}")
     if copy is False:
         _need_alias(obj, dtype)
     if copy:
@@ -412,6 +438,8 @@ def from_dlpack(ext_tensor, *, device=None, copy=None) -> Tensor:
         made = from_dlpack(ext_tensor)
         return made.to(device=device or made.device, copy=bool(copy))
     if isinstance(ext_tensor, Tensor):
+        if ext_tensor.requires_grad:
+            raise BufferError("from_dlpack: Can't export tensors that require gradient, use tensor.detach()")
         return ext_tensor._alias()
     if not hasattr(ext_tensor, "__dlpack__") and type(ext_tensor).__name__ != "PyCapsule":
         raise RuntimeError(f"from_dlpack received an invalid capsule: {type(ext_tensor).__name__} does not speak DLPack")
@@ -445,6 +473,8 @@ def scalar_tensor(s: Tensor | complex, *, dtype=None, device=None, layout=None, 
     >>> torch.scalar_tensor(2.5)
     tensor(2.5000)
     """
+    if isinstance(s, Tensor) and s.shape:
+        raise TypeError(f"scalar_tensor(): argument 's' (position 1) must be Number, not Tensor of shape {list(s.shape)}")
     return full((), s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
@@ -466,6 +496,6 @@ def legacy_of(d: dtype, args: Iterable, where: object = None) -> Tensor:
         return first._elements(d)._alias()
     if isinstance(first, int) or (len(args) == 1 and type(first).__name__ == "Size"):
         return fill(shape_of(args, "Tensor"), 0, d, placement(where))
-    if isinstance(first, (float, complex)):
+    if first is None or isinstance(first, (float, complex)):
         raise TypeError(f"new(): data must be a sequence (got {type(first).__name__})")
     return tensor(first, dtype=d, device=where)

@@ -14,23 +14,9 @@ from ..engine.program import Op
 from ..engine.trace import current
 from ..tensor import Tensor
 from . import rules
-from .along import (
-    along,
-    axes,
-    dim_of,
-    dims_of,
-    need_tensor,
-    numpy_names,
-    put,
-    ranks,
-    refuse,
-    same_along,
-    wanted_dtype,
-    write_exact,
-    write_outs,
-)
+from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, refuse, same_along, wanted_dtype
 from .conversion import _check_leaf, assign
-from .define import op, write_out
+from .define import op, write_exact, write_out, write_outs
 from .joining import cat
 
 

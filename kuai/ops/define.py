@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..devices import cpu
 from ..dispatch import finish, put_out, record_many, recorder, view_recorder
@@ -119,3 +119,31 @@ def by_result(factor: float) -> Callable:
 def write_out(out: Tensor, result: Tensor) -> Tensor:
     """Put a result into the tensor given as ``out=``, and give that."""
     return put_out(out, result)
+
+
+def write_exact(out: Tensor, made: Tensor) -> Tensor:
+    """Put a result into the tensor given as ``out=``, which must have its dtype: what reductions that choose ask for."""
+    need_dtype(out, made)
+    return write_out(out, made)
+
+
+def need_dtype(out: object, made: Tensor) -> None:
+    """Refuse a tensor given as ``out=`` that is of another dtype than the result."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
+    if out.dtype is not made.dtype:
+        raise RuntimeError(f"Expected out tensor to have dtype {made.dtype}, but got {out.dtype} instead")
+
+
+def write_outs(outs: Sequence | None, made: tuple) -> tuple:
+    """Put several results into the tensors given as ``out=``, if they are."""
+    if isinstance(outs, Tensor):
+        raise TypeError(f"argument 'out' must be tuple of Tensors, not Tensor: there are {len(made)} results")
+    if outs is None:
+        return made
+    if len(outs) != len(made):
+        raise TypeError(f"argument 'out' must be tuple of {len(made)} Tensors, got {len(outs)}")
+    for out, result in zip(outs, made):  # all are looked at before one is written
+        need_dtype(out, result)
+        out._check_out(result)
+    return type(made)([write_out(o, m) for o, m in zip(outs, made)])

@@ -12,7 +12,7 @@ from .. import dtypes, return_types
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from .along import also_named
-from .define import op, write_out
+from .define import op, write_exact, write_outs
 from .extent import elements
 from .joining import cat
 from .matrices import (
@@ -34,7 +34,7 @@ from .triangular import triangular
 
 
 def _given(out: tuple | None, made: tuple) -> tuple:
-    return made if out is None else tuple(map(write_out, out, made))
+    return write_outs(out, made)
 
 
 # ---- Cholesky ------------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Te
     need_square("linalg.cholesky", A)
     made = _cholesky(A, upper=upper)
     made = adjoint(made) if upper else made
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @also_named(input="A")
@@ -319,7 +319,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
     """
     _need_default_driver("linalg.svdvals", driver)
     made = _svdvals(A)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 # ---- eigenvalues of Hermitian matrices -----------------------------------------------------------------------------
@@ -392,7 +392,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     tensor([1., 2.])
     """
     made = _eigvalsh(A, lower=_is_lower(UPLO))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 # ---- eigenvalues ---------------------------------------------------------------------------------------------------
@@ -451,4 +451,4 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor([0.+1.j, 0.-1.j])
     """
     made = _eig(A)[0]
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)

@@ -11,7 +11,7 @@ from ..engine.program import Op
 from ..tensor import Tensor
 from . import matrices
 from .along import also_named
-from .define import op, write_out
+from .define import op, write_exact, write_outs
 from .matrices import conj, cubic_cost, identity, need_floating, need_matrices
 from .triangular import triangular
 
@@ -65,7 +65,7 @@ def geqrf(input: Tensor, *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
             [ 0.0000,  0.4000]])
     """
     made = _geqrf(input)
-    return return_types.geqrf(made if out is None else tuple(map(write_out, out, made)))
+    return return_types.geqrf(write_outs(out, made))
 
 
 def _reflected(x: Tensor, A: Tensor, tau: Tensor, adjoint: bool = False) -> Tensor:
@@ -121,7 +121,7 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
     _check_reflections("torch.linalg.householder_product", A, tau)
     m, n = A.shape[-2:]
     made = _reflected(identity(A, m)[:, :n], A, tau)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @also_named(input2="tau")
@@ -166,4 +166,4 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     made = other if left else matrices.adjoint(other)
     made = _reflected(made, input, tau, adjoint=left is transpose)
     made = made if left else matrices.adjoint(made)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)

@@ -13,7 +13,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules, subscript, taking
 from .creation import zeros
-from .define import op, write_out
+from .define import op, write_exact, write_out
 from .extent import elements
 from .host import differs, on_host
 from .subscript import delitem, getitem, setitem
@@ -64,7 +64,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     source = input if input.shape == shape else input.expand(shape)
     flat = np.flatnonzero(np.broadcast_to(mask._array(), shape))
     made = take_at(source, from_array(flat, input.device), dim=0, count=len(shape), wrap=True)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _masked_scatter_rule(op: Op, avals: Sequence) -> tuple:
@@ -146,7 +146,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     if as_tuple:
         return tuple([from_array(np.ascontiguousarray(c), input.device) for c in np.nonzero(np.atleast_1d(array))])
     made = from_array(np.ascontiguousarray(np.argwhere(array)), input.device)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def argwhere(input: Tensor) -> Tensor:
@@ -195,7 +195,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     _need_long(index, "take")
     _check_flat(index, input._aval.size)
     made = take_at(input, index, dim=0, count=input.ndim, wrap=True)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:

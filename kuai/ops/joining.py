@@ -230,12 +230,12 @@ def _unbind(xp, x, *, dim):
 # ---- taking apart ----------------------------------------------------------------------------------------------------
 
 
-def _as_views(x: Tensor, pieces: Sequence[Tensor], places: Sequence[tuple]) -> tuple[Tensor, ...]:
+def _as_views(name: str, x: Tensor, pieces: Sequence[Tensor], places: Sequence[tuple]) -> tuple[Tensor, ...]:
     """Make pieces of a tensor, which an op has given, share its memory; those of a sparse one share none."""
     if x._storage is not None and x._storage.record is not None:
         return tuple(pieces)
     for made, (spec, start) in zip(pieces, places):
-        made._become_view(x, Step(slicing.view.op, slicing._record_read, (spec,), (start,)))
+        made._become_view(x, Step(slicing.view.op, slicing._record_read, (spec,), (start,), name))
     return tuple(pieces)
 
 
@@ -251,7 +251,7 @@ def _row_places(shape: tuple[int, ...], dim: int) -> list[tuple]:
 
 
 def _apart(x: Tensor, lengths: tuple[int, ...], dim: int) -> tuple[Tensor, ...]:
-    return _as_views(x, _split(x, lengths=lengths, dim=dim), _split_places(x.shape, lengths, dim))
+    return _as_views("split", x, _split(x, lengths=lengths, dim=dim), _split_places(x.shape, lengths, dim))
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -265,7 +265,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not shape:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = normalize_dim(dim, len(shape))
-    return _as_views(input, _unbind(input, dim=dim), _row_places(shape, dim)) if shape[dim] else ()
+    return _as_views("unbind", input, _unbind(input, dim=dim), _row_places(shape, dim)) if shape[dim] else ()
 
 
 def _dimensioned(name: str, x: Tensor, dim: int) -> int:

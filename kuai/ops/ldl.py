@@ -13,7 +13,7 @@ import numpy as np
 from .. import dtypes, return_types
 from ..tensor import Tensor
 from .along import also_named
-from .define import write_out
+from .define import write_out, write_outs
 from .host import on_host
 from .matrices import LinAlgError, need_floating, need_matrices, need_same_dtype, need_square
 
@@ -129,7 +129,7 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
     need_square("torch.linalg.ldl_factor_ex", A)
     need_floating("torch.linalg.ldl_factor_ex", A.dtype)
     made = on_host(lambda array: _factors(array, hermitian, check_errors), A)
-    return return_types.linalg_ldl_factor_ex(made if out is None else tuple(map(write_out, out, made)))
+    return return_types.linalg_ldl_factor_ex(write_outs(out, made))
 
 
 @also_named(input="A")
@@ -141,7 +141,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: tuple | None = None) 
     tensor([-2, -2], dtype=torch.int32)
     """
     made = ldl_factor_ex(A, hermitian=hermitian, check_errors=True)[:2]
-    return return_types.linalg_ldl_factor(made if out is None else tuple(map(write_out, out, made)))
+    return return_types.linalg_ldl_factor(write_outs(out, made))
 
 
 def _solutions(LD: np.ndarray, pivots: np.ndarray, B: np.ndarray, hermitian: bool) -> np.ndarray:

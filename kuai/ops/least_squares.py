@@ -11,7 +11,7 @@ from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
 from .along import also_named
-from .define import op, write_out
+from .define import op, write_exact, write_outs
 from .factorizations import svdvals
 from .matrices import adjoint, conjugated, cubic_cost, need_floating, need_matrices, need_square, raising
 
@@ -79,7 +79,7 @@ def pinv(A: Tensor, *, atol: object = None, rtol: object = None, hermitian: bool
     if hermitian:
         need_square("linalg.pinv", A)
     made = _pinv(A, tolerance(atol, A), tolerance(rcond if rtol is None else rtol, A), hermitian=hermitian)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def tolerance(x: object, A: Tensor) -> object:
@@ -135,7 +135,7 @@ def matrix_rank(A: Tensor, tol: object = None, hermitian: bool = False, *, atol:
         tol, hermitian = None, tol
     made = _matrix_rank(A, tolerance(tol if atol is None else atol, A), tolerance(0.0 if tol is not None else rtol, A),
                         hermitian=hermitian)  # fmt: skip
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
@@ -163,7 +163,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     full = m > n and (driver == "gels" or (driver != "gelsy" and bool((rank == n).all().item())))
     residuals = (A @ solution - B).abs().square().sum(-2) if full else solution.abs().reshape(-1)[:0]
     made = (solution.squeeze(-1) if vector else solution, residuals, rank, values)
-    return return_types.linalg_lstsq(made if out is None else tuple(map(write_out, out, made)))
+    return return_types.linalg_lstsq(write_outs(out, made))
 
 
 def _least_squares_operands(A: Tensor, B: Tensor, driver: str) -> tuple[Tensor, bool]:

@@ -16,7 +16,7 @@ from ..tensor import Tensor
 from . import factorizations, householder, least_squares, matrix, norms, rules, solvers, triangular
 from . import lu as _lu
 from .along import also_named
-from .define import op, write_out
+from .define import op, write_exact, write_outs
 from .joining import cat
 from .matrices import (
     adjoint,
@@ -82,7 +82,7 @@ def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     tensor(-2.)
     """
     made = _det(A)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _slogdet_rule(op: Op, avals: Sequence) -> tuple:
@@ -113,7 +113,7 @@ def linalg_slogdet(A: Tensor, *, out: tuple | None = None) -> tuple[Tensor, Tens
     tensor(-1.)
     """
     made = _slogdet(A)
-    return return_types.linalg_slogdet(made if out is None else tuple(map(write_out, out, made)))
+    return return_types.linalg_slogdet(write_outs(out, made))
 
 
 def slogdet(input: Tensor, *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
@@ -173,7 +173,7 @@ def cond(A: Tensor, p: object = None, *, out: Tensor | None = None) -> Tensor:
         made = values[..., -1] / values[..., 0] if p == -2 else values[..., 0] / values[..., -1]
     else:
         made = _cond_of_inverse(A, p)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _cond_of_inverse(A: Tensor, p: object) -> Tensor:
@@ -201,7 +201,7 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     """
     need_square("linalg.matrix_power", A)
     made = _power(solvers.inv(A), -n) if n < 0 else _power(A, n)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _power(A: Tensor, n: int) -> Tensor:
@@ -307,7 +307,7 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | N
     if lengths != [3, 3]:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {lengths[0]} and {lengths[1]}")
     made = _cross(input, other, dim=at)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
@@ -334,7 +334,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
     need_same_dtype("linalg.vecdot", x, y, ("x", "y"))
     made = (conj(x) * y).sum(dim)
     made = made if made.dtype is x.dtype else made.to(x.dtype)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
@@ -355,7 +355,7 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
     made = matrix.chain_matmul(*given)
     made = made.squeeze(-1) if column else made
     made = made.squeeze(0) if row else made
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _check_chain(given: list[Tensor]) -> None:
@@ -419,7 +419,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
             f"{prod(columns)} != {prod(rows)}"
         )
     made = solvers.inv(A.reshape(prod(rows), prod(columns))).reshape(*columns, *rows)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @also_named(input="A", other="B")
@@ -440,7 +440,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None, *, out:
             f"{n} != {prod(A.shape[: B.ndim])}"
         )
     made = solvers.solve(A.reshape(n, n), B.reshape(n)).reshape(shape)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def trace(input: Tensor) -> Tensor:
@@ -468,7 +468,7 @@ def cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -
     """
     made = factorizations.cholesky(input)
     made = adjoint(made) if upper else made
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def qr(input: Tensor, some: bool = True, *, out: tuple | None = None) -> tuple[Tensor, Tensor]:
@@ -494,7 +494,7 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: tuple
     else:
         S, (*batch, m, n) = factorizations.svdvals(input), input.shape
         made = (input.new_zeros((*batch, m, m)), S, input.new_zeros((*batch, n, n)))
-    return return_types.svd(made if out is None else tuple(map(write_out, out, made)))
+    return return_types.svd(write_outs(out, made))
 
 
 @also_named(input="b")
@@ -519,7 +519,7 @@ def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: tuple | None
     """
     made = tuple(_lu.lu_factor_ex(A, pivot=pivot, check_errors=not get_infos))
     made = made if get_infos else made[:2]
-    return made if out is None else tuple(map(write_out, out, made))
+    return write_outs(out, made)
 
 
 def frobenius_norm(input: Tensor, dim: object, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:

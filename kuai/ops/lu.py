@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes, return_types
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
-from .define import op, write_out
+from .define import op, write_exact, write_outs
 from .extent import elements
 from .joining import cat
 from .matrices import adjoint, cubic_cost, identity, need_floating, need_matrices, need_same_dtype, need_square
@@ -150,7 +150,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False, o
     made = _factor(A)
     if check_errors:
         _raise_zero_pivot(made[2], "torch.linalg.lu_factor_ex")
-    return return_types.linalg_lu_factor_ex(made if out is None else tuple(map(write_out, out, made)))
+    return return_types.linalg_lu_factor_ex(write_outs(out, made))
 
 
 def _raise_zero_pivot(info: Tensor, name: str) -> None:
@@ -174,7 +174,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: tuple | None = None) -> tup
     """
     made = lu_factor_ex(A, pivot=pivot)
     _raise_zero_pivot(made[2], "torch.linalg.lu_factor")
-    return return_types.linalg_lu_factor(made[:2] if out is None else tuple(map(write_out, out, made[:2])))
+    return return_types.linalg_lu_factor(write_outs(out, made[:2]))
 
 
 def _parts(LU: Tensor) -> tuple[Tensor, Tensor]:
@@ -199,7 +199,7 @@ def lu(A: Tensor, *, pivot: bool = True, out: tuple | None = None) -> tuple[Tens
     _need_pivot(pivot)
     LU, pivots, _ = _factor(A)
     made = (_permutation(pivots, rows=A.shape[-2], dtype=A.dtype), *_parts(LU))
-    return return_types.linalg_lu(made if out is None else tuple(map(write_out, out, made)))
+    return return_types.linalg_lu(write_outs(out, made))
 
 
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True, *,
@@ -220,7 +220,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     nothing = LU_data.new_zeros((0,))
     L, U = _parts(LU_data) if unpack_data else (nothing, nothing)
     P = _permutation(LU_pivots, rows=LU_data.shape[-2], dtype=LU_data.dtype) if unpack_pivots else nothing
-    return return_types.lu_unpack((P, L, U) if out is None else tuple(map(write_out, out, (P, L, U))))
+    return return_types.lu_unpack(write_outs(out, (P, L, U)))
 
 
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False,
@@ -245,7 +245,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     if LU.shape[-1] != B.shape[-2 if left else -1]:
         raise RuntimeError(f"{name}: Incompatible shapes of A and B: {list(LU.shape)} and {list(B.shape)}")
     made = _lu_solve(LU, pivots, B, adjoint) if left else _h(_lu_solve(LU, pivots, _h(B), not adjoint))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 _h = adjoint

@@ -10,7 +10,7 @@ from .. import dtypes
 from ..engine.program import Aval, Op, State
 from ..tensor import Tensor
 from . import rules
-from .define import op, write_out
+from .define import op, write_exact, write_out
 from .older import factors_first
 
 
@@ -86,7 +86,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         made = product(input.unsqueeze(0), other).squeeze(-2)
     else:
         made = product(input, other.unsqueeze(-1)).squeeze(-1)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _need_tensors(name: str, *operands: object) -> None:
@@ -123,7 +123,7 @@ def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None, out_dtype: obj
         which, x = ("self", input) if len(input.shape) != 2 else ("mat2", mat2)
         raise RuntimeError(f"mm: {which} must be a matrix, got shape {list(x.shape)}")
     made = product(*_summed_in(out_dtype, input, mat2))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None, out_dtype: object = None) -> Tensor:
@@ -141,7 +141,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None, out_dtype: ob
             f"but got: [{mat2.shape[0]}, {mat2.shape[1]}]."
         )
     made = product(*_summed_in(out_dtype, input, mat2))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -151,10 +151,12 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.mv(torch.ones(2, 3), torch.ones(3))
     tensor([3., 3.])
     """
+    if not input.shape:
+        raise IndexError("mv: Dimension specified as 0 but the matrix has no dimensions")
     if len(input.shape) != 2 or len(vec.shape) != 1:
         raise RuntimeError(f"mv: vector + matrix @ vector expected, got {len(input.shape)}, {len(vec.shape)} dimensions")
     made = product(input, vec.unsqueeze(-1)).squeeze(-1)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _dot_rule(op: Op, avals: Sequence) -> tuple:
@@ -184,7 +186,7 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
     if len(input.shape) != 1 or len(tensor.shape) != 1:
         raise RuntimeError(f"dot: 1D tensors expected, but got {len(input.shape)}D and {len(tensor.shape)}D tensors")
     made = _dot(input, tensor)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -212,7 +214,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         )
     else:
         made = tensordot(input, other, dims=([-1], [-1]))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -263,7 +265,7 @@ def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: s
     else:
         made = product + (input if beta == 1 else input * beta)
     made = made.to(dtype)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _whole(factor: object, of: dtypes.dtype, name: str) -> int:
@@ -315,7 +317,8 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: complex = 1, alpha:
         if isinstance(factor, bool) and made.dtype is not dtypes.bool:
             raise RuntimeError(f"addr: Boolean {which} only supported for Boolean results.")
     common = rules.result_dtype([input._aval, made._aval])
-    return _scaled(made.to(common), alpha, input.to(common), beta, "addr", out, common)
+    made = _scaled(made.to(common), alpha, input.to(common), beta, "addr", None, common)
+    return made if out is None else write_out(out, made)
 
 
 @factors_first("beta", "alpha")
@@ -326,6 +329,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: complex = 1,
     >>> torch.ones(1, 1, 1).baddbmm(torch.ones(1, 1, 2), torch.ones(1, 2, 1))
     tensor([[[3.]]])
     """
+    _need_batches("baddbmm", batch1, batch2)
     if out_dtype is None:
         return _scaled(bmm(*_wide(batch1, batch2)), alpha, input, beta, "baddbmm", out, batch1.dtype)
     made = bmm(batch1, batch2, out_dtype=out_dtype)
@@ -341,8 +345,16 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: complex = 1, 
     tensor([[3., 3.],
             [3., 3.]])
     """
+    _need_batches("addbmm", batch1, batch2)
     products = bmm(*_wide(batch1, batch2))
     return _scaled(products.sum(0, dtype=products.dtype), alpha, input, beta, "addbmm", out, batch1.dtype)
+
+
+def _need_batches(name: str, batch1: Tensor, batch2: Tensor) -> None:
+    """Dimensions that are not there are an IndexError to the add* family."""
+    for x, last, what in ((batch1, 0, "batch1"), (batch2, 2, "batch2")):
+        if isinstance(x, Tensor) and len(x.shape) <= last:
+            raise IndexError(f"{name}: {what} must be 3-D: Dimension out of range, got {len(x.shape)}-D tensor of shape {list(x.shape)}")
 
 
 def tensordot(a: Tensor, b: Tensor, dims: object = 2, out: Tensor | None = None) -> Tensor:
@@ -368,7 +380,7 @@ def tensordot(a: Tensor, b: Tensor, dims: object = 2, out: Tensor | None = None)
     left = a.permute([*free_a, *over_a]).reshape(-1 if inner_size else _count(a, free_a), inner_size)
     right = b.permute([*over_b, *free_b]).reshape(inner_size, _count(b, free_b))
     made = product(left, right).reshape([*[a.shape[i] for i in free_a], *[b.shape[i] for i in free_b]])
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _count(x: Tensor, dims: Sequence[int]) -> int:
@@ -381,7 +393,11 @@ def _contracted(dims: object, a: Tensor, b: Tensor) -> tuple[list[int], list[int
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims} for {a.ndim} and {b.ndim} dimensions")
         return list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    if not isinstance(dims, (tuple, list)) or len(dims) != 2:
+        raise RuntimeError(f"tensordot expects dims to be an int or a pair of lists of ints, but got {dims!r}")
     over_a, over_b = ([d] if isinstance(d, int) else list(d) for d in dims)
     if len(over_a) != len(over_b):
         raise RuntimeError(f"both dimension lists should have the same length, got {over_a} and {over_b}")
@@ -454,11 +470,16 @@ def einsum(*args: object) -> Tensor:
     tensor([[3., 3.],
             [3., 3.]])
     """
+    if len(args) < 2:
+        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts")
     equation, operands = _einsum_arguments(args)
     for i, x in enumerate(operands):
         if not isinstance(x, Tensor):
             raise TypeError(f"einsum(): expected Tensor as element {i} of the operands, but got {type(x).__name__}")
     left, arrow, output = equation.replace(" ", "").partition("->")
+    for i, c in enumerate(equation):
+        if not (c.isascii() and c.isalpha() or c in " ,.->"):
+            raise RuntimeError(f"einsum(): invalid subscript given at index {i} in the equation string {equation!r}, needs [a-zA-Z]")
     terms = left.split(",")
     if len(terms) != len(operands):
         more = "more" if len(operands) > len(terms) else "fewer"
@@ -476,6 +497,8 @@ def _einsum_arguments(args: tuple) -> tuple[str, list[Tensor]]:
     if isinstance(args[0], str):
         operands = args[1] if len(args) == 2 and isinstance(args[1], (list, tuple)) else args[1:]
         return args[0], list(operands)
+    if not isinstance(args[0], Tensor):
+        raise TypeError(f"einsum(): argument 'equation' (position 1) must be str, not {type(args[0]).__name__}")
     operands, lists = list(args[0 : len(args) - len(args) % 2 : 2]), list(args[1::2])
 
     def letters(indices: Sequence) -> str:
@@ -531,7 +554,7 @@ def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     """
     sizes = [matrices[0].shape[0], *(m.shape[1] for m in matrices)]
     made = _chain(list(matrices), sizes)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _chain(matrices: list[Tensor], sizes: list[int]) -> Tensor:

@@ -11,8 +11,8 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import also_named, axes, dims_of, need_tensor, reduced, spread, write_exact
-from .define import op, write_out
+from .along import also_named, axes, dims_of, need_tensor, reduced, spread
+from .define import op, write_exact, write_out
 from .searching import share_ties
 
 # ---- vector norms ----------------------------------------------------------------------------------------------------

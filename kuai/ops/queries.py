@@ -145,6 +145,9 @@ def result_type(tensor: object, other: object) -> dtype:
     >>> torch.result_type(torch.tensor([1, 2]), 1.0)
     torch.float32
     """
+    for x in (tensor, other):
+        if not isinstance(x, (Tensor, bool, int, float, complex)):
+            raise TypeError(f"result_type(): got {type(x).__name__}, needs a Tensor or a number")
     return rules.result_dtype([x._value.aval if isinstance(x, Tensor) else type(x) for x in (tensor, other)])
 
 

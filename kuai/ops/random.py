@@ -23,7 +23,7 @@ from ..random.seeding import accelerator_stream
 from ..tensor import Tensor, from_array, wrap
 from .complex_numbers import view_as_complex
 from .conversion import assign
-from .creation import asked, asked_dtype, available, require_grad, shape_of
+from .creation import asked, asked_dtype, available, listed_shape, require_grad
 from .define import op
 from .extent import elements
 from .host import drawn, drawn_in_order
@@ -167,16 +167,23 @@ def randint(*args, generator=None, out=None, dtype=None, layout=None, device=Non
     if len(args) + sum(x is not None for x in (low, high, size)) < 2:
         raise TypeError("randint() needs high and size, or low, high and size")
     given = list(args)
+    if len(given) > 3 or high is None and len(given) + (size is not None) < 2:
+        raise TypeError(f"randint() takes high and size, or low, high and size, got {len(given)} arguments by position")
     size = given.pop() if size is None else size
     high = given.pop() if high is None else high
     low = (given.pop() if given else 0) if low is None else low
     d, where = asked_dtype(dtype, out, dtypes.int64), available(placement(device))
-    return _done(_integers(shape_of((size,), "randint"), _bound(low), _bound(high), d, where, generator), requires_grad, out)
+    return _done(_integers(listed_shape(size, "randint"), _bound(low), _bound(high), d, where, generator), requires_grad, out)
 
 
 def _bound(x: object) -> int:
     """A bound of whole numbers that are drawn; TypeError for a fraction."""
-    return as_index(x.item() if isinstance(x, Tensor) and not x.shape else x)
+    if isinstance(x, Tensor) and x.shape:
+        raise RuntimeError(f"randint: a bound must be a scalar tensor and on CPU, got one of shape {list(x.shape)}")
+    found = as_index(x.item() if isinstance(x, Tensor) else x)
+    if not -(1 << 63) <= found < 1 << 63:
+        raise ValueError(f"randint: Overflow when unpacking long long: {found} has more than 64 bits")
+    return found
 
 
 def _integers(shape: tuple, low: int, high: int, d: dtype, where: device, generator: Generator | None) -> Tensor:
@@ -256,7 +263,11 @@ def normal(mean: Tensor | float, std: Tensor | float = 1.0, size: Sequence[int] 
     """
     if size is not None:
         d, where = _options(dtype, device, out)
-        return _done(_normal(shape_of((size,), "normal"), d, where, generator, float(mean), float(std)), requires_grad, out)
+        return _done(_normal(listed_shape(size, "normal"), d, where, generator, float(mean), float(std)), requires_grad, out)
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        raise TypeError("normal() missing 1 required positional argument: 'size', as neither mean nor std is a tensor")
+    if isinstance(std, complex) or isinstance(std, Tensor) and std.is_complex():
+        raise RuntimeError("normal expects standard deviation to be non-complex")
     least = elements(std) if isinstance(std, Tensor) else None
     if least is not None and (least < 0).any():
         raise RuntimeError("normal expects all elements of std >= 0.0")

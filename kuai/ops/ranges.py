@@ -13,6 +13,7 @@ from ..engine.interpret import own
 from ..tensor import Tensor, from_array
 from .creation import asked_dtype, available, require_grad
 from .host import differs, on_host
+from .rules import _cname
 
 
 def _place(array: np.ndarray, d: dtype, where: object, requires_grad: bool, out: Tensor | None) -> Tensor:
@@ -42,6 +43,10 @@ def arange(start: complex | None = None, end: complex | None = None, step: compl
         raise TypeError('arange() missing 1 required positional argument: "end"')
     if start is None or end is None:
         start, end = 0, start if end is None else end
+    if any(isinstance(v, complex) for v in (start, end, step)):
+        raise RuntimeError(f"arange: value cannot be converted to type double without overflow, got {start}, {end} and {step}")
+    if any(isinstance(v, int) and not -(1 << 63) <= v < 1 << 63 for v in (start, end, step)):
+        raise OverflowError(f"arange: int too big to convert, needs numbers of 64 bits, got {start}, {end} and {step}")
     if not all(math.isfinite(v) for v in (start, end, step)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     integral = all(isinstance(v, int) for v in (start, end, step))
@@ -51,8 +56,8 @@ def arange(start: complex | None = None, end: complex | None = None, step: compl
 
 def _progression(start: float, end: float, step: float, d: dtype) -> np.ndarray:
     """arange's numbers: int64 is counted in integers to begin with; of narrower integers only the start and the step are cut."""
-    if d is dtypes.bool_:
-        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
+    if d.category in (0, 3):
+        raise NotImplementedError(f"\"arange_cpu\" not implemented for '{_cname(d)}'")
     given = step
     if d is dtypes.int64:
         start, end, step = int(start), int(end), int(step)
@@ -102,7 +107,15 @@ def linspace(start: Tensor | complex, end: Tensor | complex, steps: int, *, out=
     start, end = _bound(start, "linspace"), _bound(end, "linspace")
     found = dtypes.get_default_dtype()
     d = asked_dtype(dtype, out, found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found)
+    if d is dtypes.bool_:
+        raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
+    _need_real(start, end, d, "linspace")
     return _place(even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
+
+
+def _need_real(start: object, end: object, d: dtype, name: str) -> None:
+    if not d.is_complex and (isinstance(start, complex) or isinstance(end, complex)):
+        raise RuntimeError(f"torch.{name}(): inferred dtype complex can't be safely cast to passed dtype {_cname(d)}")
 
 
 def _even_samples(start: object, end: object, n: int, d: dtype) -> Tensor:

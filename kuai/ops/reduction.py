@@ -15,9 +15,9 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules
-from .along import axes, dim_of, dims_of, need_tensor, numpy_names, reduced, spread, wanted_dtype, write_exact
+from .along import axes, dim_of, dims_of, need_tensor, numpy_names, reduced, spread, wanted_dtype
 from .cumulative import cumprod_reversed, shift
-from .define import named_by, op, write_out
+from .define import named_by, op, write_exact, write_out
 from .norms import matrix_norm, vector_norm
 
 # ---- sum and mean ----------------------------------------------------------------------------------------------------

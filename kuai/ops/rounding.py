@@ -12,7 +12,7 @@ from ..engine.program import Op
 from ..tensor import Tensor
 from . import rules
 from .comparison import isfinite, where
-from .define import binary, named_by_operand, op, unary, write_out
+from .define import binary, named_by_operand, op, unary, write_out, write_outs
 from .elementwise import mul, neg, pow, true_divide
 from .extent import elements, within
 from .likes import ones_like
@@ -371,10 +371,7 @@ def frexp(input: Tensor, *, out: tuple | None = None) -> tuple:
     tensor([3], dtype=torch.int32)
     """
     need_tensor("frexp", input, "input", 1)
-    made = _frexp(input)
-    if out is not None:
-        made = tuple(write_out(o, m) for o, m in zip(out, made))
-    return return_types.frexp(made)
+    return return_types.frexp(write_outs(out, _frexp(input)))
 
 
 def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:

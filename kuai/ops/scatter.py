@@ -16,7 +16,7 @@ from ..errors import warn
 from ..layouts import of_sparse
 from ..tensor import Tensor
 from . import rules, taking
-from .define import op, write_out
+from .define import op, write_exact, write_out
 from .extent import within
 from .slicing import view, whole
 from .taking import fill_where
@@ -103,9 +103,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
         made = _gathered(input, dim, index)
     else:
         made = taking.take_at(input, index.to(int64), dim=0, count=input.ndim, wrap=True)
-    if out is not None and out.dtype is not made.dtype:
-        raise RuntimeError(f"Expected out tensor to have dtype {made.dtype}, but got {out.dtype} instead")
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _gathered(input: Tensor, dim: int, index: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, reduced, refuse, take, write_exact, write_outs
-from .define import op, write_out
+from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, reduced, refuse, take
+from .define import op, write_exact, write_out, write_outs
 from .extent import elements
 
 # ---- values ----------------------------------------------------------------------------------------------------------

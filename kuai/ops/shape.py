@@ -19,7 +19,7 @@ from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import copies, memory, rules, slicing
 from .creation import available, zeros
-from .define import op, write_out
+from .define import op, write_exact
 from .dimensions import reshaped
 from .rules import normalize_dim
 from .slicing import pack
@@ -288,7 +288,7 @@ def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
             [1., 1., 0.]])
     """
     made = _tril(input, as_int(diagonal))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
@@ -300,7 +300,7 @@ def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
             [0., 0., 1.]])
     """
     made = _triu(input, as_int(diagonal))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def _triangle_indices(name: str, found: tuple, row: int, col: int, d: dtype | None, where: object) -> Tensor:
@@ -355,7 +355,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     if rank not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {rank}D")
     made = diag_embed(input, diagonal) if rank == 1 else diagonal_of(input, offset=as_int(diagonal), dim1=0, dim2=1)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:

@@ -10,8 +10,8 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, reduced, same_along, spread, write_exact
-from .define import op, write_out
+from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, reduced, same_along, spread
+from .define import op, write_exact, write_out
 
 
 def _softmax_rule(op: Op, avals: Sequence, *, dim: int, dtype: dtype | None) -> tuple:

@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes, return_types
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
-from .define import op, write_out
+from .define import op, write_exact, write_outs
 from .extent import elements
 from .lu import factor, lu_factor_ex, lu_solve
 from .matrices import (
@@ -47,7 +47,7 @@ def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
             [0.0000, 0.2500]])
     """
     made = _inv(A)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -104,7 +104,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: tuple | None = None) -
     made = _inv_ex(A)
     if check_errors:
         raise_info("linalg.inv_ex", made[1], "the inversion could not be completed because the input matrix is singular.")
-    return return_types.linalg_inv_ex(made if out is None else tuple(map(write_out, out, made)))
+    return return_types.linalg_inv_ex(write_outs(out, made))
 
 
 def raise_info(name: str, info: Tensor, why: str) -> None:
@@ -169,7 +169,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None)
         made = _solve(A, B, adjoint=False)
     else:
         made = _h(_solve(A, _h(B), adjoint=True))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: tuple | None = None) -> tuple:
@@ -184,4 +184,4 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     if check_errors:
         raise_info("linalg.solve_ex", info, "the solver failed because the input matrix is singular.")
     made = lu_solve(LU, pivots, B.unsqueeze(-1), left=True).squeeze(-1) if vector else lu_solve(LU, pivots, B, left=left)
-    return return_types.linalg_solve_ex((made, info) if out is None else tuple(map(write_out, out, (made, info))))
+    return return_types.linalg_solve_ex(write_outs(out, (made, info)))

@@ -14,9 +14,9 @@ from .. import dtypes, return_types
 from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules
-from .along import along, dim_of, need_tensor, numpy_names, put, ranks, reduced, refuse, write_outs
+from .along import along, dim_of, need_tensor, numpy_names, put, ranks, reduced, refuse
 from .cumulative import running
-from .define import op, write_out
+from .define import op, write_out, write_outs
 from .searching import need_elements, share_ties
 
 # ---- sort ------------------------------------------------------------------------------------------------------------

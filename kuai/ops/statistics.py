@@ -14,10 +14,10 @@ from ..engine.program import Aval, Op
 from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import rules
-from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, take, write_exact, write_outs
+from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, take
 from .complex_numbers import complex_
 from .creation import full
-from .define import op, write_out
+from .define import op, write_exact, write_out, write_outs
 from .extent import elements
 from .host import on_host
 from .ranges import even

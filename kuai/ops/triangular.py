@@ -8,7 +8,7 @@ from .. import return_types
 from ..tensor import Tensor
 from . import rules
 from .along import also_named
-from .define import op, write_out
+from .define import op, write_exact, write_outs
 from .matrices import (
     adjoint,
     conjugated,
@@ -104,7 +104,7 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
         made = triangular(A, B, upper=upper, unit=unitriangular)
     else:
         made = _h(triangular(A, _h(B), upper=upper, unit=unitriangular, adjoint=True))
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @also_named(input="b")
@@ -123,7 +123,7 @@ def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool =
     else:
         made = solve_triangular(A, b, upper=upper, unitriangular=unitriangular)
     pair = (made, A.clone())
-    return return_types.triangular_solve(pair if out is None else tuple(map(write_out, out, pair)))
+    return return_types.triangular_solve(write_outs(out, pair))
 
 
 # ---- with a Cholesky factor ----------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
         )
     need_same_dtype("cholesky_solve", L, B)
     made = _cholesky_solve(B, L, upper=upper)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
 
 
 @also_named(input="L")
@@ -183,4 +183,4 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
     need_square("cholesky_inverse", L)
     rules.need_category("cholesky_inverse", L.dtype, 2, 3)
     made = cholesky_solve(identity(L, L.shape[-1]).expand(L.shape), L, upper)
-    return made if out is None else write_out(out, made)
+    return made if out is None else write_exact(out, made)
