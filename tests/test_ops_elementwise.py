@@ -318,3 +318,35 @@ def test_compiled(compiled):
     found = {code: outcome(kuai, code) for code in cases(COMPILED)}
     for code, ours in found.items():
         oracle.assert_same(ours, outcome(torch, code), code)
+
+
+EDGES = "F.relu(z) | F.elu(z) | F.selu(z) | F.celu(z) | F.relu6(z) | F.hardtanh(z) | F.hardtanh(z, 0, 0) | F.leaky_relu(z)"
+EDGES += " | torch.remainder(w, 2) | torch.remainder(w, -2) | torch.remainder(w, -inf) | w % -0.5"
+
+
+def _signs(t) -> list:  # type: ignore[no-untyped-def]
+    scope = {"torch": t, "F": t.nn.functional, "inf": float("inf"),
+             "z": t.tensor([-0.0, 0.0, -1.0, 2.0] * 3), "w": t.tensor([4.0, -4.0, 0.0, -0.0, 3.0, -3.0])}  # fmt: skip
+    return [t.copysign(t.ones(1), eval(call, scope)).tolist() for call in EDGES.split(" | ")]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "xla"])
+def test_signs_of_zero(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """-0. and 0. come out with PyTorch's sign."""
+    monkeypatch.setattr(kuai.config, "engine", engine)
+    assert _signs(kuai) == _signs(torch)
+
+
+def _slopes_at_zero(t) -> tuple:  # type: ignore[no-untyped-def]
+    x, y = (t.tensor(v, requires_grad=True) for v in ([0.0, 0.0, 1.0, 1e-30, -0.0], [0.0, 1.0, 0.0, 1e-30, -2.0]))
+    s = t.tensor([1e-30, 1e-20, 0.0, 0.5], requires_grad=True)
+    t.atan2(x, y).sum().backward()
+    t.sinc(s).sum().backward()
+    return x.grad, y.grad, s.grad, t.polygamma(1, t.tensor([float("inf"), 1.0]))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "xla"])
+def test_derivatives_where_squares_vanish(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No nan at the origin, nor beside it, where the square of what is not zero is."""
+    monkeypatch.setattr(kuai.config, "engine", engine)
+    oracle.assert_same(_slopes_at_zero(kuai), _slopes_at_zero(torch))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kuai
-from tests import oracle
+from tests import both, oracle
 
 torch = oracle.torch
 
@@ -365,3 +365,11 @@ def test_accelerators_fold_as_the_cpu_does(name, static, monkeypatch):
         ours, theirs = op.xla(XP, *map(XP.asarray, xs), dim=1, **static), op.body(np, *xs, dim=1, **static)
         for a, b in zip(oracle.flatten(ours), oracle.flatten(theirs)):
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "xla"])
+def test_deviation_whose_square_is_no_float(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kuai.config, "engine", engine)
+    x = torch.tensor([[0.0, 1e30, -1e30], [1.0, 2.0, 3.0], [1e-25, 3e-25, 0.0], [1.0, 1.0, 1.0], [0.0, float("inf"), 1.0]])
+    for dtype in (torch.float32, torch.bfloat16):
+        both.compare(lambda t, x: (x.std(1), t.std_mean(x[:4], 1, keepdim=True), t.std(x[:3], 0)), x.to(dtype).requires_grad_())

@@ -397,9 +397,15 @@ def atanh(xp, x):
     return xp.arctanh(x)
 
 
+def _over_square(g: Tensor, x: object, y: object) -> Tensor:
+    """The cotangent over the squared distance from the origin; none where that is no number or 0."""
+    inverse = reciprocal(add(mul(x, x), mul(y, y)))
+    return mul(g, where(inverse.isinf(), 0, inverse))
+
+
 @binary(shape=real_float, cost=12.0, vjp=(
-    lambda g, input, other: mul(g, true_divide(other, add(pow(input, 2), pow(other, 2)))),
-    lambda g, input, other: mul(g, true_divide(neg(input), add(pow(input, 2), pow(other, 2))))))  # fmt: skip
+    lambda g, input, other: mul(other, _over_square(g, input, other)),
+    lambda g, input, other: mul(neg(input), _over_square(g, input, other))))  # fmt: skip
 def atan2(xp, input, other):
     """The angle of the points (other, input), in all four quadrants (``torch.atan2``).
 

@@ -16,7 +16,7 @@ from .conversion import assign
 from .define import op, write_out
 from .elementwise import exp, mul, true_divide
 from .host import drawn
-from .numerics.blocks import choose, kept
+from .numerics.blocks import choose, kept, rectified
 from .pointwise import FLOAT, INTEGER, input_tensor, supports
 
 _numbers = input_tensor(supports(INTEGER, FLOAT)(rules.same))
@@ -33,7 +33,7 @@ def _relu_backward(xp, grad, y):
 
 @op(shape=_numbers, name="relu", vjp=(lambda g, out: _relu_backward(g, out),))
 def _relu(xp, x):
-    return xp.maximum(x, 0)
+    return rectified(xp, x)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -74,7 +74,7 @@ def _keep_inside(xp, grad, x, low, high):
 
 @op(shape=_numbers, name="hardtanh", vjp=(lambda g, x, low, high: _keep_inside(g, x, low, high), None, None))
 def _hardtanh(xp, x, low, high):
-    return xp.minimum(xp.maximum(x, low), high)
+    return np.minimum(high, np.maximum(low, x)) if xp is np else xp.where(x < low, low, xp.where(x > high, high, x))
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -106,7 +106,7 @@ def _leaky_backward(xp, grad, x, slope):
 
 @op(shape=floats, name="leaky_relu", vjp=(lambda g, x, slope: _leaky_backward(g, x, slope), None))
 def _leaky_relu(xp, x, slope):
-    return xp.maximum(x, 0) + xp.minimum(x, 0) * slope
+    return rectified(xp, x) + xp.minimum(0, x) * slope
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -212,7 +212,7 @@ def _elu_backward(xp, grad, x, alpha, scale, k):
 @op(shape=floats, name="elu", cost=6.0, vjp=(
     lambda g, x, alpha, scale, k: _elu_backward(g, x, alpha, scale, k), None, None, None))  # fmt: skip
 def _elu(xp, x, alpha, scale, k):
-    return xp.maximum(x, 0) * scale + xp.expm1(xp.minimum(x, 0) * k) * (alpha * scale)
+    return rectified(xp, x) * scale + xp.expm1(xp.minimum(0, x) * k) * (alpha * scale)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:

@@ -265,7 +265,10 @@ def div(input: object, other: object, *, rounding_mode: str | None = None, out: 
 @binary(shape=some_tensor(_divisible), name="remainder", cost=8.0, grad_name=named_by_operand("Remainder"),
         vjp=(lambda g: g, lambda g, x, y: neg(mul(g, div(x, y, rounding_mode="floor")))))  # fmt: skip
 def _remainder(xp, x, y):
-    return xp.remainder(x, y)
+    if _whole(x):
+        return xp.remainder(x, y)
+    left = xp.fmod(x, y)
+    return xp.where((left != 0) & ((left < 0) != (y < 0)), left + y, left)  # a zero has the sign of x, in NumPy that of y
 
 
 def remainder(input: Tensor | complex, other: object, *, out: Tensor | None = None) -> Tensor:

@@ -183,7 +183,7 @@ def _sinc_vjp(g: Tensor, x: Tensor) -> Tensor:
     x = conj(x)
     angle = mul(x, math.pi)
     slope = true_divide(sub(mul(cos(angle), angle), sin(angle)), mul(mul(x, x), math.pi))
-    return mul(g, where(x == 0, 0, slope))
+    return mul(g, where(mul(x, x) == 0, 0, slope))  # a square may vanish before its root does
 
 
 @unary(shape=tensors_only(rules.float_broadcast), cost=10.0, vjp=(_sinc_vjp,))

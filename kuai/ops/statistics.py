@@ -45,6 +45,24 @@ def _variance(x, over: tuple[int, ...], correction: float, keepdim: bool):
     return square.sum(axis=over, keepdims=keepdim) / _freedom(x.shape, over or None, correction), mean
 
 
+def _root(xp, x, over: tuple[int, ...], correction: float, keepdim: bool):
+    """The standard deviation of an array, and its mean.
+
+    PyTorch's variance is a double, whose root may be a float where it is none itself. So it is taken of floats of another size.
+    """
+    if x.dtype.itemsize > 4 or xp is np:
+        variance, mean = _variance(x, over, correction, keepdim)
+        if x.dtype.itemsize > 4 or (np.isfinite(variance) & (variance > 1e-30)).all():
+            return xp.sqrt(variance), mean
+    mean = x.sum(axis=over, keepdims=True) / product([x.shape[a] for a in over])
+    away = x - mean
+    most = away.max(axis=over, keepdims=True, initial=0) - away.min(axis=over, keepdims=True, initial=0)
+    size = xp.where(most > 2.0**60, 2.0**-70, xp.where(most < 2.0**-60, 2.0**70, 1.0)).astype(x.dtype)
+    away = away * size
+    root = xp.sqrt((away * away).sum(axis=over, keepdims=True) / _freedom(x.shape, over or None, correction)) / size
+    return root if keepdim else root.squeeze(over), mean
+
+
 def _scale(shape: Sequence[int], dim: object, correction: float) -> float:
     freedom = _freedom(shape, dim, correction)
     return 2 / freedom if freedom else float("nan")
@@ -90,7 +108,7 @@ def _std_vjp(g: Tensor, x: Tensor, out: Tensor, dim: object, correction: float, 
 
 @op(shape=_var_rule, vjp=(_std_vjp,), name="std", cost=2.0)
 def _std(xp, x, *, dim, correction, keepdim):
-    return xp.sqrt(_variance(x, axes(dim, x.ndim), correction, keepdim)[0])
+    return _root(xp, x, axes(dim, x.ndim), correction, keepdim)[0]
 
 
 def _with_mean_rule(op: Op, avals: Sequence, **static: object) -> tuple:
@@ -119,8 +137,9 @@ def _var_mean(xp, x, *, dim, correction, keepdim):
 
 @op(shape=_with_mean_rule, vjp=_std_mean_vjp, many=True, name="std_mean", cost=2.0)
 def _std_mean(xp, x, *, dim, correction, keepdim):
-    variance, mean = _var_mean.op.body(xp, x, dim=dim, correction=correction, keepdim=keepdim)
-    return xp.sqrt(variance), mean
+    over = axes(dim, x.ndim)
+    root, mean = _root(xp, x, over, correction, keepdim)
+    return root, mean if keepdim else mean.squeeze(over)
 
 
 _record_var, _record_std = recorder(_var.op), recorder(_std.op)

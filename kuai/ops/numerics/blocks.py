@@ -34,6 +34,11 @@ def choose(xp, mask, x, y):
     return (x.view(bits) & chosen | y.view(bits) & ~chosen).view(x.dtype)
 
 
+def rectified(xp, x):
+    """x where it is not negative, else 0. So -0. stays what it is: of two zeros NumPy gives the second, and XLA the positive one."""
+    return np.maximum(0, x) if xp is np else xp.where(x < 0, 0, x)
+
+
 def kept(xp, mask, x):
     """x where the mask holds and 0 elsewhere."""
     return choose(xp, mask, x, x.dtype.type(0))

@@ -123,6 +123,8 @@ def polygamma(xp, x, *, n):
     sign = -1.0 if n % 2 == 0 else 1.0
     right = xp.where(left, 1 - x, x)
     found = sign * float(math.factorial(n)) * _zeta_right(xp, float(n + 1), right)
+    if n == 1:
+        found = xp.where(xp.isinf(right), 0, found)
     cotangent = 1 / xp.tan(math.pi * (x - xp.round(x)))
     mirrored = -sign * found - math.pi ** (n + 1) * polynomial(cotangent, _cotangent_derivative(n))
     pole = (x <= 0) & (x == xp.round(x))
