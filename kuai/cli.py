@@ -67,7 +67,7 @@ def _run_file(path: str) -> None:
     """Run a file as the module __main__, which stays: threads, exit functions and pickles outlive the file's last line."""
     main = sys.modules["__main__"] = ModuleType("__main__")
     main.__file__, main.__loader__ = path, SourceFileLoader("__main__", path)
-    exec(compile(Path(path).read_bytes(), path, "exec"), vars(main))
+    exec(compile(Path(path).read_bytes(), path, "exec", dont_inherit=True), vars(main))
 
 
 def _show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -192,7 +192,7 @@ def _functions(module: ModuleType) -> list[FunctionType]:
     return [
         f
         for name, f in vars(module).items()
-        if isinstance(f, FunctionType) and name[0] != "_" and (name not in IGNORED or name in CREATING)
+        if isinstance(f, FunctionType) and name[0] != "_" and f.__module__ != "importlib" and (name not in IGNORED or name in CREATING)
     ]  # fmt: skip
 
 

@@ -29,7 +29,8 @@ REASONS = {
     "distributed.launch": _PROCESS, "distributed.run": _PROCESS, "distributed.autograd": _PROCESS, "distributed.rendezvous": _PROCESS,
     "_inductor": _INNER, "_functorch": _INNER, "_prims": _INNER, "_refs": _INNER, "_subclasses": _INNER, "_export": _INNER,
     "_decomp": _INNER, "_guards": _INNER, "_logging": "say KUAI_LOG=compile to see what is compiled",
-    "fx.experimental": _INNER, "fx.passes": _INNER,
+    "fx.experimental": _INNER,
+    "fx.passes": "of the passes over symbolic graphs there is shape_prop; write others with torch.fx.Interpreter and Graph",
 }  # fmt: skip
 
 

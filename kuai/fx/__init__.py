@@ -1,36 +1,39 @@
-"""What of ``torch.fx`` programs name without tracing. Symbolic tracing itself is not there, and says so.
+"""Symbolic graphs of modules and functions, to be read, edited and run again (``torch.fx``).
 
 >>> import kuai as torch
->>> @torch.fx.wrap
-... def leaf(x): return x
->>> leaf(3)
-3
+>>> traced = torch.fx.symbolic_trace(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()))
+>>> print(traced.graph)
+graph():
+    %input_1 : [num_users=1] = placeholder[target=input]
+    %_0 : [num_users=1] = call_module[target=0](args = (%input_1,), kwargs = {})
+    %_1 : [num_users=1] = call_module[target=1](args = (%_0,), kwargs = {})
+    return _1
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from . import graph_module as graph_module
+from . import immutable_collections as immutable_collections
 from . import node as node
+from . import operator_schemas as operator_schemas
 from . import proxy as proxy
+from . import subgraph_rewriter as subgraph_rewriter
+from . import tracer as _symbolic_trace  # noqa: F401 (PyTorch's name of the file)
+from .code import CodeGen as CodeGen
 from .graph import Graph as Graph
-from .graph import Interpreter as Interpreter
-from .graph import Transformer as Transformer
 from .graph_module import GraphModule as GraphModule
+from .interpreter import Interpreter as Interpreter
+from .interpreter import Transformer as Transformer
 from .node import Node as Node
+from .node import has_side_effect as has_side_effect
+from .node import map_arg as map_arg
+from .patching import wrap as wrap
 from .proxy import Proxy as Proxy
-from .proxy import Tracer as Tracer
-from .proxy import symbolic_trace as symbolic_trace
+from .subgraph_rewriter import replace_pattern as replace_pattern
+from .tracer import PH as PH
+from .tracer import ProxyableClassMeta as ProxyableClassMeta
+from .tracer import Tracer as Tracer
+from .tracer import symbolic_trace as symbolic_trace
 
-__all__ = ["Graph", "GraphModule", "Interpreter", "Node", "Proxy", "Tracer", "Transformer", "symbolic_trace", "wrap"]
-
-
-def wrap(fn_or_name: Callable | str) -> Callable | str:
-    """Mark a function that tracing would not look into; gives it back (``torch.fx.wrap``).
-
-    RuntimeError for what is neither a function nor a name.
-    """
-    if not callable(fn_or_name) and not isinstance(fn_or_name, str):
-        raise RuntimeError("Unsupported type for global function! Must be either a callable or string name")
-    return fn_or_name
+__all__ = ["CodeGen", "Graph", "GraphModule", "Interpreter", "Node", "Proxy", "ProxyableClassMeta", "Tracer", "Transformer", "map_arg",
+           "replace_pattern", "symbolic_trace", "wrap"]  # fmt: skip
