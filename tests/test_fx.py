@@ -69,7 +69,7 @@ def test_copies_and_pickles_give_the_models_results():
         for other in (traced, copy.deepcopy(traced), pickle.loads(pickle.dumps(traced)), library.fx.symbolic_trace(traced)):
             assert flat(other(x)) == pytest.approx(flat(plain(x)))
             assert flat(library.fx.Interpreter(other).run(x)) == pytest.approx(flat(plain(x)))
-        assert library.fx.Transformer(traced).transform().code == traced.code
+        assert library.fx.Transformer(traced).transform().code == traced.code.replace(" : int", "")
 
 
 def test_graphs_are_edited():
@@ -132,7 +132,7 @@ def test_arguments_that_are_known():
 
 
 @pytest.mark.parametrize("function", [
-    lambda x: x if x.sum() > 0 else -x, lambda x: [y for y in x], lambda x: len(x), lambda x: {x: 1}.items() and x.foo({x: 1}),
+    lambda x: x if x.sum() > 0 else -x, lambda x: list(x), lambda x: len(x), lambda x: {x: 1}.items() and x.foo({x: 1}),
     lambda x: x + object(),
 ])  # fmt: skip
 def test_what_cannot_be_traced(function):

@@ -30,7 +30,7 @@ _tracing = [0]
 def is_fx_tracing() -> bool:
     """Whether a function is being traced.
 
-    >>> from kuai.fx._symbolic_trace import is_fx_tracing
+    >>> from kuai.fx.tracer import is_fx_tracing
     >>> is_fx_tracing()
     False
     """
@@ -218,7 +218,7 @@ class Tracer(TracerBase):
         parameter = inspect.signature(analysed).parameters.get(name)
         default = () if parameter is None or parameter.default is inspect.Parameter.empty else (parameter.default,)
         if concrete is None or name not in concrete:
-            return self.create_proxy("placeholder", name, default, {}, type_expr=analysed.__annotations__.get(name))
+            return self.create_proxy("placeholder", name, default, {}, type_expr=_annotations(analysed).get(name))
         count = iter(range(1, 1 << 30))
         return _pytree.tree_map(lambda x: self._concrete(name, x, next(count), default), concrete[name])
 
@@ -262,7 +262,7 @@ class Tracer(TracerBase):
             self.root_module_name, self.submodule_paths = root._get_name(), {m: n for n, m in root.named_modules()}
         self.graph = Graph(tracer_cls=type(self))
         self.tensor_attrs = dict(_tensor_attributes(self.root))
-        names, annotations = function.__globals__, inspect.get_annotations(inspect.unwrap(function))
+        names, annotations = function.__globals__, _annotations(inspect.unwrap(function))
         function, args = self.create_args_for_root(function, is_module, concrete_args)
         with Patcher() as patcher:
             self._patch_modules(patcher)
@@ -305,6 +305,11 @@ def _tensor_attributes(module: Module, prefix: str = "") -> Iterable[tuple[Tenso
             yield value, prefix + name
     for name, child in module.named_children():
         yield from _tensor_attributes(child, f"{prefix}{name}.")
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    """A function's annotations; this package's own are text, and say nothing to programs."""
+    return {} if function.__module__.split(".")[0] == "kuai" else inspect.get_annotations(function)
 
 
 def _transfer(source: PHBase, node: Any) -> None:
