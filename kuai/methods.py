@@ -17,6 +17,7 @@ from .engine.trace import current
 from .layouts import of_sparse, sparse_coo, sparse_csr, strided
 from .ops import conversion, creation, likes
 from .ops.conversion import _check_leaf, assign
+from .ops.define import signature
 from .tensor import Tensor, install
 
 
@@ -31,6 +32,8 @@ def inplace(fn: Callable, name: str) -> Callable:
         return assign(self, call(self, *args, **kwargs), name)
 
     method.__name__ = method.__qualname__ = name
+    if hasattr(fn, "op"):
+        method.__signature__ = signature("self", *list(fn.__signature__.parameters)[1:-1], out=False)
     method.__doc__ = f"In-place form of `{name[:-1]}` (``torch.Tensor.{name}``).{examples.as_method(fn, name)}"
     return method
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from inspect import Parameter, Signature
 
 from ..devices import cpu
 from ..dispatch import finish, put_out, record_many, recorder, view_recorder
@@ -91,10 +93,19 @@ def _elementwise(body: Callable, names: tuple[str, ...], shape: Callable, option
     made = op(shape=shape, **options)(body).op
     made.elementwise = True
     call = recorder(made, names)
-    call.op = made
+    call.op, call.__signature__ = made, signature(*names)
     call.__name__ = call.__qualname__ = made.name
     call.__doc__, call.__module__ = body.__doc__, body.__module__
     return call
+
+
+@cache
+def signature(*names: str, out: bool = True) -> Signature:
+    """What help() shows of functions whose text is written at their first call."""
+    kinds = ["Tensor", *["Tensor | complex"] * (len(names) - 1)]
+    operands = [Parameter(n, Parameter.POSITIONAL_OR_KEYWORD, annotation=kind) for n, kind in zip(names, kinds)]
+    options = [Parameter("out", Parameter.KEYWORD_ONLY, default=None, annotation="Tensor | None")] if out else []
+    return Signature(operands + options, return_annotation="Tensor")
 
 
 def named_by(name: str, static: str) -> Callable:
