@@ -170,7 +170,14 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(d: dtype) -> None:
-    """Set the floating-point dtype of new tensors (``torch.set_default_dtype``); TypeError for others."""
+    """Set the floating-point dtype of new tensors (``torch.set_default_dtype``); TypeError for others.
+
+    >>> import kuai as torch
+    >>> torch.set_default_dtype(torch.float64)
+    >>> torch.ones(1).dtype
+    torch.float64
+    >>> torch.set_default_dtype(torch.float32)
+    """
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point:
         raise TypeError(f"only floating-point types are supported as the default type, not {d}")

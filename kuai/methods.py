@@ -10,14 +10,14 @@ import numpy as np
 from . import examples, protocol, subclasses
 from .arguments import check_methods, checked
 from .autograd import api
-from .autograd.graph import AccumulateGrad
 from .autograd.hooks import RemovableHandle
 from .dispatch import view_step
 from .engine.trace import current
-from .layouts import of_sparse, sparse_coo, sparse_csr, strided
-from .ops import conversion, creation, likes
+from .layouts import of_sparse, strided
+from .ops import complex_numbers, conversion, creation, likes, queries
 from .ops.conversion import _check_leaf, assign
 from .ops.define import signature
+from .properties import install_properties
 from .tensor import Tensor, install
 
 
@@ -143,56 +143,7 @@ def install_operators(functions: dict[str, Callable]) -> None:
     Tensor.__array_wrap__ = _from_numpy  # and its functions give tensors
 
 
-# ---- properties ------------------------------------------------------------------------------------------------------
-
-
-def _is_leaf(self: Tensor) -> bool:
-    return self._node is None or type(self._node) is AccumulateGrad
-
-
-def _requires_grad(self: Tensor) -> bool:
-    if self._storage is not None:
-        self._read()
-    return self._node is not None
-
-
-def _nbytes(self: Tensor) -> int:
-    if self.layout is not strided:
-        raise RuntimeError("nbytes is not defined for sparse tensors: add those of the indices and of the values")
-    return self._aval.nbytes
-
-
-def _version(self: Tensor) -> int:
-    return self._edits if self._storage is None else self._storage.version
-
-
-def install_properties() -> None:
-    """Tensor's attributes that are no methods."""
-    readable = {
-        "is_leaf": _is_leaf,
-        "grad_fn": api.grad_fn,
-        "ndim": lambda self: len(self._value.aval.shape),
-        "itemsize": lambda self: self.dtype.itemsize,
-        "nbytes": _nbytes,
-        "is_cuda": lambda self: self.device.type == "cuda",
-        "is_cpu": lambda self: self.device.type == "cpu",
-        "is_meta": lambda self: self.device.type == "meta",
-        "layout": lambda self: strided if self._storage is None else self._storage.layout,
-        **dict.fromkeys("is_quantized is_mkldnn is_ipu is_maia is_mtia is_vulkan is_xla".split(), lambda self: False),
-        "is_sparse": lambda self: self.layout is sparse_coo,
-        "is_sparse_csr": lambda self: self.layout is sparse_csr,
-        "is_mps": lambda self: self.device.type == "mps",
-        "is_xpu": lambda self: self.device.type == "xpu",
-        "is_nested": lambda self: False,
-        "output_nr": lambda self: getattr(self._node, "index", 0),
-        "retains_grad": lambda self: self._retains,
-        "_version": _version,
-    }
-    for name, fn in readable.items():
-        setattr(Tensor, name, property(fn))
-    Tensor.requires_grad = property(_requires_grad, protocol.set_requires_grad)
-    Tensor.grad = property(protocol.get_grad, protocol.set_grad, lambda self: protocol.set_grad(self, None))
-    Tensor.data = property(Tensor._alias, protocol.set_data)
+# ---- what a tensor is ---------------------------------------------------------------------------------------------------
 
 
 def size(self: Tensor, dim: int | None = None) -> object:
@@ -336,8 +287,23 @@ def share_memory_(self: Tensor) -> Tensor:
     return shared.share_memory_(self)
 
 
+def is_pinned(self: Tensor, device: object = None) -> bool:
+    """Whether the memory is pinned for copies to a GPU: none is here (``torch.Tensor.is_pinned``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2).is_pinned()
+    False
+    """
+    return False
+
+
 def is_shared(self: Tensor) -> bool:
-    """Whether other processes can see the memory (``torch.Tensor.is_shared``)."""
+    """Whether other processes can see the memory (``torch.Tensor.is_shared``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2).is_shared()
+    False
+    """
     return self.device.type == "cuda" or (self._storage is not None and self._storage.arena is not None)
 
 
@@ -417,42 +383,67 @@ OWN = {
     "is_floating_point": is_floating_point, "is_complex": is_complex, "is_signed": is_signed, "get_device": get_device,
     "data_ptr": data_ptr, "pin_memory": unchanged, "share_memory_": share_memory_, "backward": backward,
     "register_hook": register_hook, "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
-    "retain_grad": retain_grad, "is_pinned": lambda self, device=None: False, "is_shared": is_shared,
-    "is_inference": is_inference, "resolve_conj": unchanged, "resolve_neg": unchanged,
-    "is_conj": lambda self: False, "is_neg": lambda self: False, "is_distributed": lambda self: False,
-    "is_same_size": lambda self, other: self.shape == other.shape,
+    "retain_grad": retain_grad, "is_pinned": is_pinned, "is_shared": is_shared, "is_inference": is_inference,
+    "resolve_conj": unchanged, "resolve_neg": unchanged, "is_conj": complex_numbers.is_conj, "is_neg": complex_numbers.is_neg,
+    "is_distributed": queries.is_distributed, "is_same_size": queries.is_same_size,
 }  # fmt: skip
 
 
-# Methods of sparse tensors, by the module of `sparse` that has them: it is imported when one is called.
+# Methods of sparse tensors and what they give, by the module of `sparse` that has them: it is imported when one is called.
 SPARSE = {
-    "functions": "smm sspaddmm",
-    "compressing": "crow_indices col_indices ccol_indices row_indices to_sparse_coo to_sparse_csr to_sparse_csc to_sparse_bsr "
-                   "to_sparse_bsc",
-    "coo": "indices values _indices _values sparse_dim dense_dim coalesce is_coalesced to_dense to_sparse sparse_mask "
-           "sparse_resize_ sparse_resize_and_clear_ resize_as_sparse_",
-}  # fmt: skip
+    "functions": {
+        "smm": "The product of this sparse matrix and a dense one, as a sparse tensor",
+        "sspaddmm": "This sparse matrix plus the product of a sparse one and a dense one",
+    },
+    "compressing": {
+        "crow_indices": "Where each row's values begin, of the layouts CSR and BSR",
+        "col_indices": "The column of each value, of the layouts CSR and BSR",
+        "ccol_indices": "Where each column's values begin, of the layouts CSC and BSC",
+        "row_indices": "The row of each value, of the layouts CSC and BSC",
+        "to_sparse_coo": "The tensor in coordinates",
+        "to_sparse_csr": "The tensor in compressed rows",
+        "to_sparse_csc": "The tensor in compressed columns",
+        "to_sparse_bsr": "The tensor in rows of blocks",
+        "to_sparse_bsc": "The tensor in columns of blocks",
+    },
+    "coo": {
+        "indices": "The indices of a coalesced sparse tensor, an int64 tensor of shape (sparse_dim, nnz)",
+        "values": "The values of a coalesced or compressed sparse tensor",
+        "_indices": "The indices of a sparse tensor, coalesced or not",
+        "_values": "The values of a sparse tensor, coalesced or not, outside the graph",
+        "sparse_dim": "How many dimensions have indices",
+        "dense_dim": "How many dimensions the values have beside the first",
+        "coalesce": "The tensor with its indices sorted and each there once",
+        "is_coalesced": "Whether the indices are known to be sorted and each there once",
+        "to_dense": "All the elements as a strided tensor",
+        "to_sparse": "The elements that are not zero, as a sparse tensor",
+        "sparse_mask": "What the tensor has at the places of a sparse tensor",
+        "sparse_resize_": "Gives a sparse tensor another shape; one that has values can only grow",
+        "sparse_resize_and_clear_": "Makes a sparse tensor one of no values in another shape",
+        "resize_as_sparse_": "Gives a sparse tensor another one's shape",
+    },
+}
 SPARSE_NAMES = {"_nnz": "nnz", "_dimI": "sparse_dim", "_dimV": "dense_dim", "_coalesced_": "set_coalesced"}
 
 
-def _of_sparse(module: str, name: str) -> Callable:
+def _of_sparse(module: str, name: str, meaning: str) -> Callable:
     """A method that is in a module of `sparse`."""
 
     def method(self: Tensor, *args: object, **kwargs: object) -> object:
         return of_sparse(f"{module}.{name}")(self, *args, **kwargs)
 
     method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"``torch.Tensor.{name}``; see `kuai.sparse.{module}`."
+    method.__doc__ = f"{meaning} (``torch.Tensor.{name}``); `kuai.sparse.{module}.{name}` has the details."
     return method
 
 
 def install_sparse() -> None:
     """The methods of sparse tensors."""
     for module, names in SPARSE.items():
-        for name in names.split():
-            setattr(Tensor, name, _of_sparse(module, name))
+        for name, meaning in names.items():
+            setattr(Tensor, name, _of_sparse(module, name, meaning))
     for method, name in SPARSE_NAMES.items():
-        setattr(Tensor, method, _of_sparse("coo", name))
+        setattr(Tensor, method, _of_sparse("coo", name, "PyTorch's inner name"))
 
 
 def install_methods(families: list[ModuleType], functions: dict[str, Callable]) -> None:

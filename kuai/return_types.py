@@ -35,13 +35,13 @@ class Fields(tuple):
         return type(self), (tuple(self),)
 
 
-def _field(i: int) -> property:
-    return property(lambda self: self[i])
+def _field(i: int, name: str) -> property:
+    return property(lambda self: self[i], doc=f"The result at place {i}: {name}.")
 
 
 def _named(name: str, fields: str) -> type[Fields]:
     names = tuple(fields.split())
-    places = {f: _field(i) for i, f in enumerate(names)}
+    places = {f: _field(i, f) for i, f in enumerate(names)}
     about = {"__slots__": (), "__match_args__": names, "__module__": __name__, "n_fields": len(names),
              "n_sequence_fields": len(names), "__doc__": f"What `{name}` returns: ({', '.join(names)})."}  # fmt: skip
     return type(name, (Fields,), about | places)

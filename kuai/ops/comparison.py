@@ -564,4 +564,16 @@ INPLACE = ("eq", "ne", "lt", "le", "gt", "ge", "greater", "greater_equal", "less
            "bitwise_left_shift", "bitwise_right_shift", "clamp", "clip", "clamp_min", "clamp_max")  # fmt: skip
 METHODS = (*INPLACE, "isnan", "isinf", "isfinite", "isposinf", "isneginf", "maximum", "minimum", "fmax", "fmin", "isclose",
            "allclose", "equal")  # fmt: skip
-METHODS_EXTRA = {"where": lambda self, condition, other: where(condition, self, other)}
+
+
+def _where_method(self: Tensor, condition: Tensor, other: object) -> Tensor:
+    """This tensor's elements where a condition holds, another's elsewhere (``torch.Tensor.where``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([1, 2]).where(torch.tensor([True, False]), 0)
+    tensor([1, 0])
+    """
+    return where(condition, self, other)
+
+
+METHODS_EXTRA = {"where": _where_method}

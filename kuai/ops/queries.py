@@ -40,22 +40,42 @@ def is_storage(obj: object) -> bool:
 
 
 def numel(input: Tensor) -> int:
-    """The number of elements (``torch.numel``)."""
+    """The number of elements (``torch.numel``).
+
+    >>> import kuai as torch
+    >>> torch.numel(torch.ones(2, 3))
+    6
+    """
     return input.numel()
 
 
 def is_floating_point(input: Tensor) -> bool:
-    """Whether the dtype is a floating-point one (``torch.is_floating_point``)."""
+    """Whether the dtype is a floating-point one (``torch.is_floating_point``).
+
+    >>> import kuai as torch
+    >>> torch.is_floating_point(torch.ones(1))
+    True
+    """
     return input.dtype.is_floating_point
 
 
 def is_complex(input: Tensor) -> bool:
-    """Whether the dtype is complex (``torch.is_complex``)."""
+    """Whether the dtype is complex (``torch.is_complex``).
+
+    >>> import kuai as torch
+    >>> torch.is_complex(torch.ones(1))
+    False
+    """
     return input.dtype.is_complex
 
 
 def is_signed(input: Tensor) -> bool:
-    """Whether the dtype has a sign (``torch.is_signed``)."""
+    """Whether the dtype has a sign (``torch.is_signed``).
+
+    >>> import kuai as torch
+    >>> torch.is_signed(torch.ones(1, dtype=torch.uint8))
+    False
+    """
     return input.dtype.is_signed
 
 
@@ -128,12 +148,22 @@ def typename(obj: object) -> str:
 
 
 def is_distributed(input: Tensor) -> bool:
-    """Whether a tensor is one of PyTorch's distributed ones: none is (``torch.is_distributed``)."""
+    """Whether a tensor is one of PyTorch's distributed ones: none is (``torch.is_distributed``).
+
+    >>> import kuai as torch
+    >>> torch.is_distributed(torch.ones(1))
+    False
+    """
     return False
 
 
 def is_vulkan_available() -> bool:
-    """Whether there is a Vulkan device: kuai drives none (``torch.is_vulkan_available``)."""
+    """Whether there is a Vulkan device: kuai drives none (``torch.is_vulkan_available``).
+
+    >>> import kuai as torch
+    >>> torch.is_vulkan_available()
+    False
+    """
     return False
 
 

@@ -471,11 +471,21 @@ def _H(self: Tensor) -> Tensor:  # noqa: N802
     return _conjugate(_matrix_transposed(self, "Tensor.H"))
 
 
+def _mT(self: Tensor) -> Tensor:  # noqa: N802
+    """A view with the last two dimensions exchanged (``torch.Tensor.mT``)."""
+    return _matrix_transposed(self, "tensor.mT")
+
+
+def _mH(self: Tensor) -> Tensor:  # noqa: N802
+    """The conjugate of matrices with the last two dimensions exchanged (``torch.Tensor.mH``)."""
+    return _conjugate(_matrix_transposed(self, "tensor.mH"))
+
+
 PROPERTIES = {
     "T": _T,
-    "mT": lambda self: _matrix_transposed(self, "tensor.mT"),
+    "mT": _mT,
     "H": _H,
-    "mH": lambda self: _conjugate(_matrix_transposed(self, "tensor.mH")),
+    "mH": _mH,
 }
 METHODS = (
     "view", "view_as", "reshape_as", "flatten", "ravel", "unflatten", "transpose", "swapaxes", "swapdims", "t", "movedim",
