@@ -46,6 +46,8 @@ LEFT_OUT = {
     "eye": ("m",), "arange": ("start", "end"), "set_": ("source",), "to_sparse": ("sparse_dim",),
     "repeat_interleave": ("input", "repeats"),
 }  # fmt: skip
+# Arguments that its parser takes as any number, and its kernels then as a real one.
+SCALARS = frozenset("threshold value lambd lower upper maxnorm margin fill ord k".split())
 # Functions of torch's own namespace that PyTorch writes in Python.
 PYTHONS = frozenset("norm split tensordot unravel_index".split())
 
@@ -191,6 +193,8 @@ def blame(case: _Case, fixed: tuple, rest: tuple = (), named: dict | None = None
     """TypeError for the first argument that is not of its kind."""
     for name, place, words, value in _given(case, fixed, rest, named or {}):
         if words and not _fits(words, value):
+            if name in SCALARS and isinstance(value, complex) and "float" in words:
+                raise RuntimeError(f"{case.body.__name__}(): '{name}': value cannot be converted to a real number without overflow")
             at = "" if place is None else f" (position {place + 1 - case.method})"
             message = f"{case.body.__name__}(): argument '{name}'{at} must be {_said(words)}, not {_found(words, value)}"
             raise _class(case, words)(message) from None

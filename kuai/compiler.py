@@ -21,6 +21,8 @@ def compile(model: Callable | None = None, **options: object) -> Callable:
     """
     if model is None:
         return lambda fn: fn
+    if not callable(model):
+        raise AssertionError(f"compile: a callable function is expected, but {type(model).__name__} is provided.")
     return model
 
 

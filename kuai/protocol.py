@@ -99,6 +99,12 @@ def truth(self: Tensor) -> bool:
     return bool(self.item())
 
 
+def as_complex(self: Tensor) -> complex:
+    if self._aval.size != 1:
+        raise ValueError(f"only one element tensors can be converted to Python scalars, got one of {self._aval.size} elements")
+    return complex(_scalar(self))
+
+
 def index(self: Tensor) -> int:
     if self.dtype.category > 1 or self._aval.size != 1:
         raise TypeError("only integer tensors of a single element can be converted to an index")
@@ -320,7 +326,7 @@ def _real(number: object) -> object:
 
 PROTOCOL = {
     "item": item, "tolist": tolist, "numpy": numpy, "__array__": array, "__bool__": truth, "__index__": index,
-    "__int__": _number_method(int), "__float__": _number_method(float), "__complex__": lambda self: complex(_scalar(self)),
+    "__int__": _number_method(int), "__float__": _number_method(float), "__complex__": as_complex,
     "__len__": length, "__iter__": iterate, "__contains__": contains, "__format__": format_, "__repr__": text,
     "__str__": text, "__reversed__": reverse, "__deepcopy__": deepcopy, "__copy__": shallow, "__reduce_ex__": reduce,
     "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,

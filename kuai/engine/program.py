@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import count
 from math import prod
+from operator import index
 from weakref import WeakValueDictionary
 
 from ..devices import device
 from ..dtypes import dtype
+
+
+def _is_length(n: object) -> bool:
+    try:
+        index(n)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
 
 
 class Size(tuple):
@@ -21,6 +30,13 @@ class Size(tuple):
 
     __slots__ = ()
 
+    def __new__(cls, sizes: Iterable = ()) -> Size:
+        made = tuple.__new__(cls, sizes)
+        for i, n in enumerate(made):
+            if type(n) is not int and not _is_length(n):
+                raise TypeError(f"torch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')")
+        return made
+
     def numel(self) -> int:
         return prod(self)
 
@@ -30,25 +46,31 @@ class Size(tuple):
     def __add__(self, other: tuple) -> Size:
         if not isinstance(other, tuple):
             raise TypeError(f"can only concatenate tuple (not {type(other).__name__}) to torch.Size")
-        return Size(tuple.__add__(self, other))
+        return _size(tuple.__add__(self, other))
 
     def __radd__(self, other: tuple) -> Size:
-        return Size(other + tuple(self))
+        return _size(other + tuple(self))
 
     def __mul__(self, times: int) -> Size:
-        return Size(tuple(self) * times)
+        return _size(tuple(self) * times)
 
     __rmul__ = __mul__
 
-    def __getitem__(self, index):
-        found = tuple.__getitem__(self, index)
-        return Size(found) if isinstance(index, slice) else found
+    def __getitem__(self, key):
+        found = tuple.__getitem__(self, key)
+        return _size(found) if isinstance(key, slice) else found
 
     def __reduce__(self) -> tuple:
         return (Size, (tuple(self),))
 
 
+def _size(sizes: Iterable[int]) -> Size:
+    """A Size of what is known to be lengths."""
+    return tuple.__new__(Size, sizes)
+
+
 _LARGEST = 2**63 - 1  # bytes: what an address can count
+MOST_DIMENSIONS = 64  # of NumPy's arrays
 
 
 class Aval:
@@ -62,12 +84,14 @@ class Aval:
     _made: WeakValueDictionary = WeakValueDictionary()
 
     def __new__(cls, shape: Iterable[int], dtype: dtype, device: device) -> Aval:
-        shape = Size(shape)
+        shape = _size(shape)
         key = (shape, dtype, device)
         found = cls._made.get(key)
         if found is None:
             fresh = super().__new__(cls)
             fresh.shape, fresh.dtype, fresh.device, fresh.size = shape, dtype, device, prod(shape)
+            if len(shape) > MOST_DIMENSIONS:
+                raise RuntimeError(f"got {len(shape)} dimensions for a tensor, needs {MOST_DIMENSIONS} or fewer, as NumPy's arrays have")
             if fresh.nbytes > _LARGEST:
                 raise RuntimeError(f"Storage size calculation overflowed: {list(shape)} of {dtype} have too many bytes to count")
             found = cls._made.setdefault(key, fresh)

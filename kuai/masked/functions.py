@@ -54,13 +54,13 @@ def _filled(input: Tensor, mask: Tensor | None, value: complex | None, name: str
 def _lowest(d: dtypes.dtype) -> float | None:
     if d.is_floating_point:
         return -math.inf
-    return dtypes.iinfo(d).min if d.is_signed or d is dtypes.uint8 else None
+    return None if d.is_complex else dtypes.iinfo(d).min if d.is_signed or d is dtypes.uint8 else None
 
 
 def _highest(d: dtypes.dtype) -> float | None:
     if d.is_floating_point:
         return math.inf
-    return dtypes.iinfo(d).max if d.is_signed or d is dtypes.uint8 else None
+    return None if d.is_complex else dtypes.iinfo(d).max if d.is_signed or d is dtypes.uint8 else None
 
 
 def _dims(dim: Dims, rank: int) -> tuple[int, ...]:

@@ -246,6 +246,8 @@ def _fractional(rank: int, input: Tensor, kernel_size: object, output_size: obje
     name = f"fractional_max_pool{rank}d"
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
+    if not input.ndim:
+        raise IndexError(f"{name}(): Dimension specified as 0 but the input has no dimensions")
     if input.ndim not in (rank + 1, rank + 2) or not all(input.shape[-rank - 1 :]):
         raise RuntimeError(f"{name}(): Expected {rank + 1}D or {rank + 2}D (batch mode) tensor for input with non-zero dimensions, "
                            f"but got: {list(input.shape)}")  # fmt: skip
@@ -254,6 +256,11 @@ def _fractional(rank: int, input: Tensor, kernel_size: object, output_size: obje
         ratios = (output_ratio,) * rank if isinstance(output_ratio, (int, float)) else tuple(output_ratio)
         output_size = tuple(int(n * r) for n, r in zip(sizes, ratios))
     wanted = repeated(frozen(output_size), rank, "output_size", name)
+    for given, what in ((kernel_size, "kernel_size"), (output_size, "output_size")):
+        if isinstance(given, (tuple, list)) and len(given) != rank:
+            raise RuntimeError(f"{name}: {what} must either be a single Int or tuple of {rank} Ints, got {given}")
+    if min(wanted) < 0:
+        raise RuntimeError(f"{name}(): Trying to create tensor with negative dimension {min(wanted)}: {list(wanted)}")
     for n, k, m, axis in zip(sizes, kernel, wanted, ("time", "height", "width")[-rank:]):
         if m + k - 1 > n:
             raise RuntimeError(f"{name}(): pool {axis} {k} too large relative to input {axis} {n}")
@@ -300,6 +307,11 @@ fractional_max_pool3d_with_indices = _with_indices(fractional_max_pool3d)
 def _unpool(rank: int, input: Tensor, indices: Tensor, kernel_size: object, stride: object, padding: object,
             output_size: object) -> Tensor:  # fmt: skip
     name = f"max_unpool{rank}d"
+    if input.ndim < rank:
+        raise IndexError(f"{name}(): tuple index out of range: the input has {input.ndim} dimensions, needs {rank} or more")
+    for given, what in ((kernel_size, "kernel_size"), (stride, "stride"), (padding, "padding")):
+        if isinstance(given, (tuple, list)) and len(given) < rank:
+            raise IndexError(f"{name}(): tuple index out of range: {what} has {len(given)} numbers, needs {rank}")
     kernel = repeated(frozen(kernel_size), rank, "kernel_size", name)
     step = kernel if stride is None else repeated(frozen(stride), rank, "stride", name)
     sizes = _unpooled(input.shape[-rank:], kernel, step, repeated(frozen(padding), rank, "padding", name), output_size)

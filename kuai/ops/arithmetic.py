@@ -199,6 +199,11 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: object = 
     >>> torch.addcdiv(torch.ones(2), torch.tensor([1., 2.]), torch.tensor([2., 4.]), value=2)
     tensor([2., 2.])
     """
+    if isinstance(tensor1, Tensor) and isinstance(tensor2, Tensor) and max(tensor1.dtype.category, tensor2.dtype.category) < 2:
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported; use input + value * torch.trunc(tensor1 / tensor2).to(input.dtype), or "
+            "input + value * tensor1 / tensor2"
+        )
     made = _addcdiv(input, tensor1, tensor2, value)
     return made if out is None else write_out(out, made)
 
@@ -234,6 +239,10 @@ def lerp(input: Tensor, end: Tensor, weight: object, *, out: Tensor | None = Non
     """
     if isinstance(weight, Tensor) and not weight.shape:
         weight = weight.to(input.dtype)  # one number for all: its own dtype does not matter
+    if not isinstance(weight, (Tensor, int, float, complex)):
+        raise TypeError(f"lerp(): argument 'weight' (position 3) must be Tensor or Number, not {type(weight).__name__}")
+    if isinstance(weight, complex) and not input.dtype.is_complex:
+        raise RuntimeError(f"lerp: value cannot be converted to type {input.dtype} without overflow: the weight is complex")
     made = _lerp(input, end, weight)
     return made if out is None else write_out(out, made)
 

@@ -459,6 +459,8 @@ def clamp_min(input: Tensor, min: object, *, out: Tensor | None = None) -> Tenso
     >>> torch.clamp_min(torch.tensor([-2., 3.]), 0)
     tensor([0., 3.])
     """
+    if min is None:
+        raise TypeError("clamp_min(): argument 'min' (position 2) must be Tensor or Number, not NoneType")
     return clamp(input, min, out=out)
 
 
@@ -469,6 +471,8 @@ def clamp_max(input: Tensor, max: object, *, out: Tensor | None = None) -> Tenso
     >>> torch.clamp_max(torch.tensor([-2., 3.]), 0)
     tensor([-2.,  0.])
     """
+    if max is None:
+        raise TypeError("clamp_max(): argument 'max' (position 2) must be Tensor or Number, not NoneType")
     return clamp(input, None, max, out=out)
 
 

@@ -14,7 +14,7 @@ from . import rules
 from .comparison import where
 from .conversion import copy_
 from .define import op, unary, write_exact, write_out
-from .geometry import Geometry, geometry, strides_of
+from .geometry import Geometry, check_format, geometry, strides_of
 from .numerics.parts import join
 from .pointwise import conj as _conjugate
 from .pointwise import need_tensor, signs, tensors_only, zero
@@ -324,6 +324,8 @@ def resolve_neg(input: Tensor) -> Tensor:
 
 def _settable(get, name: str) -> property:
     def put(self: Tensor, value: object) -> None:
+        if isinstance(value, complex):
+            raise RuntimeError(f"value cannot be converted to type float without overflow: the {name} part is real, got {value}")
         copy_(get(self), value)
 
     return property(get, put, doc=f"The {name} part, in the same memory (``torch.Tensor.{name}``).")
@@ -336,6 +338,8 @@ def chalf(self: Tensor, memory_format: object = None) -> Tensor:
     >>> torch.tensor([0.1]).chalf()
     tensor([0.1000+0.j])
     """
+    if memory_format is not None:
+        check_format(self.shape, memory_format)
     return view_as_complex(view_as_real(self.cfloat()).half().float())
 
 

@@ -344,6 +344,8 @@ def _areas(name: str, y: Tensor, x: Tensor | None, dx: object, dim: int) -> Tens
     for given, which in ((y, "y"), (x, "x")):
         if given is not None and given.dtype is dtypes.bool_:
             raise RuntimeError(f"{name}: received a bool input for `{which}`, but bool is not supported")
+    if x is not None and dx is not None:
+        raise TypeError(f"{name}() takes x or dx, not both")
     n = y.shape[dim]
     sums = y.narrow(dim, 1, n - 1) + y.narrow(dim, 0, n - 1)
     if x is None:

@@ -113,6 +113,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
     except AttributeError:
         raise TypeError(f"linear(): argument 'weight' (position 2) must be Tensor, not {type(weight).__name__}") from None
     if rank == 1:
+        if bias is not None and bias.shape:
+            raise RuntimeError("linear: mat2 must be a matrix where there is a bias, got 1-D tensor for the weight")
         y = input @ weight if bias is None else input @ weight + bias
     else:
         y = _record_linear(None, input, weight, bias)
@@ -143,5 +145,7 @@ def _check_bilinear(x: Sequence[int], y: Sequence[int], w: Sequence[int], bias: 
     for i, shape in ((1, x), (2, y)):
         if shape[-1] != w[i]:
             raise RuntimeError(f"bilinear(): input{i} size does not match weight size: got {shape[-1]} but expected {w[i]}")
+    if bias is not None and not bias.shape:
+        raise IndexError("bilinear(): Dimension specified as 0 but the bias has no dimensions")
     if bias is not None and bias.shape != (w[0],):
         raise RuntimeError(f"bilinear(): bias size does not match weight size: got {list(bias.shape)} but expected {w[0]}")

@@ -202,6 +202,8 @@ def qr(A: Tensor, mode: str = "reduced", *, out: tuple | None = None) -> tuple[T
     >>> torch.allclose(Q @ R, torch.tensor([[3., 1.], [4., 2.]]))
     True
     """
+    if not isinstance(mode, str):
+        raise TypeError(f"linalg_qr(): argument 'mode' (position 2) must be str, not {type(mode).__name__}")
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"

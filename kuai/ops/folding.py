@@ -71,6 +71,9 @@ def _fold(xp, columns, *, size, at):
 
 def _windows(name: str, sizes: Sequence[int], kernel: object, dilation: object, padding: object, stride: object) -> Windows:
     names = ("kernel_size", "dilation", "padding", "stride")
+    for g, what in zip((kernel, dilation, padding, stride), names):
+        if isinstance(g, (tuple, list)) and len(g) != 2:
+            raise RuntimeError(f"{name}: It is expected {what} equals to 2, but got size {len(g)}")
     given = [repeated(frozen(g), 2, what, name) for g, what in zip((kernel, dilation, padding, stride), names)]
     for what, numbers in zip(names, given):
         if any(n < (what == "padding") * -1 + 1 for n in numbers):

@@ -363,7 +363,7 @@ def ihfftn(
 
 
 def fft2(
-    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+    input: Tensor, s: object = None, dim: int | Sequence[int] = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
     """The Fourier transform along two dimensions (``torch.fft.fft2``).
 
@@ -376,7 +376,7 @@ def fft2(
 
 
 def ifft2(
-    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+    input: Tensor, s: object = None, dim: int | Sequence[int] = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
     """The inverse of `fft2` (``torch.fft.ifft2``).
 
@@ -389,7 +389,7 @@ def ifft2(
 
 
 def rfft2(
-    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+    input: Tensor, s: object = None, dim: int | Sequence[int] = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
     """The Fourier transform of real values along two dimensions (``torch.fft.rfft2``).
 
@@ -401,7 +401,7 @@ def rfft2(
 
 
 def irfft2(
-    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+    input: Tensor, s: object = None, dim: int | Sequence[int] = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
     """The inverse of `rfft2` (``torch.fft.irfft2``).
 
@@ -413,7 +413,7 @@ def irfft2(
 
 
 def hfft2(
-    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+    input: Tensor, s: object = None, dim: int | Sequence[int] = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
     """The Fourier transform of a Hermitian signal along two dimensions (``torch.fft.hfft2``).
 
@@ -425,7 +425,7 @@ def hfft2(
 
 
 def ihfft2(
-    input: Tensor, s: object = None, dim: object = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
+    input: Tensor, s: object = None, dim: int | Sequence[int] = (-2, -1), norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
     """The inverse of `hfft2` (``torch.fft.ihfft2``).
 
@@ -456,7 +456,9 @@ def fftfreq(n: int, d: float = 1.0, *, out=None, dtype=None, layout=None, device
     >>> torch.fft.fftfreq(4)
     tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
     """
-    return _frequencies(np.fft.fftfreq(n), d, dtype, device, requires_grad, out)
+    if n < 0:
+        raise RuntimeError(f"fftfreq: Trying to create tensor with negative dimension {n}: [{n}]")
+    return _frequencies(np.fft.fftfreq(n) if n else np.zeros(0), d, dtype, device, requires_grad, out)
 
 
 def rfftfreq(n: int, d: float = 1.0, *, out=None, dtype=None, layout=None, device=None, requires_grad=False) -> Tensor:

@@ -148,6 +148,8 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     """
     for x, what in ((input, "input"), (other, "other")):
         need_matrices("torch.ormqr", x, what)
+    if not tau.ndim:
+        raise IndexError("torch.ormqr: Dimension specified as -1 but tau has no dimensions")
     if tau.dtype is not input.dtype or other.dtype is not input.dtype:
         raise RuntimeError(f"torch.ormqr: input, tau and other must have one dtype, got {input.dtype}, {tau.dtype} and {other.dtype}")
     if tau.ndim != input.ndim - 1 or other.ndim != input.ndim:

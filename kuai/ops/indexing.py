@@ -260,6 +260,8 @@ def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor, name: 
             f"({source.ndim}), destination dimensionality ({input.ndim})"
         )
     _need_same_dtype(input, source, name)
+    if not source.ndim and index._aval.size != 1:
+        raise IndexError(f"{name}(): When source is scalar, index should have one element (got {index._aval.size})")
     rest = [n for d, n in enumerate(source.shape) if d != dim]
     if rest != [n for d, n in enumerate(input.shape) if d != dim]:
         raise RuntimeError(

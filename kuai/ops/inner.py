@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index as as_int
 
 from .. import dtypes
 from ..autograd.function import constant_in
 from ..tensor import Tensor
+from . import rules
 from .comparison import where
 from .define import write_out
 from .joining import cat
@@ -64,8 +66,18 @@ def _softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_
     >>> torch._softmax_backward_data(torch.tensor([1., 0.]), torch.tensor([0.5, 0.5]), 0, torch.float32)
     tensor([ 0.2500, -0.2500])
     """
+    _need_alike("softmax_backward_lastdim_kernel_impl", grad_output, output)
     weighted = grad_output * output
     return (weighted - output * weighted.sum(dim, True)).to(input_dtype)
+
+
+def _need_alike(name: str, grad: Tensor, output: Tensor) -> None:
+    """A cotangent and a result have one shape and one dtype, which is a real one."""
+    if grad.shape != output.shape:
+        raise RuntimeError(f"{name}: Expected 'grad' to have same size as 'output', but got {list(grad.shape)} and {list(output.shape)}")
+    rules.need_category(name, grad.dtype, 2)
+    if grad.dtype is not output.dtype:
+        raise RuntimeError(f"{name}: expected scalar type {rules._cname(grad.dtype)} but found {rules._cname(output.dtype)}")
 
 
 def _log_softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_dtype: object) -> Tensor:
@@ -271,6 +283,11 @@ def _antialiased(kind: str, x: Tensor, size: Sequence[int] | None, align: bool, 
             f"antialiased {kind} resampling needs an input of 4 dimensions, and either a size or factors; got shape "
             f"{list(x.shape)}, size {size} and factors {factors}"
         )
-    after = tuple(size) if size is not None else tuple(int(n * f) for n, f in zip(x.shape[2:], factors or ()))
+    if size is not None and len(size) != 2:
+        raise RuntimeError(f"It is expected output_size equals to 2, but got size {len(size)}")
+    after = tuple(map(as_int, size)) if size is not None else tuple(int(n * f) for n, f in zip(x.shape[2:], factors or ()))
+    if min(*after, *x.shape[2:]) <= 0:
+        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input {list(x.shape[2:])} output {after}")
+    rules.need_wide("compute_index_ranges_weights", x._aval)
     scales = (h or 0.0, w or 0.0) if factors is None else tuple(factors)
     return resized(x, f"antialiased {kind}", after, scales, align)  # type: ignore[arg-type]

@@ -88,8 +88,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     made = _cat(*tensors, dim=as_int(dim))
     if out is None:
         return made
-    if not dtypes.can_cast(made.dtype, out.dtype):
-        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {rules._cname(out.dtype)}")
+    _check_joined(made, out)
     for i, t in enumerate(tensors):
         if overlap(t, out):
             raise RuntimeError(
@@ -162,6 +161,11 @@ def _with_zeros(xp, xs):
 
 
 @numpy_names
+def _check_joined(made: Tensor, out: Tensor) -> None:
+    if not dtypes.can_cast(made.dtype, out.dtype):
+        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {rules._cname(out.dtype)}")
+
+
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors of one shape side by side along a new dimension (``torch.stack``).
 
@@ -174,6 +178,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     made = _stack(*tensors, dim=as_int(dim))
+    if out is not None:
+        _check_joined(made, out)
     return made if out is None else write_out(out, made)
 
 

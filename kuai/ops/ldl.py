@@ -15,7 +15,7 @@ from ..tensor import Tensor
 from .along import also_named
 from .define import write_out, write_outs
 from .host import on_host
-from .matrices import LinAlgError, need_floating, need_matrices, need_same_dtype, need_square
+from .matrices import LinAlgError, need_floating, need_same_dtype, need_square
 
 BOUND = (1 + sqrt(17)) / 8  # how much smaller than the rest of its column a pivot may be
 
@@ -164,7 +164,8 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
     """
     name = "torch.linalg.ldl_solve"
     need_square(name, LD, "LD")
-    need_matrices(name, B, "B")
+    if B.ndim < 2:
+        raise IndexError(f"{name}: Dimension out of range: B has {B.ndim} dimensions, needs 2 or more")
     need_same_dtype(name, LD, B, ("LD", "B"))
     if LD.shape[-1] != B.shape[-2]:
         raise RuntimeError(f"{name}: Incompatible shapes of LD and B: {list(LD.shape)} and {list(B.shape)}")

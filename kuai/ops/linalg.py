@@ -345,6 +345,8 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
     >>> torch.linalg.multi_dot([torch.ones(2, 3), torch.ones(3, 4), torch.ones(4)])
     tensor([12., 12.])
     """
+    if not isinstance(tensors, (tuple, list)):
+        raise TypeError(f"linalg_multi_dot(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
     given = list(tensors)
     if len(given) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(given)}")
@@ -384,6 +386,8 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     """
     if x.dtype.category == 0:
         raise RuntimeError("linalg.vander does not support bool inputs")
+    if x.dtype.name in ("float16", "bfloat16"):
+        raise RuntimeError(f"linalg.vander supports floating point, complex, and integer tensors, but got {rules._cname(x.dtype)}")
     x = x if x.ndim else x.unsqueeze(0)
     n = x.shape[-1] if N is None else N
     if n <= 1:
@@ -412,6 +416,8 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
     """
     if ind <= 0:
         raise RuntimeError("Expected a strictly positive integer for 'ind'")
+    if ind > A.ndim + 1:
+        raise RuntimeError(f"linalg.tensorinv: invalid slice: ind={ind} of {A.ndim} dimensions")
     rows, columns = A.shape[:ind], A.shape[ind:]
     if prod(rows) != prod(columns):
         raise RuntimeError(

@@ -27,6 +27,12 @@ def check_reduction(reduction: object) -> None:
         raise ValueError(f"{reduction} is not a valid value for reduction")
 
 
+def need_reduction(reduction: object) -> None:
+    """Refuse what is no reduction's name; `check_reduction` takes divisors too."""
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
 def reduce(values, reduction: Reduction):
     """The elements' losses as the result."""
     if reduction == "none":

@@ -239,6 +239,8 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     need_square("linalg.lu_solve", LU, "LU")
     need_matrices(name, B, "B")
     need_same_dtype("linalg.lu_solve", LU, B, ("LU", "B"))
+    if not pivots.ndim:
+        raise IndexError("linalg.lu_solve: Dimension specified as -1 but pivots has no dimensions")
     if LU.shape[:-1] != pivots.shape:
         raise RuntimeError(f"linalg.lu_solve: Number of pivots per batch should be same as the dimension of the matrix, got pivots of "
                            f"shape {list(pivots.shape)} for LU of shape {list(LU.shape)}")  # fmt: skip

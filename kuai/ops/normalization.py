@@ -305,6 +305,8 @@ def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | No
     normalized = _dims(normalized_shape, "rms_norm")
     _check_shapes(normalized, weight=weight)
     aval = input._value.aval
+    if len(aval.shape) < len(normalized):
+        raise ValueError(f"rms_norm: Input tensor must have at least {len(normalized)} dimensions, but got {len(aval.shape)}")
     eps = _smallest_step(aval.dtype) if eps is None else eps
     return _record_rms(_over_last(aval.shape, normalized, eps, False, "rms_norm"), input, weight, None)
 
@@ -416,6 +418,8 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     tensor([0.2000])
     """
     shape = input._value.aval.shape
+    if not shape:
+        raise IndexError("batch_norm: got an input of no dimensions, needs one of channels: tuple index out of range")
     if eps <= 0:
         raise ValueError(f"batch_norm eps must be positive, but got {eps}")
     if training and len(shape) > 1 and shape[0] * prod(shape[2:]) == 1:

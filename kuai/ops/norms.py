@@ -111,8 +111,10 @@ def vector_norm(x: Tensor, ord: object = 2, dim: object = None, keepdim: bool = 
 
 
 def _order(ord: object) -> float:
-    if isinstance(ord, Tensor):
+    if isinstance(ord, Tensor) and not ord.shape:
         ord = ord.item()
+    if isinstance(ord, complex):
+        raise RuntimeError("linalg.vector_norm: Expected a non-complex scalar as the order of norm.")
     if not isinstance(ord, (int, float)):
         raise TypeError(f"linalg_vector_norm(): argument 'ord' (position 2) must be Number, not {type(ord).__name__}")
     return float(ord)

@@ -369,6 +369,8 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     >>> torch.nn.functional.max_pool1d(torch.tensor([[1., 3., 2., 0.]]), 2)
     tensor([[3., 2.]])
     """
+    if not return_indices and input.dtype.category == 1:
+        raise NotImplementedError(f"\"max_pool1d_impl\" not implemented for '{rules._cname(input.dtype)}'")
     return _pooled_max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -426,7 +428,11 @@ def max_pool3d_with_indices(input, kernel_size, stride=None, padding=0, dilation
 def _pooled_avg(rank: int, input: Tensor, kernel: object, stride: object, padding: object, ceil_mode: bool,
                 count_include_pad: bool, divisor_override: int | None = None) -> Tensor:  # fmt: skip
     name = f"avg_pool{rank}d"
+    if rank == 2 and len(input.shape) < 3:
+        raise IndexError(f"{name}: Dimension out of range: needs an input of 3 or 4 dimensions, got {len(input.shape)}")
     sizes = check_plane(name, input, rank)
+    if rank == 3:
+        rules.need_wide("avg_pool3d_out_frame", input._aval)
     at = _windows(name, sizes, frozen(kernel), frozen(stride), frozen(padding), 1, bool(ceil_mode))
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")

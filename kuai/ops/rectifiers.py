@@ -178,6 +178,7 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
         raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
     rules.need_category("rrelu", input.dtype, 2)
     if training:
+        rules.need_wide("rrelu_with_noise_out_cpu", input._aval, "float16")
         slopes = _drawn_slopes(input, lower, upper)
         made = _prelu(input.to(slopes.dtype), slopes).to(input.dtype)
     else:

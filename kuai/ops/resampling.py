@@ -116,8 +116,10 @@ def interpolate(input: Tensor, size: object = None, scale_factor: object = None,
     >>> torch.nn.functional.interpolate(x, scale_factor=2, mode="linear")
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
-    _check_mode(input, mode, align_corners, antialias)
     sizes = tuple(input.shape[2:])
+    if size is not None and isinstance(size, (tuple, list)) and scale_factor is None and mode in MODES:
+        _each(sizes, size, "output size")
+    _check_mode(input, mode, align_corners, antialias)
     after, scales = _wanted(sizes, size, scale_factor, recompute_scale_factor)
     if min(after) <= 0 or not all(sizes):
         raise RuntimeError(f"Input and output sizes should be greater than 0, but got input {sizes} output {after}")

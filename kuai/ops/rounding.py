@@ -386,6 +386,8 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     need_tensor("ldexp", input, "input", 1)
     need_tensor("ldexp", other, "other", 2)
+    if other.dtype is dtypes.bool_:
+        raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
     made = mul(input, pow(2.0, other))
     return made if out is None else write_out(out, made)
 

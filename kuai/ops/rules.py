@@ -157,6 +157,12 @@ def need_category(name: str, d: dtype, *categories: int) -> None:
         raise NotImplementedError(f"\"{name}\" not implemented for '{_cname(d)}'")
 
 
+def need_wide(name: str, x: Aval, *lacking: str) -> None:
+    """Refuse half precision on the CPU, for what PyTorch has no kernel of there."""
+    if x.dtype.name in (lacking or ("float16", "bfloat16")) and x.device is cpu:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{_cname(x.dtype)}'")
+
+
 def _cname(d: dtype) -> str:
     """PyTorch's C++ name of a dtype, as its errors have it."""
     names = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int", "int16": "Short",

@@ -32,6 +32,8 @@ def _need_index(name: str, index: object) -> None:
 
 
 def _need_rank(index: Tensor, x: Tensor, what: str) -> None:
+    if what == "src" and 0 < x.ndim < index.ndim and x._aval.size:
+        raise IndexError(f"Dimension out of range: src has {x.ndim} dimensions, needs as many as index, {index.ndim}")
     if max(index.ndim, 1) != max(x.ndim, 1):
         raise RuntimeError(f"Index tensor must have the same number of dimensions as {what} tensor")
 
@@ -127,7 +129,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     if indices.dtype is not int64:
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {rules._cname(indices.dtype)}")
     if dim is None:
-        made = _gather_wrapped(input.reshape(-1), indices.reshape(-1), 0)
+        made = gather(input.reshape(-1), 0, indices.reshape(-1))
     elif input.ndim != indices.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
@@ -140,11 +142,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
 
 
 def _gather_wrapped(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    """Places beyond the end go on from the start, as PyTorch has it along a dimension that is named."""
     n = input.shape[dim]
-    taking.check(index, n, dim)
-    if not within(index, 0, n - 1):
-        index = taking.ravel([index], [n])
-    return gather(input, dim, index)
+    return gather(input, dim, index if not n or within(index, 0, n - 1) else index.remainder(n))
 
 
 def _broadcast_but(a: Tensor, b: Tensor, dim: int) -> tuple[Tensor, Tensor]:
@@ -421,6 +421,8 @@ def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce:
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     dim = rules.normalize_dim(dim, input.ndim)
+    if dim >= max(source.ndim, 1):
+        raise RuntimeError(f"index_reduce_(): Indexing dim {dim} is out of bounds of the source tensor with dim {source.ndim}")
     if index._aval.size != (source.shape[dim] if source.ndim else 1):
         raise RuntimeError(
             f"index_reduce_(): Number of indices ({index._aval.size}) should be equal to source.size(dim): "

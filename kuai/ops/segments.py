@@ -10,7 +10,7 @@ from ..tensor import Tensor
 from .comparison import where
 from .creation import full
 from .host import on_host
-from .rules import normalize_dim
+from .rules import need_category, normalize_dim
 from .scatter import scatter_reduce
 
 KINDS = {"sum": "sum", "mean": "sum", "prod": "prod", "max": "amax", "min": "amin"}
@@ -53,12 +53,14 @@ def _mean(total: Tensor, counts: Tensor, rest: int, initial: float | None) -> Te
 def _pieces(data: Tensor, lengths: Tensor | None, indices: Tensor | None, offsets: Tensor | None, axis: int,
             unsafe: bool) -> tuple[Tensor, ...]:  # fmt: skip
     """How long the pieces are, checked, and which of them each place is in."""
+    given = offsets if lengths is None else lengths
+    if given is not None and data.ndim < given.ndim:
+        raise RuntimeError(f"segment_reduce(): expected data of as many dimensions as its pieces have, {given.ndim}, got {data.ndim}")
     at = normalize_dim(axis, data.ndim)
     if not data.numel():
         raise RuntimeError("segment_reduce: expected data that is not empty")
     if indices is not None:
         raise RuntimeError("segment_reduce(): indices based reduction is not supported yet.")
-    given = offsets if lengths is None else lengths
     if given is None:
         raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined.")
     which = "offsets" if lengths is None else "lengths"
@@ -66,12 +68,15 @@ def _pieces(data: Tensor, lengths: Tensor | None, indices: Tensor | None, offset
         raise RuntimeError(f"segment_reduce(): {which} must be of int32 or int64, got {given.dtype}")
     if given.ndim - 1 != at:
         raise RuntimeError(f"segment_reduce(): expected axis to be the last dimension of {which}, {given.ndim - 1}, but got {axis}.")
+    need_category("_segment_reduce_cpu", data.dtype, 2)
     n = data.shape[at]
 
     def made(array: np.ndarray) -> tuple:
         numbers = array.astype(np.int64)
         if lengths is None:
             counts, starts = np.diff(numbers), numbers[..., :-1]
+            if not numbers.shape[-1] or (counts < 0).any():
+                raise RuntimeError(f"segment_reduce(): Expected offsets that do not decrease, of one more than the pieces, got {array}")
         else:
             if not unsafe:
                 _check_lengths(numbers, n)

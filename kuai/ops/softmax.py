@@ -151,7 +151,7 @@ _record_logsumexp = recorder(_logsumexp.op)
 
 
 @numpy_names
-def logsumexp(input: Tensor, dim: object, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of the sum of exponentials over some dimensions (``torch.logsumexp``).
 
     >>> import kuai as torch

@@ -450,6 +450,8 @@ def histogram(input: Tensor, bins: object = 100, *, range: Sequence[float] | Non
     hist=tensor([0., 2., 1., 0.]),
     bin_edges=tensor([0., 1., 2., 3., 4.]))
     """
+    if not isinstance(bins, (int, Tensor)):
+        raise TypeError(f"histogram(): argument 'bins' must be int or Tensor, not {type(bins).__name__}")
     if isinstance(bins, Tensor) and bins.ndim != 1:
         raise RuntimeError(f"torch.histogram(): bins tensor should have one dimension, but got {bins.ndim} dimensions")
     flat = None if weight is None else weight.reshape(-1)
@@ -467,8 +469,8 @@ def histogramdd(input: Tensor, bins: object, *, range: Sequence[float] | None = 
     tensor([[1., 0.],
             [1., 1.]])
     """
-    if not input.ndim:
-        raise IndexError("torch.histogramdd: input has no dimensions, and its last one is needed")
+    if not isinstance(bins, (int, tuple, list)) or not (isinstance(bins, int) or all(isinstance(b, (int, Tensor)) for b in bins)):
+        raise TypeError(f"histogramdd(): argument 'bins' must be int, tuple of ints or tuple of Tensors, got {bins!r}")
     if input.ndim < 2:
         raise RuntimeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, but got {input.ndim}")
     d = input.shape[-1]
@@ -483,6 +485,7 @@ def histogramdd(input: Tensor, bins: object, *, range: Sequence[float] | None = 
 def _histogramdd(points: Tensor, bins: list, range: Sequence[float] | None, weight: Tensor | None, density: bool) -> tuple:
     if not points.dtype.is_floating_point:
         raise NotImplementedError(f"\"histogramdd\" not implemented for '{rules._cname(points.dtype)}'")
+    rules.need_wide("histogramdd", points._aval)
     if weight is not None and (weight.dtype is not points.dtype or weight.numel() != len(points)):
         raise RuntimeError("torch.histogramdd: weight must have input's dtype and a number for each point: got "
                            f"{weight.dtype} and {weight.numel()} for {points.dtype} and {len(points)}")  # fmt: skip

@@ -14,13 +14,14 @@ import numpy as np
 
 from .. import dtypes
 from ..dtypes import int64
+from ..engine.program import MOST_DIMENSIONS
 from ..engine.trace import current
 from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import rules, taking
 from .conversion import _check_leaf, assign, copy_, to_device
 from .creation import tensor
-from .geometry import repeats
+from .geometry import overlap, repeats
 from .host import differs
 from .slicing import NEW, ONE, Spec, pack, view, whole, write
 from .taking import add_at, fill_where, put_at, take_at
@@ -57,10 +58,12 @@ class _Parser:
         try:
             for item in self.items:
                 _STEPS.get(type(item), _Parser._other)(self, item)
-        except IndexError:
+        except (IndexError, TypeError):
             if sum(map(_consumes, self.items)) > len(self.shape):
                 raise IndexError(f"too many indices for tensor of dimension {len(self.shape)}") from None
             raise
+        if self.rank > MOST_DIMENSIONS:
+            raise IndexError(f"the index gives {self.rank} dimensions, needs {MOST_DIMENSIONS} or fewer, as NumPy's arrays have")
         self._check_places()
         return Parsed(tuple(self.spec), pack(self.starts, self.lengths), self.advanced)
 
@@ -172,9 +175,17 @@ def _consumes(item: object) -> int:
         return 0
     if isinstance(item, Tensor) and _is_mask(item):
         return item.ndim
-    if isinstance(item, (np.ndarray, list)) and np.asarray(item).dtype == bool:
-        return np.ndim(item)
+    if isinstance(item, (np.ndarray, list)) and (mask := _array(item)) is not None and mask.dtype == bool:
+        return mask.ndim
     return 1
+
+
+def _array(item: np.ndarray | list) -> np.ndarray | None:
+    """An item as an array; None if it has no shape."""
+    try:
+        return np.asarray(item)
+    except ValueError:
+        return None
 
 
 def _is_mask(index: Tensor) -> bool:
@@ -208,7 +219,10 @@ def _as_int(item: object) -> int:
 def _index_tensor(items: Sequence | np.ndarray) -> Tensor:
     if isinstance(items, str):
         raise TypeError("new(): invalid data type 'str'")
-    found = tensor(items if isinstance(items, np.ndarray) else list(items))
+    try:
+        found = tensor(items if isinstance(items, np.ndarray) else list(items))
+    except ValueError as error:
+        raise TypeError("only integer tensors of a single element can be converted to an index") from error
     return found if found.dtype.category < 2 or isinstance(items, np.ndarray) else found.to(int64)
 
 
@@ -233,6 +247,8 @@ def _parse(x: Tensor, index: object) -> Parsed:
             "tensor to a number"
         )
     if not x.shape and isinstance(index, slice):
+        if index.indices(1)[2] < 0:
+            raise ValueError("step must be greater than zero")
         raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     return _Parser(x, _items(index)).parse()
 
@@ -339,6 +355,8 @@ def _value(x: Tensor, value: object) -> object:
         return to_device(value, x.device) if value.device is not x.device else value
     if not isinstance(value, (int, float, complex)):
         raise TypeError(f"can't assign a {type(value).__name__} to a torch.{rules._cname(x.dtype)}Tensor")
+    if x.dtype.category == 1 and type(value) is int and not -(1 << 63) <= value < 1 << 64:
+        raise ValueError(f"__setitem__: Overflow when unpacking long long: {value} has more than 64 bits")
     if x.dtype.category < 2 or type(value) is complex:
         rules.need_fit(value, x.dtype, "__setitem__")
     return value
@@ -366,6 +384,12 @@ def _put(x: Tensor, advanced: list[tuple[int, Tensor]], value: object, accumulat
         dim, mask = advanced[0]
         assign(x, _filled(x, mask, value, dim), "index_put_")
         return
+    for other in [value, *[i for _, i in advanced if not _is_mask(i)]]:
+        if isinstance(other, Tensor) and overlap(x, other):
+            raise RuntimeError(
+                "index_put_(): unsupported operation: some elements of the value or the index and the written-to tensor refer to a single "
+                "memory location. Please clone() it before performing the operation."
+            )
     source, index, dim, count = _places(x, advanced)
     if isinstance(value, Tensor):
         _need_same_dtype(x, value)

@@ -182,5 +182,6 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
     """
     need_square("cholesky_inverse", L)
     rules.need_category("cholesky_inverse", L.dtype, 2, 3)
+    rules.need_wide("cholesky_inverse_out_cpu", L._aval)
     made = cholesky_solve(identity(L, L.shape[-1]).expand(L.shape), L, upper)
     return made if out is None else write_exact(out, made)

@@ -169,7 +169,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     >>> torch.zeros(2, 12).unflatten(1, (3, -1)).shape
     torch.Size([2, 3, 4])
     """
-    if not input.shape:
+    if not input.shape and dim in (0, -1):
         raise RuntimeError("unflatten: got a tensor of no dimensions, needs one to take apart")
     at, target = normalize_dim(dim, len(input.shape)), tuple(map(as_int, sizes))
     if not target:
@@ -244,8 +244,10 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
     >>> torch.movedim(torch.zeros(2, 3, 4), 0, -1).shape
     torch.Size([3, 4, 2])
     """
+    if isinstance(source, int) is not isinstance(destination, int):
+        raise TypeError(f"movedim(): source and destination must both be an int or both tuples of ints, got {source} and {destination}")
     froms, tos = ((d,) if isinstance(d, int) else tuple(d) for d in (source, destination))
-    return _permute((_moved(len(input.shape), froms, tos) if input.shape else (),), input)
+    return _permute((_moved(len(input.shape), froms, tos) if input.shape or {*froms, *tos} - {0, -1} else (),), input)
 
 
 @lru_cache(maxsize=4096)
@@ -337,6 +339,8 @@ def expand(self: Tensor, *sizes_: object, size: Sequence[int] | None = None, imp
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
+    if size is None and not sizes_ and self.shape:
+        raise TypeError('expand() missing 1 required positional argument: "size"')
     return _expand((sizes(sizes_ if size is None else (size,)),), self)
 
 

@@ -199,10 +199,14 @@ def multi_head_attention_forward(
     _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
     masks = _masks(query, key, num_heads, attn_mask, key_padding_mask, is_causal, need_weights)
     apart = (q_proj_weight, k_proj_weight, v_proj_weight)
+    for name, given in zip(("q", "k", "v") if use_separate_proj_weight else (), apart):
+        _need(given is not None, f"use_separate_proj_weight is True but {name}_proj_weight is None")
+    _need(use_separate_proj_weight or in_proj_weight is not None, "use_separate_proj_weight is False but in_proj_weight is None")
     by = Projections(None if use_separate_proj_weight else in_proj_weight, apart, in_proj_bias)
     q, k, v = _project(query, key, value, by, num_heads)
     k, v = _given(static_k, k, "static_k"), _given(static_v, v, "static_v")
     biased = bias_k is not None and bias_v is not None
+    _need(biased or bias_k is bias_v, f"bias_{'v' if bias_k is None else 'k'} is set but bias_{'k' if bias_k is None else 'v'} is None")
     _need(not biased or (static_k is None and static_v is None), "bias cannot be added to static key and value.")
     k, v = (_longer(x, bias if biased else None, add_zero_attn) for x, bias in ((k, bias_k), (v, bias_v)))
     mask, drop = masks.joined(biased + add_zero_attn), dropout_p if training else 0.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...dtypes import int64
 from ...ops import ctc
-from ...ops.losses import check_reduction
+from ...ops.losses import need_reduction
 from ...tensor import Tensor, from_array
 from .reductions import reduced
 
@@ -24,7 +24,9 @@ def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_
     >>> torch.nn.functional.ctc_loss(log_probs, torch.tensor([[1, 2]]), (4,), (2,))
     tensor(0.8432)
     """
-    check_reduction(reduction)
+    need_reduction(reduction)
+    if log_probs.ndim not in (2, 3):
+        raise RuntimeError(f"ctc_loss: Expected 3-dimensional tensor, but got {log_probs.ndim}-dimensional tensor for log_probs")
     batched = log_probs.ndim == 3
     x = log_probs if batched else log_probs.unsqueeze(1)
     time, batch, classes = x.shape

@@ -75,12 +75,19 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
     tensor([[2., 4.],
             [4., 5.]])
     """
+    if weight.ndim != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
+    if offsets is not None and offsets.dtype.category != 1:
+        raise RuntimeError(f"embedding_bag: offsets must be of int32 or int64, got {offsets.dtype}")
     _check_bag_mode(mode, scale_grad_by_freq, sparse, per_sample_weights)
     if per_sample_weights is not None:
         per_sample_weights = _flat_weights(per_sample_weights, input, weight)
     flat, bag, bags = _bags(input, offsets, include_last_offset)
     if padding_idx is not None:
-        padding_idx = _row_number(padding_idx, weight.shape[0])
+        n = weight.shape[0]
+        if not -n <= padding_idx < n:
+            raise RuntimeError(f"padding_idx must be within the number of embeddings, -{n} through {n - 1}, but got {padding_idx}")
+        padding_idx = _row_number(padding_idx, n)
     _check_rows(flat, weight, RuntimeError)
     rows = embedding(flat, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     keep = None if padding_idx is None else flat != padding_idx

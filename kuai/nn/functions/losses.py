@@ -53,7 +53,9 @@ def _checked_target(input: Tensor, target: Tensor, weight: Tensor | None, ignore
     """Class indices in the form of the ops, checked."""
     shape = input.shape
     if not shape:
-        raise ValueError("Expected 1 or more dimensions (got 0)")
+        raise IndexError("cross_entropy: Dimension out of range: the input has no dimensions, needs one of classes")
+    if len(shape) > 1 and target.ndim and target.shape[0] != shape[0]:
+        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({target.shape[0]}).")
     if len(shape) == 1 and target.ndim:
         if target.shape != (1,):
             raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}")
@@ -168,6 +170,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.]), torch.zeros(2), reduction="none", delta=2.0)
     tensor([0.1250, 4.0000])
     """
+    losses.need_reduction(reduction)
     _warn_of_broadcast(input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta. (got {delta})")

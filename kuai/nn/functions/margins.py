@@ -105,9 +105,11 @@ def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | 
     how = named_reduction(size_average, reduce, reduction)
     need_no_bool("multilabel_soft_margin_loss", target)
     rules.need_category("multilabel_soft_margin_loss", input.dtype, 2)
+    if not input.ndim:
+        raise IndexError("multilabel_soft_margin_loss: Dimension specified as -1 but the input has no dimensions")
     if how == "none":
         return losses.binary_cross_entropy_with_logits(input, target, weight, None, reduction="none").mean(-1)
-    divisor = input.shape[-1] if how == "sum" and input.ndim else how
+    divisor = input.shape[-1] if how == "sum" else how
     return losses.binary_cross_entropy_with_logits(input, target, weight, None, reduction=divisor)
 
 
@@ -133,6 +135,7 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     rules.need_category("multi_margin_loss", input.dtype, 2)
+    rules.need_wide("multi_margin_loss_cpu_kernel", input._aval)
     rows = _rows_of_classes("multi_margin_loss", input)
     if target.numel() != rows.shape[0] or target.ndim > 1:
         raise RuntimeError(
@@ -180,6 +183,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: bool | N
     reduction = named_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
     rules.need_category("multilabel_margin_loss", input.dtype, 2)
+    rules.need_wide("multilabel_margin_loss_forward_out_frame", input._aval)
     rows = _rows_of_classes("multilabel_margin_loss", input)
     if target.numel() != input.numel() or (input.ndim and target.shape != input.shape):
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
