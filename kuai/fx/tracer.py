@@ -309,7 +309,7 @@ def _tensor_attributes(module: Module, prefix: str = "") -> Iterable[tuple[Tenso
 
 def _annotations(function: Any) -> dict[str, Any]:
     """A function's annotations; this package's own are text, and say nothing to programs."""
-    return {} if function.__module__.split(".")[0] == "kuai" else inspect.get_annotations(function)
+    return {} if (function.__module__ or "").split(".")[0] == "kuai" else inspect.get_annotations(function)
 
 
 def _transfer(source: PHBase, node: Any) -> None:
