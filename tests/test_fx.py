@@ -69,7 +69,8 @@ def test_copies_and_pickles_give_the_models_results():
         for other in (traced, copy.deepcopy(traced), pickle.loads(pickle.dumps(traced)), library.fx.symbolic_trace(traced)):
             assert flat(other(x)) == pytest.approx(flat(plain(x)))
             assert flat(library.fx.Interpreter(other).run(x)) == pytest.approx(flat(plain(x)))
-        assert library.fx.Transformer(traced).transform().code == traced.code.replace(" : int", "")
+        changed, before = library.fx.Transformer(traced).transform().code, traced.code.replace(" : int", "")
+        assert changed.split("def ")[1] == before.split("def ")[1]
 
 
 def test_graphs_are_edited():
