@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 from . import autograd as autograd
 from . import cuda as cuda
 from . import methods as _methods
-from . import ops as _ops
+from . import ops as _families
 from . import random as random
 from . import return_types as return_types
 from . import typed as _typed
@@ -496,7 +496,7 @@ half, double, cfloat, cdouble = float16, float64, complex64, complex128
 short, long = int16, int64
 newaxis = None
 
-_methods.install_methods(_ops.families(), globals())
+_methods.install_methods(_families.families(), globals())
 _check(globals())
 globals().update(_typed.make() | _storages.LEGACY)
 for _name, _type in (_typed.make("cuda") | _storages.legacy("cuda")).items():

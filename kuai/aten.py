@@ -15,6 +15,7 @@ from functools import cache
 from importlib import import_module
 
 from .arguments import checked
+from .aten_absent import ABSENT
 
 # Operators that are no public functions, by the module of `ops` that has them.
 INNER = {
@@ -131,6 +132,10 @@ def _function(name: str) -> Callable | None:
     if name in INNER:
         place, _, there = INNER[name].partition(".")
         return checked(getattr(import_module(f"kuai.ops.{place}"), there or name))
+    for place in ("aten_kernels", "aten_backward")[name.endswith("_backward") :]:
+        found = vars(import_module(f"kuai.{place}")).get(name)
+        if found is not None and found.__module__.startswith("kuai.aten"):
+            return found
     if name in FUNCTIONAL or name in RENAMED:
         return getattr(kuai.nn.functional, RENAMED.get(name, name))
     prefix, _, rest = name.partition("_")
@@ -142,9 +147,19 @@ def _function(name: str) -> Callable | None:
     return found if callable(found) else None
 
 
+def _missing(name: str) -> Callable:
+    def call(*args: object, **kwargs: object) -> object:
+        raise NotImplementedError(f"torch.ops.aten.{name}: kuai has no such operator; call the public function that uses it in PyTorch")
+
+    call.__doc__ = f"PyTorch's operator {name}, which kuai has not."
+    return call
+
+
 @cache
 def _packet(name: str) -> Packet:
     found = None if name.startswith("__") else _function(name)
+    if found is None and name in ABSENT:
+        found = _missing(name)
     if found is None:
         raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute {name!r}: kuai has no operator of this name")
     return Packet(name, found)

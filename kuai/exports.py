@@ -12,7 +12,8 @@ from .wont import Absent
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
-    "nn onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo _higher_order_ops _subclasses _utils "
+    "nn onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo "
+    "_higher_order_ops _ops _subclasses _utils "
     "cpu functional futures overrides profiler quasirandom __config__".split()
 )
 
@@ -34,6 +35,7 @@ ELSEWHERE = {
     "utils.data.dataloader": "utils.data.loader",
     "utils.data._utils.collate": "utils.data.collate",
     "utils.data._utils.fetch": "utils.data.fetch",
+    "utils.data._utils.pin_memory": "utils.data.pinning",
     "utils.data._utils.worker": "utils.data.workers",
     "distributed.distributed_c10d": "distributed",
     "distributed.constants": "distributed.groups",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 
 import kuai
@@ -123,3 +124,33 @@ def test_operators_are_one_object_each():
         assert packet.Tensor._overloadname == "Tensor" and packet.Tensor.__qualname__ == "aten::add.Tensor"
         with pytest.raises(AttributeError):
             getattr(packet, "foo")  # noqa: B009
+
+
+BACKWARD = """a.threshold_backward(g, x, 0.1); a.gelu_backward(g, x); a.gelu_backward(g, x, approximate='tanh'); a.silu_backward(g, x)
+a.mish_backward(g, x); a.softplus_backward(g, x, 1, 20); a.hardswish_backward(g, x); a.hardsigmoid_backward(g, x)
+a.hardtanh_backward(g, x, -1, 1); a.leaky_relu_backward(g, x, 0.1, False); a.sigmoid_backward(g, x.sigmoid())
+a.tanh_backward(g, x.tanh()); a.log_sigmoid_backward(g, x, a.log_sigmoid_forward(x)[1]); a.glu_backward(g[:, :2], x, 1); a.logit_backward(g, x.sigmoid(), None)
+a.mse_loss_backward(g, x, y, 0); a.mse_loss_backward(g[0, 0], x, y, 1); a.smooth_l1_loss_backward(g, x, y, 0, 0.5)
+a.binary_cross_entropy_backward(g, x.sigmoid(), y.sigmoid(), None, 0); a.select_backward(g[0], [3, 4], 0, 1)
+a.slice_backward(g[:, :2], [3, 4], 1, 0, 4, 2); a.embedding_dense_backward(g, torch.tensor([0, 1, 1]), 3, -1, False)
+a.native_layer_norm_backward(g, x, [4], x.mean(1, True), (x.var(1, 0, True) + 1e-5).rsqrt(), y[0], y[1], [True, True, True])
+a.convolution_backward(g[None, None], y[None, None], x[None, None, :1, :1], [1], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True] * 3)
+a.nll_loss_backward(g[0, 0], x, torch.tensor([0, 1, 3]), None, 1, -100, torch.tensor(3.0)); a.mse_loss(x, y, 2)
+a.reflection_pad1d(x, [1, 2]); a.upsample_bilinear2d(x[None, None], [6, 8], False); a.upsample_nearest2d.vec(x[None, None], None, [2.0, 2.0])
+a._to_copy(x, dtype=torch.int); a.copy(x, y[0]); a.nll_loss_forward(x, torch.tensor([0, 1, -100]), y[0], 1, -100)
+a._unsafe_view(x, [4, 3]); a.silu_(x.clone()); a.cross_entropy_loss(x, torch.tensor([0, 1, 3]))"""
+
+
+@pytest.mark.parametrize("call", [c.strip() for line in BACKWARD.split("\n") for c in line.split("; ")])
+def test_operators_below_the_public_functions(call):
+    values = np.random.default_rng(0).standard_normal((3, 3, 4)).astype("float32")
+    found, expected = (eval(call, dict(zip("gxy", map(lib.tensor, values)), torch=lib, a=lib.ops.aten)) for lib in (kuai, torch))
+    for mine, theirs in zip(*(r if isinstance(r, tuple) else (r,) for r in (found, expected))):
+        assert mine.shape == theirs.shape and np.allclose(mine.numpy(), theirs.numpy(), atol=1e-5)
+
+
+def test_operators_that_are_not_there_have_names():
+    assert str(kuai.ops.aten._sparse_mm_reduce_impl.default) == str(torch.ops.aten._sparse_mm_reduce_impl.default)
+    with pytest.raises(NotImplementedError, match="_sparse_csr_prod"):
+        kuai.ops.aten._sparse_csr_prod(kuai.ones(1))
+    assert isinstance(kuai.ops.aten.add.Tensor, kuai._ops.OpOverload)

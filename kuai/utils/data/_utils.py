@@ -2,6 +2,7 @@
 
 from . import collate as collate
 from . import fetch as fetch
+from . import pinning as pin_memory
 from . import workers as worker
 
-__all__ = ["collate", "fetch", "worker"]
+__all__ = ["collate", "fetch", "pin_memory", "worker"]
