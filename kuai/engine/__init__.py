@@ -1,5 +1,6 @@
 """The engine: programs are recorded, interpreted while they are new, and compiled once they are hot."""
 
+from . import policy as policy  # it installs itself as what runs a trace
 from .program import Aval as Aval
 from .program import Op as Op
 from .program import Size as Size

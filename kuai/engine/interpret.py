@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
 from ..dtypes import float32
 from . import watch
 from .plan import Plan
-from .program import State
+from .program import Op, State
 from .trace import Value, array_of
 
 
@@ -27,7 +28,9 @@ def _is_half(d: object) -> bool:
 def callable_for(state: State) -> Callable:
     """The instruction as a function of NumPy arrays, made once for each state."""
     if state.callable is None:
-        state.callable = _convert_result(_convert_operands(_bind(state), state), state)
+        call = _bind(state)
+        converted = _convert_operands(call, state)
+        state.callable = converted if isinstance(call, np.ufunc) and _gives(call, state) else _convert_result(converted, state)
     return state.callable
 
 
@@ -35,7 +38,34 @@ def _bind(state: State) -> Callable:
     body, static = state.op.body, state.static_dict()
     if static:
         return lambda *arrays: body(np, *arrays, **static)
-    return lambda *arrays: body(np, *arrays)
+    return _function_of(state.op) or (lambda *arrays: body(np, *arrays))
+
+
+class _Names:
+    """In NumPy's place it tells which function a body calls."""
+
+    def __getattr__(self, name: str) -> Callable:
+        return lambda *operands: (name, operands)
+
+
+@cache
+def _function_of(op: Op) -> np.ufunc | None:
+    """NumPy's function, where an op's body is no more than a call of it on the operands as they come."""
+    operands = tuple(object() for _ in op.inputs)
+    try:
+        name, given = op.body(_Names(), *operands)
+        found = getattr(np, name)
+    except Exception:  # noqa: BLE001 (whatever a body does with what is no array)
+        return None
+    return found if isinstance(found, np.ufunc) and found.signature is None and given == operands else None
+
+
+def _gives(function: np.ufunc, state: State) -> bool:
+    """Whether the function's results are of the result's dtype by themselves."""
+    targets = compute_dtypes(state)
+    if None in targets or state.aval is None:
+        return False
+    return function(*[np.empty(0, d.numpy) for d in targets]).dtype == state.aval.dtype.numpy
 
 
 def _convert_operands(call: Callable, state: State) -> Callable:
@@ -49,13 +79,11 @@ def _convert_operands(call: Callable, state: State) -> Callable:
         only = converters[0]
         return lambda x: call(only(x))
     if len(converters) == 2:
-        first, second = (c or _same for c in converters)
-        return lambda x, y: call(first(x), second(y))
+        first, second = converters
+        if first is None:
+            return lambda x, y: call(x, second(y))
+        return (lambda x, y: call(first(x), second(y))) if second else (lambda x, y: call(first(x), y))
     return lambda *xs: call(*[c(x) if c else x for c, x in zip(converters, xs)])
-
-
-def _same(x: object) -> object:
-    return x
 
 
 def _converter(aval: object, target: object) -> Callable | None:
@@ -83,7 +111,10 @@ def _convert_result(call: Callable, state: State) -> Callable:
 
 
 def prepare(plan: Plan) -> list[tuple]:
-    """The plan as rows (function, operand slots, result slot, how many results or 0 for one, slots to free)."""
+    """The plan as rows: function, form, the first two operands' slots, all of them, result slot, how many results, slots to free.
+
+    The form is the number of operands, if there are one or two and one result: such a call needs no list.
+    """
     last: dict[int, int] = {}
     for i, state in enumerate(plan.steps):
         for a in state.args:
@@ -115,8 +146,9 @@ def _row(plan: Plan, state: State, frees: tuple) -> tuple:
     call = callable_for(state)
     if state.op.overwrites and compute_dtypes(state)[0] is state.outs[0].dtype:  # else it is converted, and so its own
         held = _SOLE + (state.args[0] in plan.donated)  # a value that dies after the run has its input too
-        call = _on_its_own(call, state.args[0] in frees, held)
-    return call, tuple(places), state.slot, many, frees
+        return _on_its_own(call, state.args[0] in frees, held), 0, 0, 0, tuple(places), state.slot, many, frees
+    form = 0 if many or len(places) > 2 else len(places)
+    return call, form, places[0] if form else 0, places[-1] if form else 0, tuple(places), state.slot, many, frees
 
 
 def _on_its_own(call: Callable, dies: bool, held: int) -> Callable:
@@ -152,10 +184,8 @@ def run(plan: Plan, values: list[Value], numbers: list) -> None:
     end = plan.end
     env: list = [None] * end.slots + numbers[: end.numbers] + [None]
     for slot in plan.inputs:
-        data = array_of(values[slot])
-        if data is None:
-            raise RuntimeError("a value whose memory a program that failed has written to")
-        env[slot] = data if isinstance(data, np.ndarray) else np.asarray(data)
+        data = values[slot].data
+        env[slot] = data if type(data) is np.ndarray else _on_host(values[slot])
     data = None
     try:
         with np.errstate(all="ignore"):
@@ -167,12 +197,24 @@ def run(plan: Plan, values: list[Value], numbers: list) -> None:
         _salvage(plan, values, env)
         raise
     for slot in plan.outputs:
-        values[slot].data = own(env[slot])
+        data = env[slot]
+        values[slot].data = data if type(data) is np.ndarray and data.base is None else own(data)
+
+
+def _on_host(value: Value) -> np.ndarray:
+    data = array_of(value)
+    if data is None:
+        raise RuntimeError("a value whose memory a program that failed has written to")
+    return np.asarray(data)
 
 
 def _loop(rows: list[tuple], env: list) -> None:
-    for call, places, slot, many, frees in rows:
-        if many:
+    for call, form, a, b, places, slot, many, frees in rows:
+        if form == 2:
+            env[slot] = call(env[a], env[b])
+        elif form:
+            env[slot] = call(env[a])
+        elif many:
             env[slot : slot + many] = call(*[env[p] for p in places])
         else:
             env[slot] = call(*[env[p] for p in places])
@@ -188,7 +230,7 @@ def _sole() -> int:
         counts.append(sys.getrefcount(x))
         return x
 
-    _loop([(probe, (0,), 0, 0, ())], [np.empty(1)])
+    _loop([(probe, 0, 0, 0, (0,), 0, 0, ())], [np.empty(1)])
     return counts[0]
 
 

@@ -16,7 +16,7 @@ class Plan:
     """The live part of a program on one device: steps in order, the slots it reads, writes and may destroy."""
 
     __slots__ = ("end", "steps", "inputs", "outputs", "donated", "device", "cost", "threshold", "interpret",
-                 "executable", "hot", "refuses", "__weakref__")  # fmt: skip
+                 "executable", "hot", "seen", "refuses", "__weakref__")  # fmt: skip
 
     def __init__(self, end: State, steps: list[State], outputs: list[int], dead: Callable[[int], bool], where: device):
         made = {s.slot + i for s in steps for i in range(len(s.outs))}
@@ -29,7 +29,8 @@ class Plan:
         self.threshold = 0  # how often it is seen before it is compiled; set by the policy
         self.interpret: Callable | None = None
         self.executable: Callable | None = None
-        self.hot: set = set()  # the threads that have met it often enough
+        self.hot: set = set()  # the threads that have met it often enough, and …
+        self.seen: dict = {}  # … how often others have
 
 
 def estimate(state: State) -> float:

@@ -16,13 +16,14 @@ from . import interpret, watch
 from .plan import Plan, make_plans, registry
 from .program import State
 from .report import report, stats
-from .trace import Trace, Value, array_of, make_value
+from .trace import Trace, Value, array_of, install, make_value
 
 CPU = device("cpu")
 COMPILE_START = 4e8  # ns: importing JAX and the fixed part of a compilation
 COMPILE_STEP = 1.2e7  # ns for each instruction
 DISPATCH = 1.2e4  # ns to call an executable, and …
 DISPATCH_ARRAY = 1.5e3  # … for each array that it takes or gives
+NEVER = sys.maxsize  # the threshold of programs that are no work
 
 
 def execute(trace: Trace, alive: tuple, thread) -> None:
@@ -37,7 +38,7 @@ def execute(trace: Trace, alive: tuple, thread) -> None:
     counts["instructions"] += trace.state.depth
     for plan in plans:
         try:
-            _run(plan, trace, thread.token in plan.hot or _becomes_hot(plan, thread))
+            _run(plan, trace, plan.threshold < NEVER and (thread.token in plan.hot or _becomes_hot(plan, thread)))
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
                 raise
@@ -55,11 +56,12 @@ def _exhausted(plan: Plan) -> RuntimeError:
 
 def _becomes_hot(plan: Plan, thread) -> bool:
     """Count one more meeting of a thread with a plan; whether it is the one that makes the plan hot."""
-    times = thread.seen.get(plan, 0)
-    thread.seen[plan] = times + 1
+    times = plan.seen.get(thread.token, 0)
     if times < plan.threshold:
+        plan.seen[thread.token] = times + 1
         return False
     plan.hot.add(thread.token)
+    plan.seen.pop(thread.token, None)
     return True
 
 
@@ -104,7 +106,7 @@ def threshold(plan: Plan) -> int:
     """
     dispatch = DISPATCH + DISPATCH_ARRAY * (len(plan.inputs) + len(plan.outputs))
     if plan.device is CPU and (plan.cost < 1.5 * dispatch or not has_compiler()):
-        return sys.maxsize
+        return NEVER
     pays = ceil((COMPILE_START + COMPILE_STEP * len(plan.steps)) / plan.cost) - 1
     return min(pays, 40 + 2 * len(plan.steps) // 5)
 
@@ -145,3 +147,6 @@ def execute_foreign(trace: Trace, value: Value) -> None:
         shadow.values, shadow.numbers = copies, numbers
         _run(plan, shadow, hot=False)
     value.data = copies[value.slot].data
+
+
+install(execute)

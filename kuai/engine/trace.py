@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -89,8 +88,8 @@ ROOT = State(None, None, ())
 class _Current(threading.local):
     """What belongs to a thread. All in one object, because looking a thread's object up has its price at every op.
 
-    ``seen`` counts how often the thread has met each plan, so that threads cannot change each other's policy; ``token``
-    stands for the thread in the plans that are hot for it;
+    ``token`` stands for the thread in the plans, which count each thread's meetings, so that threads cannot change each
+    other's policy;
     ``grad`` and ``inference`` are the modes of autograd, ``autocast`` is what `amp` casts now, or None; ``transforms``
     counts the functions of `func` that are at work, and ``draws`` says whether they may draw; ``backward`` is the walk that sends
     cotangents now: its roots and targets; ``read`` counts how often the data of a value was looked at.
@@ -98,7 +97,6 @@ class _Current(threading.local):
 
     def __init__(self) -> None:
         self.trace = Trace()
-        self.seen: WeakKeyDictionary = WeakKeyDictionary()
         self.token = object()
         self.grad = True
         self.inference = False
@@ -191,8 +189,6 @@ LONELY = _lonely()
 
 def flush() -> None:
     """Compute all that is recorded in this thread and still alive."""
-    from .policy import execute
-
     trace = current.trace
     if trace.state.depth == 0:
         return
@@ -204,12 +200,21 @@ def flush() -> None:
     current.trace = Trace()
     alive = tuple([n > LONELY for n in map(sys.getrefcount, trace.values)])
     try:
-        execute(trace, alive, current)
+        _execute(trace, alive, current)
     except Exception:  # an op refused its operands: what does not need its result is computed when it is asked for
         raise
     except BaseException:
         _rescue(trace)
         raise
+
+
+def install(execute: Callable) -> None:
+    """Say what runs a trace: `policy.execute`, which is a floor above."""
+    global _execute
+    _execute = execute
+
+
+_execute: Callable
 
 
 def mark_inference(trace: Trace) -> None:

@@ -33,7 +33,7 @@ def watch(into: list[Span] | None) -> list[Span] | None:
 def loop(plan: Plan, rows: list[tuple], env: list) -> None:
     """Run a plan's rows by NumPy and note each."""
     noted = spans if spans is not None else []
-    for state, (call, places, slot, many, frees) in zip(plan.steps, rows):
+    for state, (call, _, _, _, places, slot, many, frees) in zip(plan.steps, rows):
         start = perf_counter_ns()
         result = call(*[env[p] for p in places])
         noted.append(Span(state.op.name, start, perf_counter_ns(), _shapes(state)))

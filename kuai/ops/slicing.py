@@ -8,7 +8,8 @@ digits to the base of their dimensions' lengths.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from ..dispatch import recorder
 from ..dtypes import int64
@@ -49,8 +50,21 @@ def _starts(shape: Sequence[int], offset: object, spec: Spec) -> list:
     return starts
 
 
-def _numpy_key(shape: Sequence[int], offset: object, spec: Spec) -> tuple:
-    """NumPy's index; it ends in an ellipsis, so that even a single element is a view."""
+@lru_cache(4096)
+def _key_maker(shape: tuple[int, ...], spec: Spec) -> Callable[[object], tuple]:
+    """What makes NumPy's index of an offset; it ends in an ellipsis, so that even a single element is a view."""
+    if all(e is NEW or e is not ONE and not e[2] for e in spec):
+        fixed = _key(shape, None, spec)
+        return lambda offset: fixed
+    if spec == (ONE,):
+        return lambda offset: (offset, Ellipsis)
+    if spec == (ONE, ONE):
+        n = shape[1]
+        return lambda offset: (offset // n, offset % n, Ellipsis)  # type: ignore[operator]
+    return lambda offset: _key(shape, offset, spec)
+
+
+def _key(shape: Sequence[int], offset: object, spec: Spec) -> tuple:
     starts = iter(_starts(shape, offset, spec))
     key: list = []
     for e in spec:
@@ -62,6 +76,11 @@ def _numpy_key(shape: Sequence[int], offset: object, spec: Spec) -> tuple:
             start = next(starts)
             key.append(slice(start, start + e[0] * e[1], e[1]))
     return (*key, Ellipsis)
+
+
+def _place(offset: object) -> object:
+    """The dtype that an offset is computed in: a number is taken as it is."""
+    return int64 if type(offset) is Aval else None
 
 
 def _piece_shape(shape: Sequence[int], spec: Spec) -> tuple[int, ...]:
@@ -81,7 +100,7 @@ def _window(shape: Sequence[int], offset: object, spec: Spec) -> tuple[list, lis
 
 def _read_rule(op: Op, avals: Sequence, *, spec: Spec) -> tuple:
     x, offset = avals
-    return x.with_(_piece_shape(x.shape, spec)), (x.dtype, offset and int64)
+    return x.with_(_piece_shape(x.shape, spec)), (x.dtype, _place(offset))
 
 
 def _read_xla(xp, x, offset, *, spec):
@@ -113,7 +132,7 @@ def _name(state: State) -> str:
 @op(shape=_read_rule, vjp=(lambda g, offset, avals, spec: spread(g, offset, spec=spec, shape=avals[0].shape), None),
     xla=_read_xla, view=_write_through, name="index", grad_name=_name, cost=0.0, exact=True)  # fmt: skip
 def view(xp, x, offset, *, spec):
-    return x[_numpy_key(x.shape, offset, spec)]
+    return x[_key_maker(x.shape, spec)(offset)]
 
 
 _record_read = recorder(view.op)
@@ -130,7 +149,7 @@ def _write_rule(op: Op, avals: Sequence, *, spec: Spec) -> tuple:
     if type(value) is Aval:
         _check_expands(value.shape, piece)
     rules.common_device(op, avals)
-    return x, (x.dtype, x.dtype, offset and int64)
+    return x, (x.dtype, x.dtype, _place(offset))
 
 
 def _check_expands(shape: Sequence[int], target: Sequence[int]) -> None:
@@ -183,13 +202,13 @@ def _at_front(xp, value, spec, shape, x=None):
     vjp=(lambda g, offset, spec: write(g, 0, offset, spec=spec),
          lambda g, offset, spec: read(g, offset, spec=spec), None))  # fmt: skip
 def write(xp, x, value, offset, *, spec):
-    x[_numpy_key(x.shape, offset, spec)] = value
+    x[_key_maker(x.shape, spec)(offset)] = value
     return x
 
 
 def _spread_rule(op: Op, avals: Sequence, *, spec: Spec, shape: tuple) -> tuple:
     g, offset = avals
-    return g.with_(shape), (g.dtype, offset and int64)
+    return g.with_(shape), (g.dtype, _place(offset))
 
 
 def _spread_xla(xp, g, offset, *, spec, shape):
@@ -203,5 +222,5 @@ def _spread_xla(xp, g, offset, *, spec, shape):
 def spread(xp, g, offset, *, spec, shape):
     """Zeros with g in the piece: the derivative of reading it."""
     out = xp.zeros(shape, g.dtype)
-    out[_numpy_key(shape, offset, spec)] = g
+    out[_key_maker(shape, spec)(offset)] = g
     return out

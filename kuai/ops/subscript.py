@@ -108,16 +108,13 @@ class _Parser:
 
     def _slice(self, s: slice) -> None:
         n = self.shape[self.dim]
-        start, stop, step = s.indices(n)
-        if step < 0:
-            raise ValueError("step must be greater than zero")
-        length = (stop - start + step - 1) // step if stop > start else 0
+        start, entry = _piece(s, n)
         self.rank += 1
-        if s.start is None or not length or (length, step) == (n, 1):
-            self.spec.append((length, step, False))
-            self.dim += 1
+        if entry[2]:
+            self._moving(entry, start, n)
         else:
-            self._moving((length, step, True), start, n)
+            self.spec.append(entry)
+            self.dim += 1
 
     def _truth(self, value: bool) -> None:
         self._new()
@@ -167,6 +164,36 @@ class _Parser:
 
 _STEPS = {int: _Parser._select, slice: _Parser._slice, type(None): _Parser._new, type(Ellipsis): _Parser._rest,
           bool: _Parser._truth, Tensor: _Parser._tensor}  # fmt: skip
+
+
+def _piece(s: slice, n: int) -> tuple[int, tuple[int, int, bool]]:
+    """Where a slice of a dimension begins, and its entry of the spec."""
+    start, stop, step = s.indices(n)
+    if step < 0:
+        raise ValueError("step must be greater than zero")
+    length = (stop - start + step - 1) // step if stop > start else 0
+    return start, (length, step, not (s.start is None or not length or (length, step) == (n, 1)))
+
+
+def _plain(shape: tuple[int, ...], items: tuple) -> Parsed | None:
+    """An index of ints and slices, as most are, taken apart at once; None if it has other items or is out of bounds."""
+    sizes, spec, offset, moves = iter(shape), [], 0, False
+    for item in items:
+        kind, n = type(item), next(sizes, None)
+        if n is None or kind is not int and kind is not slice:
+            return None
+        if kind is slice:
+            start, entry = _piece(item, n)
+            spec.append(entry)
+            if not entry[2]:
+                continue
+        else:
+            start = item if item >= 0 else item + n
+            if not 0 <= start < n:
+                return None
+            spec.append(ONE)
+        offset, moves = offset * n + start, True
+    return Parsed(tuple(spec), offset if moves else None, [])
 
 
 def _consumes(item: object) -> int:
@@ -241,6 +268,9 @@ def getitem(self: Tensor, index: object) -> Tensor:
 
 
 def _parse(x: Tensor, index: object) -> Parsed:
+    plain = _plain(x._value.aval.shape, index if type(index) is tuple else (index,))
+    if plain is not None:
+        return plain
     if not x.shape and (type(index) is int or isinstance(index, np.integer)):
         raise IndexError(
             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
