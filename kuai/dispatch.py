@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import tensor as _tensor
-from .autograd.graph import OpNode, OutputNode, next_number, op_node  # noqa: F401 (the recorders' text uses all)
+from .autograd.graph import OpNode, OutputNode, Untracked, next_number, op_node  # noqa: F401 (the recorders' text uses all)
+from .engine import trace as tracing
 from .engine.program import Op, parameters
 from .engine.trace import NotStrided, Value, admit, current, extend, flush, record  # noqa: F401 (the same)
 from .errors import warn
@@ -98,7 +99,7 @@ def bind(op):
     out._value = value
     out._storage = None
     if ({tracked}) and state.tracks and current.grad:
-        node = OpNode()
+        node = state.tracks()
         node.state = state
         node.saved = ({saved})
         node.edges = ({edges})
@@ -219,9 +220,20 @@ def view_recorder(op: Op) -> Callable:
         made = record(static, source, *numbers)
         if source._storage is not None and source._storage.record is not None:
             return made
-        return made._become_view(source, Step(op, record, static, numbers))
+        made._become_view(source, Step(op, record, static, numbers))
+        if made._node is None and source._node is not None:
+            _end_at(made)
+        if tracing.marks:
+            made._value.inference = made._is_inference()
+        return made
 
     return view
+
+
+def _end_at(view: Tensor) -> None:
+    """A view made in `no_grad` requires grad if its base does; it is a leaf."""
+    if not current.grad and view._base._node is not None and view._value.aval.dtype.category > 1:  # type: ignore[union-attr]
+        view._node = Untracked("inference" if current.inference else "no_grad")
 
 
 def view_step(step: Step, source: Tensor) -> Tensor:
@@ -241,7 +253,7 @@ def finish(op: Op, vjp: object, scatter: Callable | None = None) -> Op:
         raise TypeError(f"op {op.name}: {len(rules)} derivatives for {len(op.inputs)} inputs {op.inputs}; None means none")
     saves: list = []
     picks = [tuple(_source(op, n, saves) for n in parameters(r)[0]) if r else () for r in rules]
-    op.saves = tuple(saves)
+    op.saves, op.node = tuple(saves), OpNode
     op.vjps = vjp if callable(vjp) else tuple(rules)
     op.picks = picks[0] if callable(vjp) else tuple(picks)
     return op

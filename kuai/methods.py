@@ -260,9 +260,7 @@ def is_inference(self: Tensor) -> bool:
     >>> torch.ones(1).is_inference()
     False
     """
-    value = self._read()
-    pending = value.data is None and value.trace is current.trace  # marked at the end of inference mode
-    return getattr(value, "inference", False) or (pending and current.inference)
+    return self._is_inference()
 
 
 def unchanged(self: Tensor, *args: object, **kwargs: object) -> Tensor:

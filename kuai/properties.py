@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from . import protocol
 from .autograd import api
-from .autograd.graph import AccumulateGrad
+from .autograd.graph import LEAVES
 from .layouts import sparse_coo, sparse_csr, strided
 from .tensor import Tensor
 
 
 def _is_leaf(self: Tensor) -> bool:
-    return self._node is None or type(self._node) is AccumulateGrad
+    return self._node is None or type(self._node) in LEAVES
 
 
 def _requires_grad(self: Tensor) -> bool:
@@ -28,6 +28,8 @@ def _nbytes(self: Tensor) -> int:
 
 
 def _version(self: Tensor) -> int:
+    if self._is_inference():
+        raise RuntimeError("Inference tensors do not track version counter.")
     return self._edits if self._storage is None else self._storage.version
 
 

@@ -184,7 +184,7 @@ def deepcopy(self: Tensor, memo: dict) -> Tensor:
 
 
 def _copy_memory(self: Tensor, memo: dict) -> Tensor:
-    out = wrap(self._read())
+    out = wrap(self._read()) if not self._is_inference() else self.clone()
     if self._storage is not None:
         key = ("storage", id(self._storage))
         if key not in memo:

@@ -14,9 +14,10 @@ import numpy as np
 
 from . import dtypes
 from .devices import device
+from .engine import trace
 from .engine.interpret import own
 from .engine.program import Aval, Op, Size
-from .engine.trace import Value, concrete, current, materialize, record
+from .engine.trace import Value, concrete, current, materialize, of_inference, record
 from .layouts import layout, strided
 
 
@@ -241,6 +242,8 @@ class Tensor(TensorBase):
         else:
             self._value = storage.read(self._path)
         self._seen = storage.version
+        if trace.marks:
+            self._value.inference = self._is_inference()
         return self._value
 
     def _move_to(self, node: Any) -> None:
@@ -274,6 +277,10 @@ class Tensor(TensorBase):
         return self._value.aval
 
     # ---- sharing -----------------------------------------------------------------------------------------------------
+
+    def _is_inference(self) -> bool:
+        """Whether it was made in inference mode, or is a view of what was. The mark lies on the content of its memory."""
+        return of_inference(self._content_now())
 
     def _share(self) -> Storage:
         """The storage, made when the first alias asks for it."""
@@ -322,6 +329,7 @@ class Tensor(TensorBase):
             raise RuntimeError(f"a dense tensor cannot be rewritten with one of layout {new._storage.layout}; use to_dense()")
         if current.trace.borrowed is not None:
             current.trace.need_own(self._value, new._read())
+        mark = self._is_inference() if trace.marks else None
         root = self if self._base is None else self._root()
         lent = root._storage is not None and root._storage.lent()
         if lent and not tracked:
@@ -338,7 +346,14 @@ class Tensor(TensorBase):
         if tracked:
             root._move_to(content._node)
             root._rebound += 1
+        if mark is not None:  # an edit does not change it
+            root._content_now().inference = mark
         return self
+
+    def _content_now(self) -> Value:
+        """The content of its memory, or its own if that is not shared."""
+        storage = self._storage
+        return self._value if storage is None or storage.value is None else storage.value
 
     def _write_storage(self, content: Tensor) -> None:
         storage = self._storage

@@ -1,12 +1,16 @@
 """Autograd by the side of PyTorch: the same programs print the same."""
 
+import copy
 import threading
 
 import numpy as np
 import pytest
 
 import kuai
+from tests import oracle
 from tests.twins import check
+
+torch = oracle.torch
 
 PROGRAMS = {
     "accumulation": """
@@ -345,3 +349,114 @@ def test_variable_is_a_class_of_all_tensors():
         assert variable().tolist() == [] and library.autograd.variable.Variable is variable
         with pytest.raises(TypeError):
             variable(3)
+
+
+INFERENCE = """(lambda a: a.view(1, 2).is_inference())(made())
+(lambda a: ((a * 2).is_inference(), a.detach().is_inference(), a[0].is_inference(), a.clone().is_inference()))(made())
+copy.deepcopy(made()).is_inference()
+made().add_(1)
+made()[0].fill_(1)
+made()._version
+made().requires_grad_()
+torch.nn.Parameter(made())
+torch.add(x, x, out=made())
+(x.copy_(made()), x.add_(1), x.is_inference())
+edited(x)
+edited(x.detach()[:1])
+(edited(x), x.add_(1), x.requires_grad_().is_inference())
+(lambda v: (v.is_inference(), v.add_(1), x))(viewed(x))
+(w * made()).sum()
+(w + made()).sum()
+(made() * 2 + w).sum()
+torch.nn.functional.linear(w, made().view(1, 2)).sum()
+torch.nn.functional.linear(x, made().view(1, 2).clone().requires_grad_()).sum()
+torch.nn.functional.linear(made(), w.view(1, 2)).sum()
+torch.nn.functional.linear(x, inside(lambda: torch.ones(1, 2).requires_grad_())).sum()
+torch.cat([w, made()]).sum()
+w[inside(lambda: torch.tensor([1, 0]))].sum()
+Saving.apply(w, made())
+normed(x)"""
+
+
+class _Saving:
+    """A function that saves its second operand, in either library."""
+
+    def __new__(cls, t):  # type: ignore[no-untyped-def]
+        class Saving(t.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, y):  # type: ignore[no-untyped-def]
+                ctx.save_for_backward(y)
+                return x * y
+
+            @staticmethod
+            def backward(ctx, g):  # type: ignore[no-untyped-def]
+                return g * ctx.saved_tensors[0], None
+
+        return Saving
+
+
+def _inference_outcome(t, text: str) -> object:  # type: ignore[no-untyped-def]
+    def inside(fn):  # type: ignore[no-untyped-def]
+        with t.inference_mode():
+            return fn()
+
+    def normed(x):  # type: ignore[no-untyped-def]
+        norm = t.nn.BatchNorm1d(2)
+        inside(lambda: norm(x.expand(3, 2)))
+        return norm(x.expand(3, 2)), norm.running_mean.is_inference(), norm.num_batches_tracked
+
+    scope = {"torch": t, "copy": copy, "x": t.ones(2), "w": t.ones(2, requires_grad=True), "inside": inside, "normed": normed,
+             "made": lambda: inside(lambda: t.ones(2) * 3), "edited": lambda x: (inside(lambda: x.add_(1)).is_inference(), x),
+             "viewed": lambda x: inside(lambda: x[:1]), "Saving": _Saving(t)}  # fmt: skip
+    try:
+        out = eval(text, scope)
+        if isinstance(out, t.Tensor) and out.grad_fn is not None:
+            out.sum().backward()
+        return out, scope["w"].grad
+    except Exception as error:  # noqa: BLE001
+        return error
+
+
+@pytest.mark.parametrize("text", INFERENCE.splitlines())
+def test_tensors_of_inference_mode(text: str) -> None:
+    """What is one of them, what may be done to them, and where they may stand in a graph."""
+    oracle.assert_same_outcome(_inference_outcome(kuai, text), _inference_outcome(torch, text), text)
+
+
+VIEWS = """(v.requires_grad, v.is_leaf, v.grad_fn, v._base is x)
+((v * 2).requires_grad, (v * 2).grad_fn.next_functions[0])
+(v[1:].requires_grad, v.detach().requires_grad, v.clone().requires_grad)
+(v * 2).sum().backward()
+((v * x.view(-1)).sum().backward(), v.grad, x.grad)
+(v.requires_grad_(), (v * x.view(-1)).sum().backward(), v.grad, x.grad)
+v.mul_(2)
+v[0].zero_()
+v.__setitem__(0, 1.)
+v.numpy()
+unedited(v)
+torch.autograd.grad((v * x.view(-1)).sum(), x)
+torch.autograd.grad((v * 2).sum(), v)"""
+
+
+@pytest.mark.parametrize("mode", ["no_grad", "inference_mode"])
+@pytest.mark.parametrize("leaf", [True, False])
+@pytest.mark.parametrize("text", VIEWS.splitlines())
+def test_views_made_where_gradients_are_not_recorded(text: str, leaf: bool, mode: str) -> None:
+    """They require grad as what they are views of does, and nothing arrives at them."""
+
+    def outcome(t) -> object:  # type: ignore[no-untyped-def]
+        x = t.arange(6.0).reshape(2, 3).requires_grad_()
+        x = x if leaf else x * 1
+        with getattr(t, mode)():
+            v = x.view(-1)
+
+        def unedited(v):  # type: ignore[no-untyped-def]
+            with t.no_grad():
+                return v.mul_(2), v.requires_grad, x
+
+        try:
+            return eval(text, {"torch": t, "x": x, "v": v, "unedited": unedited})
+        except Exception as error:  # noqa: BLE001
+            return error
+
+    oracle.assert_same_outcome(outcome(kuai), outcome(torch), text)

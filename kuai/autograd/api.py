@@ -10,7 +10,7 @@ from typing import Any
 from ..engine.trace import current
 from ..tensor import Tensor
 from . import replay
-from .graph import AccumulateGrad, GradientEdge, Node, OutputNode, accumulate, run, shown
+from .graph import LEAVES, AccumulateGrad, GradientEdge, Node, OutputNode, Untracked, accumulate, run, shown
 
 Tensors = Tensor | GradientEdge | Sequence[Tensor | GradientEdge]
 
@@ -169,7 +169,7 @@ def grad(outputs: Tensors, inputs: Tensors, grad_outputs: object = None, retain_
     targets: dict = {_node_of(t): None for t in chosen}
     roots = _roots(_need_all(outputs, "outputs", AssertionError), _tuple(grad_outputs))
     run(roots, keep=keep, create_graph=create_graph, targets=targets)
-    found = tuple(_result(targets[_node_of(t)], create_graph) for t in chosen)
+    found = tuple(None if type(n) is Untracked else _result(targets[n], create_graph) for n in map(_node_of, chosen))
     if materialize_grads:
         return tuple(t.new_zeros(t.shape) if g is None else g for g, t in zip(found, chosen))
     if not allow_unused and any(g is None for g in found):
@@ -205,7 +205,7 @@ def grad_fn(self: Tensor) -> Node | None:
     """The node that made this tensor; None for a leaf (``torch.Tensor.grad_fn``)."""
     self._read()
     node = self._node
-    if type(node) is AccumulateGrad:
+    if type(node) in LEAVES:
         return None
     return node if node is None else shown(node.edges[0] if type(node) is OutputNode else node)
 

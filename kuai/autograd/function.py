@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
+from ..engine import trace
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
-from .graph import FREED, TWICE, AccumulateGrad, Node, OpNode, OutputNode, fit
+from .graph import FREED, TWICE, AccumulateGrad, Node, OpNode, OutputNode, fit, refuse_inference
 from .mapping import by_rule
 from .modes import enable_grad, no_grad
 
@@ -268,6 +269,8 @@ def _connect(node: FunctionNode, ctx: FunctionCtx, args: tuple, result: object) 
     for i, r in enumerate(results):  # what forward saved of its results is on the graph as well
         if isinstance(r, Tensor) and isinstance(outs[i], Tensor) and ctx._saved:
             ctx._saved = tuple((s[0], s[1], outs[i]._node) if s and s[0] is r else s for s in ctx._saved)
+    if trace.marks:
+        refuse_inference(t._content_now() for t, *_ in filter(None, ctx._saved))
     if ctx._saved and OpNode.saved is not _PLAIN:
         ctx._saved = _packed(ctx._saved)
     return tuple(outs) if many else outs[0]

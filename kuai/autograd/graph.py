@@ -58,7 +58,7 @@ class Node:
     @property
     def next_functions(self) -> tuple:
         """The nodes that this one sends cotangents to, each with the number of the output it is for."""
-        return tuple(_place(e) if e is not None else (None, 0) for e in self.edges)
+        return tuple(_place(e) for e in self.edges)
 
     @property
     def metadata(self) -> dict:
@@ -94,7 +94,9 @@ class Node:
         return f"<{self.name()} object at {hex(id(self))}>"
 
 
-def _place(node: Node) -> tuple[Node, int]:
+def _place(node: Node | None) -> tuple[Node | None, int]:
+    if node is None or type(node) is Untracked:
+        return None, 0
     return (shown(node.edges[0]), node.index) if isinstance(node, OutputNode) else (shown(node), 0)
 
 
@@ -147,9 +149,43 @@ class OpNode(Node):
         return wrap(x, self if place < 0 else self.edges[place])
 
 
+class _Guarded(OpNode):
+    """The node of an op with an operand that was made in inference mode, until it is known that no derivative needs that."""
+
+    __slots__ = ()
+
+    @property
+    def edges(self) -> tuple:  # type: ignore[override]
+        raise AttributeError("edges")
+
+    @edges.setter
+    def edges(self, edges: tuple) -> None:
+        self.__class__ = OpNode
+        self.edges = edges
+        op = self.state.op
+        picks = op.picks if callable(op.vjps) else [p for e, ps in zip(edges, op.picks) if e is not None for p in ps]
+        refuse_inference([self.saved[p - 1] for p in picks if type(p) is int and p > 0] if type(self.saved) is tuple else ())
+
+
+OpNode.guarded = _Guarded  # type: ignore[attr-defined]
+
+
+def refuse_inference(saved: Iterable) -> None:
+    """Refuse to keep the content of tensors that were made in inference mode: they have no versions to check."""
+    for value in saved:
+        if type(value) is list:
+            refuse_inference(value)
+        elif type(value) is Value and getattr(value, "inference", False):
+            raise RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
+                "tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use "
+                "`torch.no_grad()` instead of `torch.inference_mode()`."
+            )
+
+
 def op_node(state: State, saved: tuple, edges: tuple) -> OpNode:
     """The node of a recorded op."""
-    node = OpNode()
+    node = state.tracks()  # type: ignore[misc]
     node.state, node.saved, node.edges = state, saved, edges
     node.number, node.hooks = next_number(), None
     return node
@@ -194,6 +230,22 @@ class AccumulateGrad(Node):
         return ()
 
 
+class Untracked(Node):
+    """Where the graph ends at a view that was made in `no_grad` of what requires grad: so does the view, but nothing arrives there."""
+
+    __slots__ = ("mode",)
+
+    def __init__(self, mode: str):
+        super().__init__(())
+        self.mode = mode
+
+    def name(self) -> str:
+        return "Untracked"
+
+    def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
+        return ()
+
+
 class Source(Node):
     """The end of the graph at an input of a function that is differentiated: nothing is added up there."""
 
@@ -207,6 +259,9 @@ class Source(Node):
 
     def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
         return ()
+
+
+LEAVES = (AccumulateGrad, Untracked)  # what a leaf that requires grad has in the place of a node that made it
 
 
 def accumulate(tensor: Tensor, g: Tensor, create_graph: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from ..engine import trace
 from ..engine.trace import current, flush, mark_inference
 
 GENERATOR = 0x20  # inspect.CO_GENERATOR
@@ -151,17 +152,21 @@ class inference_mode(_Mode):
 
     def __enter__(self) -> None:
         self._before = current.grad, current.inference
-        if self.mode and not current.inference:
-            flush()
-        if self.mode:
-            current.grad, current.inference = False, True
-        else:
-            current.grad, current.inference = True, False
+        trace.marks = True
+        self._become(not self.mode, self.mode)
 
     def __exit__(self, *error: object) -> None:
-        if current.inference:
+        if error[0] is not None and current.inference:
             mark_inference(current.trace)
-        current.grad, current.inference = self._before
+            current.grad, current.inference = self._before
+        else:
+            self._become(*self._before)
+
+    def _become(self, grad: bool, inference: bool) -> None:
+        """Change the mode, with nothing pending, so that what is made in it can be told from what is not."""
+        if inference is not current.inference:
+            flush()
+        current.grad, current.inference = grad, inference
 
     def clone(self) -> _Mode:
         return inference_mode(self.mode)

@@ -119,7 +119,7 @@ class Op:
 
     __slots__ = ("name", "body", "xla", "rule", "vjps", "statics", "inputs", "variadic", "outputs", "cost",
                  "saves", "picks", "scatter", "grad_name", "naming", "exact", "refuses", "overwrites", "elementwise", "levels", "autocast",
-                 "entry", "pullback")  # fmt: skip
+                 "entry", "pullback", "node")  # fmt: skip
 
     def __init__(self, body: Callable, rule: Callable, *, xla: Callable | None = None, name: str | None = None,
                  cost: float = 1.0, grad_name: str | Callable | None = None, exact: bool = False):  # fmt: skip
@@ -132,6 +132,7 @@ class Op:
         self.elementwise = False  # NumPy's body broadcasts, as it stands
         self.levels: tuple = ()  # of an op made by `vmap`: which operands each level maps, the outermost first
         self.vjps: tuple = ()
+        self.node: Callable | None = None  # makes its nodes on the graph, if it has derivatives
         self.saves: tuple[int, ...] = ()
         self.picks: tuple = ()
         self.scatter: Callable | None = None
@@ -192,7 +193,7 @@ class State:
         self.depth = parent.depth + 1 if parent else 0
         self.nbytes = (parent.nbytes if parent else 0) + sum(a.nbytes for a in outs)
         self.full = False
-        self.tracks = False  # whether results can have a derivative
+        self.tracks: Callable | None = None  # makes the node, if results can have a derivative
         self.next: dict = {}
         self.plans: dict = {}
         self.walk: object = None  # what is known of a backward that begins here; see autograd.replay

@@ -28,7 +28,7 @@ class Value:
     place: int
     trace: Trace | None
     slot: int  # its place in that trace
-    inference: bool  # there and True if it was recorded in inference mode
+    inference: bool  # there once the process has been in inference mode: whether the tensor that it is the content of is of that mode
     bounds: tuple  # its least and greatest element, there if somebody had to know; see ops.extent
     uses: int  # how often an executable took it, while its data is NumPy's; not there before the first time
 
@@ -85,6 +85,9 @@ class Lifted:
 ROOT = State(None, None, ())
 
 
+marks = False  # whether any thread has been in inference mode: before that nothing is looked at
+
+
 class _Current(threading.local):
     """What belongs to a thread. All in one object, because looking a thread's object up has its price at every op.
 
@@ -116,9 +119,10 @@ def admit(trace: Trace, value: Value) -> None:
     borrows = value.data is None and trace.borrowed is not None and value.trace is not HOLLOW
     if value.data is None and not borrows and aval.device.type != "meta":
         _fetch(value)
-    state = trace.state.next.get(aval)
+    key = (aval, "inference") if marks and not current.inference and getattr(value, "inference", False) else aval
+    state = trace.state.next.get(key)
     if state is None:
-        state = trace.state.next.setdefault(aval, State(trace.state, aval, (aval,)))
+        state = trace.state.next.setdefault(key, State(trace.state, key, (aval,)))
     if borrows:
         trace.borrowed[state.slot] = value.trace, value.slot  # type: ignore[index]
     value.trace, value.slot = trace, state.slot
@@ -136,9 +140,19 @@ def extend(state: State, key: tuple, trace: Trace) -> State:
     new.op, new.static, new.args, new.avals = op, static or (), args, avals
     new.casts = casts if isinstance(casts, tuple) or casts is None else (casts,) * len(args)
     new.numbers = new.number + sum(isinstance(a, type) for a in args)
-    new.tracks = bool(op.vjps) and any(a.dtype.category > 1 for a in new.outs)
+    new.tracks = op.node if op.vjps and any(a.dtype.category > 1 for a in new.outs) else None
+    if marks and new.tracks and _saves_inference(op, args, trace):
+        new.tracks = new.tracks.guarded  # type: ignore[attr-defined]
     new.full = new.depth >= config.max_instructions or new.nbytes >= config.max_bytes
     return state.next.setdefault(key, new)
+
+
+def _saves_inference(op: Op, args: tuple, trace: Trace) -> bool:
+    """Whether a node of the op may keep an operand that was made in inference mode; such come in from outside, as of another kind."""
+    if current.inference:
+        return False
+    kept = args if op.variadic else [args[i] for i in op.saves if i >= 0]
+    return any(type(a) is int and getattr(trace.values[a], "inference", False) for a in kept)
 
 
 def record(op: Op, static: tuple | None, operands: Sequence) -> Value | tuple[Value, ...]:
@@ -218,10 +232,17 @@ _execute: Callable
 
 
 def mark_inference(trace: Trace) -> None:
-    """Note on what is pending that it was recorded in inference mode, which begins with nothing pending."""
+    """Note on what is pending that it was recorded in inference mode, which begins and ends with nothing pending."""
     for value in trace.values:
-        if value.data is None:
+        if value.data is None and not hasattr(value, "inference"):
             value.inference = True
+
+
+def of_inference(value: Value) -> bool:
+    """Whether the tensor that a value is the content of was made in inference mode."""
+    if hasattr(value, "inference"):
+        return value.inference
+    return current.inference and value.data is None and value.trace is current.trace
 
 
 def _rescue(trace: Trace) -> None:
@@ -337,4 +358,7 @@ def _fetch(value: Value) -> None:
 
 def concrete(data: np.ndarray, aval: Aval) -> Value:
     """A Value that is computed already."""
-    return make_value(aval, data, None, 0)
+    value = make_value(aval, data, None, 0)
+    if current.inference:
+        value.inference = True
+    return value

@@ -8,9 +8,10 @@ import numpy as np
 
 from .. import dtypes
 from ..autograd.function import ClosureNode, constant_in
-from ..autograd.graph import AccumulateGrad
+from ..autograd.graph import LEAVES, AccumulateGrad, OpNode, Untracked
 from ..devices import device, placement
 from ..dtypes import dtype
+from ..engine import trace as engine_trace
 from ..engine.program import Aval, Op
 from ..engine.trace import concrete, current, materialize
 from ..tensor import Tensor, wrap
@@ -212,11 +213,7 @@ def assign(self: Tensor, result: Tensor, name: str = "copy_") -> Tensor:
         _check_leaf(self)
         if (self._path or self._maker) and (self._node is not None or result._node is not None):
             _check_view(self)
-    if not current.inference and hasattr((self if self._base is None else self._root())._value, "inference"):
-        raise RuntimeError(
-            f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
-            "tensor before doing inplace update."
-        )
+    _check_mode(self, name)
     if self._path and name not in ONE_BY_ONE and repeats(self):
         raise RuntimeError(_REPEATED.format(name))
     if result.shape != self.shape:
@@ -239,7 +236,28 @@ _IN_PLACE_VIEW = (
 )
 
 
+_UNTRACKED_VIEW = (
+    "A view was created in {0} mode and is being modified inplace with grad mode enabled. Given that this use case is ambiguous and "
+    "error-prone, it is forbidden. Make the view outside of the mode, or edit it inside (and then the edit is not tracked)."
+)
+
+
+def _check_tracked(node: object) -> None:
+    if type(node) is Untracked:
+        raise RuntimeError(_UNTRACKED_VIEW.format(node.mode))
+
+
+def _check_mode(self: Tensor, name: str) -> None:
+    if engine_trace.marks and not current.inference and self._is_inference():
+        raise RuntimeError(
+            f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
+            "tensor before doing inplace update."
+        )
+
+
 def _check_leaf(self: Tensor) -> None:
+    """Refuse to edit, on the graph, a leaf or a view of one, or a view that is none of the graph's."""
+    _check_tracked(self._node)
     if type(self._node) is AccumulateGrad:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if self._base is not None and type(self._base._node) is AccumulateGrad:
@@ -251,6 +269,10 @@ def _check_view(self: Tensor) -> None:
     maker = self._maker or next((step.among for step in self._path if step.among), None)
     if maker is not None:
         raise RuntimeError(_IN_PLACE_VIEW.format(maker))
+    node = self._node
+    while type(node) is OpNode and node.state.op.scatter is not None:
+        node = node.edges[0]
+    _check_tracked(node)
 
 
 def copy_(self: Tensor, other: object, non_blocking: bool = False) -> Tensor:
@@ -271,7 +293,7 @@ def copy_(self: Tensor, other: object, non_blocking: bool = False) -> Tensor:
         src = _to_dtype(src, dtype=self.dtype)
     if src.shape != self.shape:
         src = src.expand(self.shape)
-    elif src._node is not None:
+    elif src._node is not None or engine_trace.marks:
         src = _clone(src)  # a node of its own: this tensor is not to pass for the other in the graph
     return assign(self, src)
 
@@ -328,6 +350,7 @@ def check_out(self: Tensor, result: Tensor) -> None:
         raise RuntimeError(f"Expected out tensor to be on {result.device}, but it is on {self.device}")
     if self._path and repeats(self):
         raise RuntimeError(_REPEATED.format("out="))
+    _check_mode(self, "out=")
 
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
@@ -338,10 +361,8 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     tensor([1., 1.], requires_grad=True)
     """
     if requires_grad:
-        if not current.inference and self._node is None and hasattr(self._value, "inference"):
-            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         return require_grad(self)
-    if self._node is not None and type(self._node) is not AccumulateGrad:
+    if self._node is not None and type(self._node) not in LEAVES:
         raise RuntimeError(
             "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
             "subgraph that doesn't require differentiation use var_no_grad = var.detach()."

@@ -8,9 +8,10 @@ from functools import reduce
 import numpy as np
 
 from .. import dtypes
-from ..autograd.graph import AccumulateGrad
+from ..autograd.graph import AccumulateGrad, Untracked
 from ..devices import device, placement
 from ..dtypes import dtype
+from ..engine import trace
 from ..engine.program import Aval, Op
 from ..engine.trace import concrete
 from ..errors import warn
@@ -24,9 +25,11 @@ from .geometry import check_format, memory_format
 
 def require_grad(t: Tensor, wanted: bool = True) -> Tensor:
     """Make a leaf collect gradients; RuntimeError for dtypes that have none."""
-    if wanted and t._node is None:
+    if wanted and (t._node is None or type(t._node) is Untracked):
         if t.dtype.category < 2:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        if trace.marks and not trace.current.inference and t._is_inference():
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         t._node = AccumulateGrad(t)
     return t
 

@@ -9,7 +9,7 @@ from copy import deepcopy
 from functools import wraps
 from typing import Any
 
-from ..autograd.graph import AccumulateGrad
+from ..autograd.graph import LEAVES
 from ..autograd.hooks import Hooks, RemovableHandle
 from ..autograd.modes import enable_grad, set_grad_enabled
 from ..engine.trace import flush
@@ -170,7 +170,7 @@ class Optimizer:
     def _check_parameter(self, p: object) -> None:
         if not isinstance(p, Tensor):
             raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
-        leaf = p._node is None or type(p._node) is AccumulateGrad or p._retains
+        leaf = p._node is None or type(p._node) in LEAVES or p._retains
         if not leaf and not self.defaults.get("differentiable"):
             raise ValueError("can't optimize a non-leaf Tensor")
 
