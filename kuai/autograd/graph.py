@@ -160,7 +160,7 @@ class _Guarded(OpNode):
 
     @edges.setter
     def edges(self, edges: tuple) -> None:
-        self.__class__ = OpNode
+        self.__class__ = OpNode  # type: ignore[assignment]
         self.edges = edges
         op = self.state.op
         picks = op.picks if callable(op.vjps) else [p for e, ps in zip(edges, op.picks) if e is not None for p in ps]
