@@ -20,6 +20,8 @@ CIRCLES = {
     "autograd.edges autograd.graph autograd.saving": "the graph's rarely used parts are written for its nodes and read when they are used",
     "nn.module nn.module_conversion nn.module_hooks nn.module_state nn.unregistered": "a Module is made of its mixins, one of which looks "
     "for modules in lists",
+    "fx.code fx.graph fx.graph_module fx.names fx.node fx.patching fx.proxy fx.tracer": "a graph's text names what tracing records, and a "
+    "module that is read from a file is traced again",
     "masked.dispatch masked.tensor": "a masked tensor's class asks for the table of its functions",
     "sparse.compressed_forms sparse.compressing sparse.forms sparse.reductions sparse.storage": "a sparse storage asks for the table of "
     "forms, which build storages",
