@@ -121,11 +121,6 @@ NATIVE = {
 }  # fmt: skip
 
 
-def is_ours(func: object) -> bool:
-    """Whether a function or class is the package's, and can be written as ``torch.name``."""
-    return public_name(func) is not None
-
-
 def public_name(func: Any) -> str | None:
     """The name by which programs call one of the package's functions, or None.
 

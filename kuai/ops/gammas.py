@@ -51,13 +51,18 @@ def dirichlet_grad(x: Tensor, alpha: Tensor, total: Tensor) -> Tensor:
     return _slope(quantiles.dirichlet_slope, "_dirichlet_grad", x, alpha, total)
 
 
+def _draw(ctx, name: str, stream, alpha: Tensor, generator: Generator | None) -> Tensor:
+    """Draws from parameters, kept with them for the derivative."""
+    _need_floats(name, alpha)
+    made = drawn(lambda a: stream(generator, a), alpha)
+    ctx.save_for_backward(alpha, made)
+    return made
+
+
 class _StandardGamma(Function):
     @staticmethod
     def forward(ctx, alpha, generator):
-        _need_floats("_standard_gamma", alpha)
-        made = drawn(lambda a: chance.streams.standard_gamma(generator, a), alpha)
-        ctx.save_for_backward(alpha, made)
-        return made
+        return _draw(ctx, "_standard_gamma", chance.streams.standard_gamma, alpha, generator)
 
     @staticmethod
     def backward(ctx, g):
@@ -67,10 +72,7 @@ class _StandardGamma(Function):
 class _Dirichlet(Function):
     @staticmethod
     def forward(ctx, alpha, generator):
-        _need_floats("_sample_dirichlet", alpha)
-        made = drawn(lambda a: chance.streams.dirichlet(generator, a), alpha)
-        ctx.save_for_backward(alpha, made)
-        return made
+        return _draw(ctx, "_sample_dirichlet", chance.streams.dirichlet, alpha, generator)
 
     @staticmethod
     def backward(ctx, g):

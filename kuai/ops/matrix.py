@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -268,6 +268,15 @@ def _scaled(product: Tensor, alpha: object, input: Tensor, beta: object, name: s
     return made if out is None else write_exact(out, made)
 
 
+def _added(multiply: Callable, a: Tensor, b: Tensor, alpha: object, input: Tensor, beta: object, name: str, out: Tensor | None,
+           out_dtype: object) -> Tensor:  # fmt: skip
+    """`_scaled` of the product of two matrices, or of batches of them."""
+    if out_dtype is None:
+        return _scaled(multiply(*_wide(a, b)), alpha, input, beta, name, out, a.dtype)
+    made = multiply(a, b, out_dtype=out_dtype)
+    return _scaled(made, alpha, input.to(made.dtype), beta, name, out, made.dtype)
+
+
 def _whole(factor: object, of: dtypes.dtype, name: str) -> int:
     """A factor of integers: a fraction counts as its whole part, as PyTorch has it."""
     if isinstance(factor, complex):
@@ -284,10 +293,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: complex = 1, alpha
     tensor([[2., 1.],
             [1., 2.]])
     """
-    if out_dtype is None:
-        return _scaled(mm(*_wide(mat1, mat2)), alpha, input, beta, "addmm", out, mat1.dtype)
-    made = mm(mat1, mat2, out_dtype=out_dtype)
-    return _scaled(made, alpha, input.to(made.dtype), beta, "addmm", out, made.dtype)
+    return _added(mm, mat1, mat2, alpha, input, beta, "addmm", out, out_dtype)
 
 
 @factors_first("beta", "alpha")
@@ -330,10 +336,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: complex = 1,
     tensor([[[3.]]])
     """
     _need_batches("baddbmm", batch1, batch2)
-    if out_dtype is None:
-        return _scaled(bmm(*_wide(batch1, batch2)), alpha, input, beta, "baddbmm", out, batch1.dtype)
-    made = bmm(batch1, batch2, out_dtype=out_dtype)
-    return _scaled(made, alpha, input.to(made.dtype), beta, "baddbmm", out, made.dtype)
+    return _added(bmm, batch1, batch2, alpha, input, beta, "baddbmm", out, out_dtype)
 
 
 @factors_first("beta", "alpha")

@@ -337,11 +337,6 @@ def bytes_view(xp, x, *, dtype):
 _record_bytes = recorder(bytes_view.op)
 
 
-def bytes_of(x: Tensor, d: dtypes.dtype) -> Tensor:
-    """`bytes_view` that shares no memory."""
-    return _record_bytes((d,), x)
-
-
 @strides_of(bytes_view)
 def _bytes_geometry(at: Geometry, *, dtype: dtypes.dtype) -> tuple:
     have, want = at.dtype.itemsize, dtype.itemsize

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -150,8 +149,3 @@ def subset(pattern: Pattern, chosen: np.ndarray) -> Pattern:
 def nothing(sparse_dim: int, shape: Sequence[int], like: Tensor) -> Pattern:
     """The pattern of no values."""
     return Pattern(from_array(np.zeros((sparse_dim, 0), np.int64), like.device), shape, True)
-
-
-def size_of(lengths: Sequence[int]) -> int:
-    """How many places there are."""
-    return prod(lengths)

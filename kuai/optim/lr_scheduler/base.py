@@ -160,11 +160,6 @@ def per_group(optimizer: Optimizer, name: str, value: object) -> list:
     return list(value)
 
 
-def momentum_of(group: dict) -> float:
-    """A group's momentum, or the first beta."""
-    return group["betas"][0] if "betas" in group else group["momentum"]
-
-
 def set_momentum(group: dict, value: float) -> None:
     if "betas" in group:
         group["betas"] = (value, *group["betas"][1:])
