@@ -27,6 +27,11 @@ class Form:
         self.avals, self.size = avals, ends[-1]
         self.places = [slice(end - a.size, end) for a, end in zip(avals, ends)]
 
+    @staticmethod
+    def order(shapes: Sequence[tuple]) -> list[int]:
+        """The order in which values go into a bundle: those of one shape beside each other, which a loop then takes as they lie."""
+        return sorted(range(len(shapes)), key=shapes.__getitem__)
+
     def split(self, array: Any) -> list:
         """The values in an array of this form."""
         return [array[place].reshape(a.shape) for place, a in zip(self.places, self.avals)]

@@ -33,12 +33,13 @@ np.random.set_state(_DRAWN)
 from .. import config  # noqa: E402
 from ..devices import device  # noqa: E402
 from ..dtypes import dtype  # noqa: E402
-from . import diskcache, memory  # noqa: E402
+from . import diskcache, loops, memory  # noqa: E402
 from .bundle import Bundle, Form, put, whole  # noqa: E402
 from .interpret import compute_dtypes  # noqa: E402
 from .plan import Layout, Plan  # noqa: E402
 from .program import State  # noqa: E402
 from .report import report, stats  # noqa: E402
+from .rooms import Values  # noqa: E402
 from .trace import Value, array_of  # noqa: E402
 
 if _FIRST:
@@ -196,18 +197,23 @@ def _function(plan: Plan, numbers: _Numbers, layout: Layout) -> Callable:
     """The plan as a function for jax.jit: number vectors first, then bundles, then the inputs."""
     vectors = len(numbers.avals())
     bundles = vectors + len(layout.taken)
+    parts = loops.roll(plan) if plan.device.type == "cpu" else plan.steps
+    columns = loops.columns(parts)
 
     def program(*args: object) -> tuple:
-        values = dict(zip(layout.inputs, args[bundles:]))
+        values = Values(XP)
+        values.update(zip(layout.inputs, args[bundles:]))
+        values.update((~i, x) for i, x in enumerate(numbers.unpack(args[:vectors])))
         for (form, slots), array in zip(layout.taken, args[vectors:bundles]):
-            values.update(zip(slots, form.split(array)))
-        scalars = numbers.unpack(args[:vectors])
-        for state in plan.steps:
-            number = iter(scalars[state.number : state.numbers])
-            operands = [values[a] if type(a) is int else None if a is None else next(number) for a in state.args]
-            values.update(zip(range(state.slot, state.slots), _apply(state, operands)))
-        joined = [form.join(XP, [values[slot] for slot in slots]) for form, slots in layout.given]
-        return (*joined, *[values[slot] for slot in layout.outputs])
+            values.take(form, slots, array)
+        for form, slots in layout.given:
+            values.prepare(form, slots, columns)
+        for part in parts:
+            if type(part) is loops.Loop:
+                loops.run(part, values, _apply)
+            else:
+                values.set(range(part.slot, part.slots), _apply(part, [values.array(a) for a in loops.operands(part)]))
+        return (*[values.join(slots) for _, slots in layout.given], *[values.array(slot) for slot in layout.outputs])
 
     return program
 

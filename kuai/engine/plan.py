@@ -96,12 +96,14 @@ class Layout:
         self.outputs = [*alone.values(), *(slot for slot in rest if slot not in bundled)]
 
     def _groups(self, slots: list[int], plan: Plan) -> list[list[int]]:
-        """Those of some slots that go in bundles, by dtype."""
+        """Those of some slots that go in bundles, by dtype; in each by shape, and as the instruction that takes them last names them."""
         groups: dict[object, list[int]] = {}
         for slot in slots if plan.device.type == "cpu" else ():
             if 0 < self.avals[slot].nbytes <= bundle.SMALL:
                 groups.setdefault(self.avals[slot].dtype, []).append(slot)
-        return [group for group in groups.values() if len(group) >= bundle.MANY]
+        places = {a: i for step in plan.steps for i, a in enumerate(step.args)}
+        many = [sorted(group, key=lambda slot: places.get(slot, 0)) for group in groups.values() if len(group) >= bundle.MANY]
+        return [[group[i] for i in bundle.Form.order([self.avals[slot].shape for slot in group])] for group in many]
 
     def _form(self, slots: list[int]) -> bundle.Form:
         return bundle.form(tuple(self.avals[slot] for slot in slots))

@@ -102,9 +102,11 @@ def _is_small(row: tuple) -> bool:
 
 def _together(xp, rule: Callable, rows: list[tuple], numbers: tuple, flags: dict) -> list[tuple]:
     """Update small parameters as one array, which for XLA is one computation and not one for each."""
-    form = bundle.Form(tuple(row[0] for row in rows))
-    p, g, *state = [form.join(xp, column) for column in zip(*rows)]
-    return list(zip(*map(form.split, rule(xp, p, g, state, numbers, **flags))))
+    order = bundle.Form.order([row[0].shape for row in rows])
+    form = bundle.Form(tuple(rows[i][0] for i in order))
+    p, g, *state = [form.join(xp, [column[i] for i in order]) for column in zip(*rows)]
+    made = dict(zip(order, zip(*map(form.split, rule(xp, p, g, state, numbers, **flags)))))
+    return [made[i] for i in range(len(rows))]
 
 
 def _one(xp, rule: Callable, row: tuple, numbers: tuple, flags: dict) -> tuple:
