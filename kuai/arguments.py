@@ -34,22 +34,28 @@ CONVENTIONS = {
     "dim": "int | Sequence[int] | None", "s": "Sequence[int] | None", "groups": "int", "kernel_size": "int | Sequence[int]",
     "stride": "int | Sequence[int] | None", "padding": "int | Sequence[int] | str", "dilation": "int | Sequence[int]",
     "output_padding": "int | Sequence[int]", "divisor_override": "int | None", "alpha": "complex", "beta": "complex",
-    **dict.fromkeys("reduction mode padding_mode compute_mode inplace return_indices antialias hard get_infos need_weights "
-                    "recompute_scale_factor add_zero_attn use_separate_proj_weight average_attn_weights".split()),
+    **dict.fromkeys("reduction mode padding_mode compute_mode inplace return_indices antialias hard get_infos "
+                    "need_weights embed_dim_to_check num_heads recompute_scale_factor add_zero_attn "
+                    "use_separate_proj_weight average_attn_weights".split()),
 }  # fmt: skip
-# Arguments of functions that PyTorch has in several forms: a form leaves them out, and none takes None in their place.
+# Arguments that have no value None, as it is in no form of the function; where the default is None a form leaves them out.
 LEFT_OUT = {
     **dict.fromkeys("median nanmedian prod squeeze squeeze_copy squeeze_".split(), ("dim",)),
     **dict.fromkeys(("max", "min"), ("dim", "other")),
     **dict.fromkeys("var std var_mean std_mean".split(), ("unbiased",)),
+    **dict.fromkeys("logsumexp fft2 ifft2 rfft2 irfft2 hfft2 ihfft2 matrix_norm".split(), ("dim",)),
     **dict.fromkeys("trapz trapezoid cumulative_trapezoid".split(), ("x",)),
     "eye": ("m",), "arange": ("start", "end"), "set_": ("source",), "to_sparse": ("sparse_dim",),
     "repeat_interleave": ("input", "repeats"),
 }  # fmt: skip
-# Arguments that its parser takes as any number, and its kernels then as a real one.
-SCALARS = frozenset("threshold value lambd lower upper maxnorm margin fill ord k".split())
+# Arguments that PyTorch's parser takes as any number, and its kernels then as a real one.
+SCALARS = frozenset(
+    "softplus.threshold threshold.threshold threshold.value threshold_.threshold threshold_.value hardshrink.lambd softshrink.lambd "
+    "rrelu.lower rrelu.upper constant_pad_nd.value multi_margin_loss.margin renorm.maxnorm _unsafe_masked_index.fill normalize.p "
+    "gaussian_nll_loss.eps".split()
+)
 # Functions of torch's own namespace that PyTorch writes in Python.
-PYTHONS = frozenset("norm split tensordot unravel_index".split())
+PYTHONS = frozenset("norm split tensordot unravel_index max_pool3d".split())
 
 
 # ---- kinds -----------------------------------------------------------------------------------------------------------
@@ -193,7 +199,7 @@ def blame(case: _Case, fixed: tuple, rest: tuple = (), named: dict | None = None
     """TypeError for the first argument that is not of its kind."""
     for name, place, words, value in _given(case, fixed, rest, named or {}):
         if words and not _fits(words, value):
-            if name in SCALARS and isinstance(value, complex) and "float" in words:
+            if isinstance(value, complex) and f"{case.body.__name__}.{name}" in SCALARS:
                 raise RuntimeError(f"{case.body.__name__}(): '{name}': value cannot be converted to a real number without overflow")
             at = "" if place is None else f" (position {place + 1 - case.method})"
             message = f"{case.body.__name__}(): argument '{name}'{at} must be {_said(words)}, not {_found(words, value)}"
@@ -284,7 +290,7 @@ ABSENT: Any = object()
 
 
 def unless_left_out(case: _Case, name: str, value: object) -> object:
-    """An argument that a form of the function leaves out: None if it was, and refused if it is None itself."""
+    """An argument that may be left out: None if it was and has no default, and refused if it is None itself."""
     if value is None:
         wanted = _said(_kind(case.body, name)) or "given"
         raise TypeError(f"{case.body.__name__}(): argument '{name}' must be {wanted} or left out, not None")
@@ -344,7 +350,7 @@ def _begin(case: _Case, body: FunctionType) -> FunctionType:
 def _defaults(form: _Form, body: FunctionType) -> Iterator[object]:
     values = body.__defaults__ or ()
     names = form.names[form.positional - len(values) : form.positional]
-    yield from (ABSENT if n in form.left_out else x for n, x in zip(names, values))
+    yield from (ABSENT if n in form.left_out and x is None else x for n, x in zip(names, values))
 
 
 def check(namespace: dict[str, Any]) -> None:

@@ -428,7 +428,7 @@ def _of_sparse(module: str, name: str, meaning: str) -> Callable:
     """A method that is in a module of `sparse`."""
 
     def method(self: Tensor, *args: object, **kwargs: object) -> object:
-        return of_sparse(f"{module}.{name}")(self, *args, **kwargs)
+        return checked(of_sparse(f"{module}.{name}"), method=True)(self, *args, **kwargs)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"{meaning} (``torch.Tensor.{name}``); `kuai.sparse.{module}.{name}` has the details."

@@ -46,7 +46,8 @@ def _filled(input: Tensor, mask: Tensor | None, value: complex | None, name: str
     if mask is None:
         return input
     if value is None:
-        raise NotImplementedError(f"identity of {name} on {input.dtype} input")
+        kind = TypeError if input.dtype.is_complex else NotImplementedError
+        raise kind(f"identity of {name} on {input.dtype} input: its dtype has no greatest or least number")
     fill = full((), value, dtype=input.dtype, device=input.device)
     return cast(Tensor, where(_canonical(mask, input.shape), input, fill))
 

@@ -227,10 +227,11 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Generato
     """
     _need_matrix(tensor)
     rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
     normal_(tensor, 0, std, generator)
     values = tensor.detach()._array().copy()
     for column in range(columns):
-        values[randperm(rows)._array()[: math.ceil(sparsity * rows)], column] = 0
+        values[randperm(rows)._array()[:zeros], column] = 0
     return _fill_from(tensor, values)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import subclasses
+from ..arguments import NotATensor
 from ..devices import device, placement
 from ..dtypes import as_dtype, dtype, get_default_dtype
 from ..ops.creation import empty, require_grad
@@ -38,7 +39,9 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         if data is None:
             data = empty(0)
         if not isinstance(data, Tensor):
-            raise TypeError(f"Parameter: got {type(data).__name__} for data, needs a Tensor; make one with torch.tensor(data)")
+            raise NotATensor(f"Parameter: got {type(data).__name__} for data, needs a Tensor; make one with torch.tensor(data)")
+        if not isinstance(requires_grad, bool):
+            raise TypeError(f"Parameter: argument 'requires_grad' must be bool, not {type(requires_grad).__name__}")
         if type(data) is Tensor or type(data) is Parameter or not subclasses.asks(type(data)):  # type: ignore[arg-type]
             return Tensor._make_subclass(cls, data, requires_grad)  # type: ignore[attr-defined]
         return _marked(data, requires_grad)

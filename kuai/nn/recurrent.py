@@ -6,6 +6,7 @@ import numbers
 import warnings
 from math import sqrt
 
+from ..arguments import NotATensor
 from ..ops import rnn
 from ..ops.creation import empty
 from ..tensor import Tensor
@@ -361,7 +362,10 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        return self._step("lstm", input, *((None, None) if hx is None else hx))  # type: ignore[return-value]
+        h, c = (None, None) if hx is None else hx
+        if (h is None) is not (c is None):
+            raise NotATensor("LSTMCell: hx must be a pair of Tensors, or None; got None for one of them")
+        return self._step("lstm", input, h, c)  # type: ignore[return-value]
 
 
 class GRUCell(RNNCellBase):

@@ -31,7 +31,7 @@ def check_targets(targets: np.ndarray, classes: int, ignore: int) -> None:
             raise IndexError(f"Target {wrong[0]} is out of bounds.")
 
 
-def _check_target_shape(x: Aval, t: Aval) -> None:
+def check_target_shape(x: Aval, t: Aval) -> None:
     if x.shape[:1] != t.shape[:1] and len(x.shape) > 1:
         given = t.shape[0] if t.shape else 1
         raise ValueError(f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({given}).")
@@ -43,7 +43,7 @@ def _check_target_shape(x: Aval, t: Aval) -> None:
 def _check_index_operands(op: Op, x: Aval, t: Aval, w: Aval | None) -> None:
     if x.dtype.category != 2:
         raise NotImplementedError(f'"{op.name}" not implemented for \'{rules._cname(x.dtype)}\'')
-    _check_target_shape(x, t)
+    check_target_shape(x, t)
     if t.dtype.name not in ("int64", "uint8"):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {rules._cname(t.dtype)}")
     _check_weight(x, w)

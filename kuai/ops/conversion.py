@@ -115,6 +115,8 @@ def to(self: Tensor, *args: object, device: object = None, dtype: object = None,
 
 def _target(args: tuple, device_: object, dtype_: object, copy: bool, other: Tensor | None) -> tuple:
     """The device and dtype that the arguments of ``to`` ask for, and whether a copy is."""
+    if any(a is None for a in args[2:]):
+        raise TypeError("to(): arguments 'non_blocking' and 'copy' must be bool, not NoneType")
     for a in (*args, other):
         names_device = isinstance(a, (str, device)) or (isinstance(a, int) and not isinstance(a, bool) and a is args[0])
         names_dtype = isinstance(a, (dtypes.dtype, type))

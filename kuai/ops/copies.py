@@ -97,8 +97,9 @@ def apart(x: Tensor) -> Tensor:
     return wrap(x._read(), x._node) if x._storage is None or x._storage.record is None else x
 
 
-def _named(copy: Callable, name: str, example: str, gives: str) -> Callable:
+def _named(copy: Callable, view: Callable, name: str, example: str, gives: str) -> Callable:
     copy.__name__ = copy.__qualname__ = name
+    copy.__wrapped__ = view  # type: ignore[attr-defined]  # whose arguments it takes
     copy.__doc__ = f"""`{name.removesuffix("_copy")}` in memory of its own (``torch.{name}``).
 
     >>> import kuai as torch
@@ -114,7 +115,7 @@ def _copying(view: Callable, name: str, example: str, gives: str) -> Callable:
         made = apart(view(input, *args, **kwargs))
         return made if out is None else write_out(out, made)
 
-    return _named(also_named(**getattr(view, "also", {}))(copy), name, example, gives)
+    return _named(also_named(**getattr(view, "also", {}))(copy), view, name, example, gives)
 
 
 def _copying_all(split: Callable, name: str, example: str, gives: str) -> Callable:
@@ -125,7 +126,7 @@ def _copying_all(split: Callable, name: str, example: str, gives: str) -> Callab
         write_outs(out, made)
         return None
 
-    return _named(copy, name, example, gives)
+    return _named(copy, split, name, example, gives)
 
 
 def slice_(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
@@ -140,6 +141,8 @@ def slice_(input: Tensor, dim: int = 0, start: int | None = None, end: int | Non
 
 
 def _narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    if isinstance(start, Tensor):
+        raise TypeError("narrow_copy(): argument 'start' (position 3) must be int, not Tensor")
     if input.shape and dim >= len(input.shape):
         raise RuntimeError(f"narrow_copy: expected dim < {len(input.shape)} for shape {list(input.shape)}, but got {dim}")
     return views.narrow(input, dim, start, length)

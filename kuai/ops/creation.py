@@ -36,8 +36,10 @@ def require_grad(t: Tensor, wanted: bool = True) -> Tensor:
 
 def shape_of(size: Sequence, name: str) -> tuple[int, ...]:
     """A shape from ``f(2, 3)``, ``f((2, 3))`` or ``f(torch.Size)``."""
-    if len(size) == 1 and (isinstance(size[0], (tuple, list)) or isinstance(size[0], Tensor) and size[0].ndim):
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = tuple(size[0])
+    if any(isinstance(n, Tensor) and n._aval.size != 1 for n in size):
+        raise TypeError(f"{name}(): argument 'size' must be tuple of ints, not Tensor")
     try:
         shape = tuple([int(n) if not isinstance(n, (float, str)) else _bad_size(name, n) for n in size])
     except (TypeError, ValueError) as e:  # what is no number, or a tensor of several

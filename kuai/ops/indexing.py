@@ -223,6 +223,12 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 # ---- by index into one dimension -----------------------------------------------------------------------------------
 
 
+def _need_one_device(name: str, *xs: Tensor) -> None:
+    if len({x.device for x in xs}) > 1:
+        where = ", ".join(str(x.device) for x in xs)
+        raise RuntimeError(f"{name}(): self, index and source expected to be in the same device, but got {where}")
+
+
 def _as_vectors(input: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
     """Tensors of no dimensions as vectors of one element."""
     return tuple([x if x.ndim else x.reshape(1) for x in (input, *others)])
@@ -276,6 +282,7 @@ def _check_source(input: Tensor, dim: int, index: Tensor, source: Tensor, name: 
 
 
 def _placed(input: Tensor, dim: int, index: Tensor, source: Tensor, wrap: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    _need_one_device("index_copy", input, index, source)
     x, places, source = _as_vectors(input, index, source)
     taking.check(places, x.shape[dim], dim, wrap)
     return x, places, source
@@ -337,6 +344,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | complex) 
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
     if index.ndim > 1:
         raise RuntimeError("index_fill_(): Index has to be a vector/scalar")
+    _need_one_device("index_fill", input, index)
     value = _number_for(input, value, "index_fill")
     x, places = _as_vectors(input, index)
     taking.check(places, x.shape[dim], dim)

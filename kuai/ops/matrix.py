@@ -304,6 +304,8 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: complex = 1, alpha: 
     >>> torch.ones(2).addmv(torch.eye(2), torch.tensor([1., 2.]))
     tensor([2., 3.])
     """
+    if isinstance(mat, Tensor) and not mat.shape:
+        raise RuntimeError(f"addmv: vector + matrix @ vector expected, got {input.ndim}, 0, {vec.ndim} dimensions")
     return _scaled(mv(*_wide(mat, vec)), alpha, input, beta, "addmv", out, mat.dtype)
 
 
@@ -479,6 +481,8 @@ def einsum(*args: object) -> Tensor:
     for i, x in enumerate(operands):
         if not isinstance(x, Tensor):
             raise TypeError(f"einsum(): expected Tensor as element {i} of the operands, but got {type(x).__name__}")
+    if not operands:
+        raise ValueError(f"einsum(): must specify at least one operand for the equation {equation!r}")
     left, arrow, output = equation.replace(" ", "").partition("->")
     for i, c in enumerate(equation):
         if not (c.isascii() and c.isalpha() or c in " ,.->"):

@@ -8,7 +8,7 @@ from .. import dtypes
 from ..tensor import Tensor
 from . import adaptive_pooling, normalization, sampling
 from . import convolution as convolutions
-from .define import write_out
+from .define import write_outs
 from .shuffling import channel_shuffle
 
 
@@ -119,12 +119,14 @@ def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None,
     >>> torch.native_batch_norm(torch.tensor([[1.], [3.]]), None, None, None, None, True, 0.1, 1e-5)[1]
     tensor([2.])
     """
+    if not input._aval.size:
+        raise RuntimeError(f"native_batch_norm: input tensor must have at least one element, but got input_sizes = {list(input.shape)}")
     made = normalization.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     if training:
         found = (made, *_statistics(input.detach(), (0, *range(2, input.ndim)), False, eps))
     else:
         found = (made, input.new_empty(0), input.new_empty(0))
-    return found if out is None else tuple(map(write_out, out, found))  # type: ignore[return-value]
+    return write_outs(out, found)
 
 
 def _native_batch_norm_legit(input: Tensor, weight: Tensor | None, bias: Tensor | None, *args: object,
@@ -136,6 +138,11 @@ def _native_batch_norm_legit(input: Tensor, weight: Tensor | None, bias: Tensor 
     tensor([2.])
     """
     statistics = () if len(args) == 5 else (None, None)
+    for name, x in zip(("running_mean", "running_var"), args if len(args) == 5 else ()):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"_native_batch_norm_legit(): argument '{name}' must be Tensor, not {type(x).__name__}")
+    if not isinstance(args[-3], bool):
+        raise TypeError(f"_native_batch_norm_legit(): argument 'training' must be bool, not {type(args[-3]).__name__}")
     return native_batch_norm(input, weight, bias, *statistics, *args, out=out)  # type: ignore[arg-type]
 
 
@@ -151,7 +158,7 @@ def _batch_norm_with_update(input: Tensor, weight: Tensor | None, bias: Tensor |
     """
     made = native_batch_norm(input, weight, bias, running_mean, running_var, True, momentum, eps)
     found = (*made, input.detach().new_empty(0, dtype=dtypes.uint8))
-    return found if out is None else tuple(map(write_out, out, found))
+    return write_outs(out, found)
 
 
 def native_layer_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None,

@@ -184,6 +184,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now: a pad of {len(by)} numbers needs "
             f"{len(by) // 2 + 1} or {len(by) // 2 + 2} dimensions, got {rank}"
         )
+    if mode != "circular" and not all(input.shape[-1 - len(by) // 2 :]):
+        raise RuntimeError(f"{mode}_pad: Expected no dimension of length 0 but a batch, got {list(input.shape)}")
     if mode == "circular" and min(by) < 0:  # what is taken away is gone before the rest is wrapped around
         input, by = _constant(input, 0, pad=tuple([min(p, 0) for p in by])), tuple([max(p, 0) for p in by])
     return _ends(input, pad=by, mode=mode)

@@ -179,7 +179,7 @@ def randint(*args, generator=None, out=None, dtype=None, layout=None, device=Non
 def _bound(x: object) -> int:
     """A bound of whole numbers that are drawn; TypeError for a fraction."""
     if isinstance(x, Tensor) and x.shape:
-        raise RuntimeError(f"randint: a bound must be a scalar tensor and on CPU, got one of shape {list(x.shape)}")
+        raise TypeError(f"randint: a bound must be an int or a tensor of no dimensions, got one of shape {list(x.shape)}")
     found = as_index(x.item() if isinstance(x, Tensor) else x)
     if not -(1 << 63) <= found < 1 << 63:
         raise ValueError(f"randint: Overflow when unpacking long long: {found} has more than 64 bits")

@@ -237,6 +237,8 @@ def _select(name: str, ops: tuple, input: Tensor, dim: object, keepdim: bool, ot
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     if other is not None or isinstance(dim, Tensor):
+        if keepdim:
+            raise TypeError(f"{name}(): the {name} of two tensors takes no keepdim")
         return getattr(input, of_two)(dim if other is None else other, out=out)
     if dim is not None:
         made = over_one(input, dim=dim_of(dim, name), keepdim=keepdim)

@@ -99,6 +99,8 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if rank < 2:
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {rank}")
+    for d in dims:
+        normalize_dim(d, rank)
     if dims[0] == dims[1] or abs(dims[0] - dims[1]) == rank:
         raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
     a, b = normalize_dim(dims[0], rank), normalize_dim(dims[1], rank)
@@ -216,7 +218,10 @@ def repeat_interleave(input: Tensor | None = None, repeats: int | Tensor | None 
     if isinstance(repeats, Tensor) and repeats._aval.size != 1:
         _check_repeats(repeats, input, dim)
         return take_at(input, _repeated_places(repeats, output_size), dim=dim, count=1, wrap=False)
-    return _each_repeated(input, as_int(repeats), dim)
+    times = as_int(repeats)
+    if output_size is not None and output_size != times * input.shape[dim]:
+        raise RuntimeError(f"allocated size does not match required size: output_size={output_size}, needs {times * input.shape[dim]}")
+    return _each_repeated(input, times, dim)
 
 
 def _check_repeats(repeats: Tensor, x: Tensor, dim: int) -> None:

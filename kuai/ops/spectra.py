@@ -117,6 +117,8 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
         raise RuntimeError(
             "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
         )
+    if not input.ndim:
+        raise IndexError("istft: Dimension out of range: the input has no dimensions, needs 2 or 3")
     hop, size = _sizes(n_fft, hop_length, win_length)
     one = input.shape[-2:-1] != (n_fft,) if onesided is None else onesided
     _need_whole(one, return_complex or (window is not None and window.dtype.is_complex))

@@ -471,6 +471,8 @@ def histogramdd(input: Tensor, bins: object, *, range: Sequence[float] | None = 
     """
     if not isinstance(bins, (int, tuple, list)) or not (isinstance(bins, int) or all(isinstance(b, (int, Tensor)) for b in bins)):
         raise TypeError(f"histogramdd(): argument 'bins' must be int, tuple of ints or tuple of Tensors, got {bins!r}")
+    if not input.ndim and isinstance(bins, int):
+        raise IndexError("torch.histogramdd: input has no dimensions, and its last one is needed")
     if input.ndim < 2:
         raise RuntimeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, but got {input.ndim}")
     d = input.shape[-1]

@@ -406,10 +406,11 @@ def put_tensors(x: Tensor, items: tuple[Tensor | None, ...], value: Tensor, accu
     if current.grad:
         _check_leaf(x)
     parsed = _Parser(x, tuple(slice(None) if i is None else i if i.ndim else i.reshape(1) for i in items)).parse()
-    _put(x, parsed.advanced, value, accumulate)
+    _put(x, parsed.advanced, value, accumulate, strips=False)
 
 
-def _put(x: Tensor, advanced: list[tuple[int, Tensor]], value: object, accumulate: bool = False) -> None:
+def _put(x: Tensor, advanced: list[tuple[int, Tensor]], value: object, accumulate: bool = False, strips: bool = True) -> None:
+    """``strips``: leading dimensions of length 1 do not count, as in an assignment."""
     if not accumulate and _fills(advanced, value):
         dim, mask = advanced[0]
         assign(x, _filled(x, mask, value, dim), "index_put_")
@@ -423,7 +424,7 @@ def _put(x: Tensor, advanced: list[tuple[int, Tensor]], value: object, accumulat
     source, index, dim, count = _places(x, advanced)
     if isinstance(value, Tensor):
         _need_same_dtype(x, value)
-        value = _without_leading_ones(value, source.ndim - count + index.ndim)
+        value = _without_leading_ones(value, source.ndim - count + index.ndim) if strips else value
     if accumulate:
         made = add_at(source, value, index, dim=dim, count=count, shape=source.shape)
     else:

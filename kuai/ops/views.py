@@ -363,6 +363,8 @@ def broadcast_to(input: Tensor, *sizes_: object, size: Sequence[int] | None = No
     tensor([[1, 2],
             [1, 2]])
     """
+    if size is None and not sizes_:
+        raise TypeError('broadcast_to() missing 1 required positional argument: "size"')
     return _expand((sizes(sizes_ if size is None else (size,)),), input)
 
 

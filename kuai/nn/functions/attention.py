@@ -203,6 +203,9 @@ def multi_head_attention_forward(
         _need(given is not None, f"use_separate_proj_weight is True but {name}_proj_weight is None")
     _need(use_separate_proj_weight or in_proj_weight is not None, "use_separate_proj_weight is False but in_proj_weight is None")
     by = Projections(None if use_separate_proj_weight else in_proj_weight, apart, in_proj_bias)
+    size = query.shape[-1]
+    if in_proj_bias is not None and in_proj_bias.shape != (3 * size,):
+        raise RuntimeError(f"multi_head_attention_forward: in_proj_bias must be of shape {[3 * size]}, got {list(in_proj_bias.shape)}")
     q, k, v = _project(query, key, value, by, num_heads)
     k, v = _given(static_k, k, "static_k"), _given(static_v, v, "static_v")
     biased = bias_k is not None and bias_v is not None

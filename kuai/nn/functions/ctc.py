@@ -25,6 +25,8 @@ def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_
     tensor(0.8432)
     """
     need_reduction(reduction)
+    if not log_probs.ndim:
+        raise IndexError("ctc_loss: Dimension out of range: log_probs has no dimensions")
     if log_probs.ndim not in (2, 3):
         raise RuntimeError(f"ctc_loss: Expected 3-dimensional tensor, but got {log_probs.ndim}-dimensional tensor for log_probs")
     batched = log_probs.ndim == 3

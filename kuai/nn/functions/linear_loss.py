@@ -151,6 +151,8 @@ def _chunked(input: Tensor, w: Tensor, target: Tensor, b: Tensor | None, classes
         made = _chunked(input[None], w, target[None], b, classes, reduction, ignore, options)
         return made[0] if reduction == "none" else made
     rows, features = input.shape
+    if target.ndim != 1 or len(target) != rows:
+        raise RuntimeError(f"linear_cross_entropy: needs a target for each of the {rows} rows, got targets of shape {list(target.shape)}")
     how = options._settled(rows, features, len(w), input.dtype, input.device)
     if how.acc_dtype is not input.dtype and not (input.dtype in HALVES and how.acc_dtype is dtypes.float32):
         raise RuntimeError(

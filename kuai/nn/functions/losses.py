@@ -31,6 +31,8 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
     reduction = named_reduction(size_average, reduce, reduction)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if not input.shape:
+        raise IndexError("cross_entropy: Dimension out of range: the input has no dimensions, needs one of classes")
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     target = _checked_target(input, target, weight, ignore_index)
@@ -53,25 +55,25 @@ def _checked_target(input: Tensor, target: Tensor, weight: Tensor | None, ignore
     """Class indices in the form of the ops, checked."""
     shape = input.shape
     if not shape:
-        raise IndexError("cross_entropy: Dimension out of range: the input has no dimensions, needs one of classes")
-    if len(shape) > 1 and target.ndim and target.shape[0] != shape[0]:
-        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({target.shape[0]}).")
+        raise ValueError("Expected 1 or more dimensions (got 0)")
     if len(shape) == 1 and target.ndim:
         if target.shape != (1,):
             raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}")
         target = target.squeeze(0)
     if target.dtype is uint8:
         target = target.to(int64)
-    _check_classes(target, shape[len(shape) > 1], ignore_index)
+    _check_classes(input, target, ignore_index)
     if weight is not None:
         need_constant("nll_loss_forward", "weight", weight)
     return target
 
 
-def _check_classes(target: Tensor, classes: int, ignore_index: int) -> None:
+def _check_classes(input: Tensor, target: Tensor, ignore_index: int) -> None:
+    classes = input.shape[input.ndim > 1]
     if target.dtype.category == 1 and not within(target, 0, classes - 1):
         data = elements(target)
         if data is not None:
+            class_losses.check_target_shape(input._aval, target._aval)
             class_losses.check_targets(data, classes, ignore_index)
 
 
@@ -310,6 +312,8 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: 
 
 def _variance(input: Tensor, var: Tensor | float) -> Tensor | float:
     """The variance in a shape that broadcasts to the input's. Negative ones are refused."""
+    if isinstance(var, Tensor) and var.is_complex():
+        raise NotImplementedError(f"gaussian_nll_loss: \"lt_cpu\" not implemented for '{rules._cname(var.dtype)}', the dtype of var")
     if not isinstance(var, Tensor):
         var = float(var)
         negative = var < 0

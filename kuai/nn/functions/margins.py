@@ -43,6 +43,8 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
     """
     reduction = named_reduction(size_average, reduce, reduction)
     need_no_bool("hinge_embedding_loss", input)
+    if reduction == "mean" and max(input.dtype.category, target.dtype.category) < 2:
+        raise RuntimeError(f"hinge_embedding_loss: mean(): could not infer output dtype, needs floating point, got {input.dtype}")
     return losses.hinge_embedding_loss(input, target, margin, reduction=reduction)
 
 

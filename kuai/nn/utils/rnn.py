@@ -112,6 +112,8 @@ def invert_permutation(permutation: Any) -> Any:
 
 
 def _host(lengths: Any) -> np.ndarray:
+    if isinstance(lengths, str):
+        raise TypeError("pack_padded_sequence: lengths must be a tensor or a list of ints, not str")
     array = lengths._array() if isinstance(lengths, Tensor) else np.asarray(lengths)
     return array.astype(np.int64).reshape(-1)
 
@@ -203,6 +205,9 @@ def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float
     held = list(sequences)
     if not held:
         raise RuntimeError("received an empty list of sequences")
+    for i, s in enumerate(held):
+        if not isinstance(s, Tensor):
+            raise TypeError(f"pad_sequence: expected Tensor as element {i} of the sequences, but got {type(s).__name__}")
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     lengths = [s.shape[0] for s in held]

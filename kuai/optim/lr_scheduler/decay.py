@@ -29,6 +29,9 @@ class LambdaLR(LRScheduler):
         if several and len(lr_lambda) != count:  # type: ignore[arg-type]
             raise ValueError(f"Expected {count} lr_lambdas, but got {len(lr_lambda)}")  # type: ignore[arg-type]
         self.lr_lambdas: list[Callable] = list(lr_lambda) if several else [lr_lambda] * count  # type: ignore
+        for fn in self.lr_lambdas:
+            if not callable(fn):
+                raise TypeError(f"lr_lambda should be a function, but got {type(fn).__name__}")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list:
