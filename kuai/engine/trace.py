@@ -185,11 +185,23 @@ def commit(trace: Trace, key: tuple, numbers: list) -> Value | tuple[Value, ...]
         out: Value | tuple[Value, ...] = make_value(state.aval, None, trace, state.slot)
         trace.values.append(out)
     else:
-        out = tuple(make_value(a, None, trace, state.slot + i) for i, a in enumerate(state.outs))
-        trace.values.extend(out)
+        out = tuple(_pending(state.outs, trace, state.slot))
+        trace.values += out
     if state.full:
         flush()
     return out
+
+
+def _pending(avals: Sequence[Aval], trace: Trace, slot: int) -> list[Value]:
+    """Values of an instruction with many results, made in line: a step of an optimizer has hundreds."""
+    values = [Value() for _ in avals]
+    for value, aval in zip(values, avals):
+        value.aval = aval
+        value.data = None
+        value.trace = trace
+        value.slot = slot
+        slot += 1
+    return values
 
 
 def _lonely() -> int:

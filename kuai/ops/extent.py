@@ -18,7 +18,6 @@ from ..engine.trace import Trace, Value, array_of, current, materialize, whole
 from ..tensor import Tensor
 
 Bounds = tuple[float, float]
-REMEMBERED = 4096  # elements from which their bounds are kept with the value
 NOTHING: Bounds = (inf, -inf)
 
 # Ops whose results hold no others than the elements of their operands (the first one's, or all of them).
@@ -44,8 +43,6 @@ def known(value: Value) -> Bounds | None:
     if value.data is None or value.aval.device is not cpu:
         return None
     current.read += 1
-    if value.aval.size < REMEMBERED:
-        return _extremes(array_of(value))
     try:
         return value.bounds
     except AttributeError:
@@ -60,7 +57,7 @@ def _extremes(data: object) -> Bounds:
     if array.size <= 16:  # NumPy takes longer to begin
         numbers = array.ravel().tolist()
         return min(numbers), max(numbers)
-    return array.min().item(), array.max().item()
+    return np.minimum.reduce(array, axis=None).item(), np.maximum.reduce(array, axis=None).item()
 
 
 def within(x: Tensor, low: float, high: float) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from ..autograd.modes import set_grad_enabled
+from ..engine.program import Aval
 from ..engine.trace import materialize
 from ..tensor import Tensor
 from .optimizer import Optimizer, evaluate
@@ -81,6 +82,7 @@ class GroupedOptimizer(Optimizer):
         batches: dict[tuple, list[tuple]] = {}
         states, names = self.state, self._scalars
         stateless = not names and not self._columns(group)
+        before: Aval | None = None
         for p in group["params"]:
             g = p._grad
             if g is None:
@@ -90,10 +92,10 @@ class GroupedOptimizer(Optimizer):
                 continue
             state = NOTHING if stateless else states.get(p) or self._new(group, p)
             aval = p._value.aval
-            key = (aval.dtype, aval.device, *[state[name]._read() for name in names]) if names else (aval.dtype, aval.device)
-            rows = batches.get(key)
-            if rows is None:
-                rows = batches[key] = []
+            if names or before is None or aval.dtype is not before.dtype or aval.device is not before.device:
+                key = (aval.dtype, aval.device, *[state[name]._read() for name in names])
+                rows = batches.setdefault(key, [])
+                before = aval
             rows.append((p, state))
         return batches if len(batches) < 2 else _merged(batches)
 
