@@ -11,9 +11,9 @@ from typing import Any
 import kuai
 from kuai.nn import functional as F
 
-from .ops.inner import index
-from .sparse import functions as sparse
-from .tensor import Tensor
+from ..ops.inner import index
+from ..sparse import functions as sparse
+from ..tensor import Tensor
 
 _REDUCTIONS = ("none", "mean", "sum")
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
-from .arguments import checked
-from .aten_absent import ABSENT
+from ..arguments import checked
+from .absent import ABSENT
 
 # Operators that are no public functions, by the module of `ops` that has them.
 INNER = {
@@ -132,8 +132,8 @@ def _function(name: str) -> Callable | None:
     if name in INNER:
         place, _, there = INNER[name].partition(".")
         return checked(getattr(import_module(f"kuai.ops.{place}"), there or name))
-    for place in ("aten_kernels", "aten_backward")[name.endswith("_backward") :]:
-        found = vars(import_module(f"kuai.{place}")).get(name)
+    for place in ("kernels", "backward")[name.endswith("_backward") :]:
+        found = vars(import_module(f"{__name__}.{place}")).get(name)
         if found is not None and found.__module__.startswith("kuai.aten"):
             return found
     if name in FUNCTIONAL or name in RENAMED:

@@ -8,9 +8,9 @@ from typing import Any
 import kuai
 from kuai.nn import functional as F
 
-from .aten_kernels import binary_cross_entropy, huber_loss, mse_loss, nll_loss, smooth_l1_loss, soft_margin_loss
-from .ops.native import convolution
-from .tensor import Tensor
+from ..ops.native import convolution
+from ..tensor import Tensor
+from .kernels import binary_cross_entropy, huber_loss, mse_loss, nll_loss, smooth_l1_loss, soft_margin_loss
 
 
 def pulled(function: Callable, inputs: Sequence[Any], cotangent: Tensor, wanted: Sequence[bool] | None = None) -> tuple:
