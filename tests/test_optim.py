@@ -522,3 +522,18 @@ def test_averaged_model():
             ema.update_parameters(model)
         runs.append([mean.module.weight, ema.module.weight, mean.n_averaged, mean(t.ones(1, 2)), list(mean.state_dict())])
     oracle.assert_same(*runs)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD"])
+def test_parameters_that_share_memory_are_updated_in_turn(name: str) -> None:
+    def train(t) -> tuple:  # type: ignore[no-untyped-def]
+        memory = t.ones(4)
+        p, q, r, s = (t.nn.Parameter(x) for x in (memory, memory.view(2, 2), memory[1:3], t.ones(3)))
+        optimizer = getattr(t.optim, name)([p, q, r, s], lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            ((p * t.arange(4.0)).sum() + (q**2).sum() + (r**3).sum() + s.exp().sum()).backward()
+            optimizer.step()
+        return memory, q.detach(), r.detach(), s.detach()
+
+    oracle.assert_same(train(kuai), train(torch))

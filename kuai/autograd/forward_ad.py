@@ -15,6 +15,8 @@ from .modes import _Mode
 
 _levels: list[dict[Node, tuple[Tensor, Tensor]]] = []  # of each level: the ends of the graph, their tensors and tangents
 
+_before: list[bool] = []  # whether gradients were recorded when each level was entered
+
 
 class UnpackedDualTensor(NamedTuple):
     """What `unpack_dual` gives: the value, and the tangent or None."""
@@ -28,6 +30,8 @@ def enter_dual_level() -> int:
     if _levels:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     _levels.append({})
+    _before.append(current.grad)
+    current.grad = True
     return len(_levels) - 1
 
 
@@ -38,6 +42,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
             "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
         )
     _levels.pop()
+    current.grad = _before.pop()
 
 
 class dual_level(_Mode):
@@ -61,7 +66,7 @@ class dual_level(_Mode):
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
     """A tensor with the value of ``tensor`` that carries a tangent of the same shape (PyTorch's name).
 
-    Unlike PyTorch's it requires grad inside the level, and grad mode has to be on.
+    Unlike PyTorch's it requires grad inside the level, and what is computed in a `no_grad` inside the level has no tangent.
     """
     _check_level(level)
     for name, x in (("primal", tensor), ("tangent", tangent)):
@@ -72,7 +77,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             f"Expected tensor and its tangent to have the same shape, but got {list(tensor.shape)} and {list(tangent.shape)}"
         )
     if not current.grad:
-        raise NotImplementedError("forward mode needs the graph: leave no_grad and inference_mode to make dual tensors")
+        raise NotImplementedError("forward mode needs the graph: leave inference_mode to make dual tensors")
     from ..func.transforms import fresh  # stands floors above; forward mode is the same there
 
     dual, start = fresh(tensor, forward=True)

@@ -53,6 +53,8 @@ class FunctionCtx:
         self._dirty: tuple = ()
         self._non_differentiable: tuple = ()
         self._materialize = True
+        self._for_jvp: tuple | None = None
+        self._pushes = False  # whether `jvp` runs
         self.needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -63,11 +65,14 @@ class FunctionCtx:
         self._saved = tuple(t if t is None else (t, t._read(), t._node) for t in tensors)
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Accepted; there is no forward mode that would read it."""
+        """Keep tensors for `jvp`."""
+        self._for_jvp = tensors
 
     @property
     def saved_tensors(self) -> tuple:
-        """The tensors given to save_for_backward."""
+        """The tensors given to save_for_backward; in `jvp` those given to save_for_forward, if there are some."""
+        if self._pushes and self._for_jvp is not None:
+            return self._for_jvp
         if self._saved is FREED:
             raise RuntimeError(TWICE)
         return tuple(s if s is None else self._unsaved(*s) if type(s) is tuple else s.recover() for s in self._saved)
@@ -124,6 +129,26 @@ class FunctionNode(Node):
         given = g if isinstance(g, tuple) else (g,)
         if self._ctx._materialize:
             given = _materialized(given, self._avals)
+        if current.pulls and _overrides(self._function, "jvp"):
+            return self._transposed(given)
+        pulls, current.pulls = current.pulls, False
+        try:
+            return self._pulled(given, keep)
+        finally:
+            current.pulls = pulls
+
+    def _transposed(self, given: tuple) -> Iterable:
+        """Cotangents that stand on the graph for `jvp`, whose transpose they are: their derivative is it."""
+        there = next(c for c in given if c is not None)
+        node = _Pushed(self, tuple(None if c is None else c._node for c in given))
+        for i, (edge, aval) in enumerate(zip(self.edges, self._inputs)):
+            if edge is None or aval is None:
+                yield None
+            else:
+                zeros = there.new_zeros(aval.shape, dtype=aval.dtype, device=aval.device)
+                yield wrap(zeros._read(), OutputNode(node, i))
+
+    def _pulled(self, given: tuple, keep: bool) -> Iterable:
         rule = self._function.backward if _overrides(self._function, "backward") else self._function.vjp  # type: ignore[attr-defined]
         result = rule(self._ctx, *given)
         if not keep:
@@ -145,6 +170,39 @@ class FunctionNode(Node):
                     "forward input was not a Variable"
                 )
         return tuple(map(fit, result, self._inputs))
+
+
+class _Pushed(Node):
+    """Sends tangents of a function's inputs on, by its `jvp`, as those of its results."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: FunctionNode, edges: tuple):
+        super().__init__(edges)
+        self.source = source
+
+    def name(self) -> str:
+        return f"{self.source._function.__name__}Jvp"
+
+    def outputs(self) -> int:
+        return len(self.source._inputs)
+
+    def backward(self, g: object, create_graph: bool, keep: bool) -> Iterable:
+        source, ctx = self.source, self.source._ctx
+        tangents = g if isinstance(g, tuple) else (g,)
+        if ctx._materialize:
+            tangents = _materialized(tangents, source._inputs)
+        ctx._pushes = True
+        try:
+            result = source._function.jvp(ctx, *tangents)  # type: ignore[attr-defined]
+        finally:
+            ctx._pushes = False
+        made = result if isinstance(result, tuple) else (result,)
+        if len(made) != len(source._avals):
+            raise RuntimeError(
+                f"{source._function.__name__}.jvp: expected {len(source._avals)} tangents, one for each result, got {len(made)}"
+            )
+        return tuple(map(fit, made, source._avals))
 
 
 def _overrides(cls: type, name: str) -> bool:
@@ -195,6 +253,12 @@ class Function:
         )
 
     vjp = backward
+
+    @staticmethod
+    def jvp(ctx: FunctionCtx, *grad_inputs: object) -> object:
+        """The tangents of forward's results, from those of its inputs. Without it they follow from backward's derivative."""
+        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
+
     generate_vmap_rule = False  # whether forward and backward serve for batches; they do here anyway, unless `vmap` is defined
 
     @staticmethod

@@ -21,7 +21,7 @@ class _Mode:
 
     def __enter__(self) -> None:
         self._before = current.grad
-        current.grad = self.enabled
+        current.grad = self.enabled or current.duals  # tangents are read off the graph
 
     def __exit__(self, *error: object) -> None:
         current.grad = self._before
@@ -118,10 +118,10 @@ class set_grad_enabled(_Mode):
             raise TypeError(f"set_grad_enabled(): argument 'mode' (position 1) must be bool, not {type(mode).__name__}")
         self.mode = self.enabled = mode
         self._before = current.grad
-        current.grad = self.enabled
+        self.__enter__()
 
     def __enter__(self) -> None:
-        current.grad = self.enabled
+        current.grad = self.enabled or current.duals
 
     def clone(self) -> _Mode:
         return set_grad_enabled(self.enabled)

@@ -95,7 +95,8 @@ class _Current(threading.local):
     other's policy;
     ``grad`` and ``inference`` are the modes of autograd, ``autocast`` is what `amp` casts now, or None; ``transforms``
     counts the functions of `func` that are at work, and ``draws`` says whether they may draw; ``backward`` is the walk that sends
-    cotangents now: its roots and targets; ``read`` counts how often the data of a value was looked at.
+    cotangents now: its roots and targets; ``read`` counts how often the data of a value was looked at. In forward mode ``duals`` says
+    that `no_grad` is to leave the graph, off which tangents are read, and ``pulls`` that a walk gives cotangents for their graph alone.
     """
 
     def __init__(self) -> None:
@@ -108,6 +109,7 @@ class _Current(threading.local):
         self.draws = True
         self.backward: Any = ((), None)
         self.read = 0
+        self.duals = self.pulls = False
 
 
 current = _Current()

@@ -9,10 +9,12 @@ from ..engine.trace import current
 
 
 @contextmanager
-def transforming() -> Iterator[None]:
-    """Run a function as one that is transformed."""
+def transforming(forward: bool = False) -> Iterator[None]:
+    """Run a function as one that is transformed; in forward mode `no_grad` keeps no tangent from it, as in PyTorch."""
+    before, current.duals = current.duals, forward
     current.transforms += 1
     try:
         yield
     finally:
         current.transforms -= 1
+        current.duals = before

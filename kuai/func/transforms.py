@@ -55,7 +55,7 @@ def close(result: object, inner: Sequence[Tensor]) -> object:
         if not isinstance(t, Tensor) or t._node is None:
             return t
         ends = [n for n in reachable([t._node]) if type(n) in ENDS]
-        return t.detach() if all(n in mine for n in ends) else t
+        return t.detach() if not current.grad or all(n in mine for n in ends) else t
 
     return tree_map(closed, result)
 
@@ -228,7 +228,7 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
     if not isinstance(primals, tuple):
         raise RuntimeError(f"{name}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")
     _check_tangents(name, primals, tangents)
-    with enable_grad(), transforming():
+    with enable_grad(), transforming(forward=True):
         given, inner = _with_fresh(primals, tuple(range(len(primals))), forward=True)
         out, aux = _split(name, func(*given), has_aux)
         outs = _tensors(name, out)
@@ -270,7 +270,7 @@ class pushforward:
         self.pulled: Sequence = [None] * len(inputs)
         if live:
             outs, cotangents = zip(*live)
-            self.pulled = api.grad(outs, inputs, cotangents, create_graph=True, allow_unused=True)
+            self.pulled = _pull(outs, inputs, cotangents)
         reached = [p._node for p in self.pulled if p is not None and p._node is not None]
         nodes = set(reachable(reached))
         self.depends = [d is not None and d._node in nodes for d in self.dummies]
@@ -284,6 +284,15 @@ class pushforward:
             found = dict(zip(map(id, wanted), api.grad(pulled, wanted, along, create_graph=True, allow_unused=True)))
         made = [found.get(id(d)) for d in self.dummies]
         return [zeros_like(o) if m is None else m for m, o in zip(made, self.outputs)]
+
+
+def _pull(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor]) -> Sequence:
+    """Cotangents of which the graph alone matters, so that functions with a `jvp` of their own may put that there."""
+    before, current.pulls = current.pulls, True
+    try:
+        return api.grad(outputs, inputs, cotangents, create_graph=True, allow_unused=True)
+    finally:
+        current.pulls = before
 
 
 def _like(tangent: Tensor, x: Tensor) -> Tensor:
@@ -301,7 +310,7 @@ def linearize(func: Callable, *primals: object) -> tuple:
     name = "linearize(f, *primals)"
     if not leaves(primals):
         raise RuntimeError(f"{name}: Expected at least one primal.")
-    with enable_grad(), transforming():
+    with enable_grad(), transforming(forward=True):
         given, inner = _with_fresh(primals, tuple(range(len(primals))), forward=True)
         out = func(*given)
         push = pushforward(_tensors(name, out), inner)
@@ -402,7 +411,7 @@ def jacfwd(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = F
     def call(*args: object, **kwargs: object) -> object:
         numbers = _chosen(argnums, args)
         with enable_grad():
-            with transforming():
+            with transforming(forward=True):
                 given, inner = _with_fresh(args, numbers, forward=True)
                 _need_real("jacfwd", inner, "inputs")
                 out, aux = _split("jacfwd(f)(*args)", _drawing(lambda: func(*given, **kwargs), randomness), has_aux)

@@ -37,6 +37,11 @@ class Update:
     def apply(self, rows: list[tuple], numbers: tuple, flags: tuple) -> None:
         """Record a step of parameters, given as rows ``(p, g, *state)``, and write its results into them."""
         columns = list(zip(*rows))
+        shared = [p._storage for p in columns[0] if p._storage is not None]
+        if len(shared) > len(set(shared)):  # what one row writes the next one reads
+            for row in rows:
+                self.apply([row], numbers, flags)
+            return
         values = [t._value if t._storage is None else t._read() for column in columns for t in column]
         trace = current.trace
         for value in values:
