@@ -8,6 +8,7 @@ False
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ContextDecorator
 
 
 def compile(model: Callable | None = None, **options: object) -> Callable:
@@ -57,6 +58,69 @@ def allow_in_graph(fn: Callable) -> Callable:
     1
     """
     return fn
+
+
+def assume_constant_result(fn: Callable) -> Callable:
+    """The function itself: it is called each time (``torch.compiler.assume_constant_result``).
+
+    >>> import kuai as torch
+    >>> torch.compiler.assume_constant_result(abs)(-1)
+    1
+    """
+    return fn
+
+
+def substitute_in_graph(original_fn: Callable, **options: object) -> Callable:
+    """A decorator that gives its function back: the original is called, for Python runs (``torch.compiler.substitute_in_graph``).
+
+    >>> import kuai as torch
+    >>> torch.compiler.substitute_in_graph(abs)(lambda x: x)(-1)
+    -1
+    """
+    return lambda fn: fn
+
+
+def nested_compile_region(fn: Callable | None = None, **options: object) -> Callable:
+    """The function itself (``torch.compiler.nested_compile_region``).
+
+    >>> import kuai as torch
+    >>> torch.compiler.nested_compile_region(abs)(-1)
+    1
+    """
+    return (lambda f: f) if fn is None else fn
+
+
+class set_stance(ContextDecorator):
+    """Accepted: what is compiled gives what is not (``torch.compiler.set_stance``). At once, in a with statement, or on a function.
+
+    RuntimeError for a stance that PyTorch does not know.
+
+    >>> import kuai as torch
+    >>> with torch.compiler.set_stance("force_eager"):
+    ...     torch.compile(abs)(-1)
+    1
+    """
+
+    def __init__(self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: object = None):
+        known = "default force_eager eager_on_recompile fail_on_recompile eager_then_compile aot_eager_then_compile"
+        if stance not in known.split():
+            raise RuntimeError(f"invalid torch.compile stance '{stance}'")
+
+    def __enter__(self) -> None:
+        """Nothing changes."""
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing changes."""
+
+
+def list_backends(exclude_tags: object = ("debug", "experimental")) -> list[str]:
+    """The compilers that `torch.compile` may be asked for: each name is accepted, XLA compiles (``torch.compiler.list_backends``).
+
+    >>> import kuai as torch
+    >>> "inductor" in torch.compiler.list_backends()
+    True
+    """
+    return ["cudagraphs", "inductor", "openxla", "tvm"]
 
 
 def reset() -> None:

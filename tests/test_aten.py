@@ -133,7 +133,7 @@ a.tanh_backward(g, x.tanh()); a.log_sigmoid_backward(g, x, a.log_sigmoid_forward
 a.mse_loss_backward(g, x, y, 0); a.mse_loss_backward(g[0, 0], x, y, 1); a.smooth_l1_loss_backward(g, x, y, 0, 0.5)
 a.binary_cross_entropy_backward(g, x.sigmoid(), y.sigmoid(), None, 0); a.select_backward(g[0], [3, 4], 0, 1)
 a.slice_backward(g[:, :2], [3, 4], 1, 0, 4, 2); a.embedding_dense_backward(g, torch.tensor([0, 1, 1]), 3, -1, False)
-a.native_layer_norm_backward(g, x, [4], x.mean(1, True), (x.var(1, 0, True) + 1e-5).rsqrt(), y[0], y[1], [True, True, True])
+a.native_layer_norm_backward(g, x, [4], x.mean(1, True), (x.var(1, correction=0, keepdim=True) + 1e-5).rsqrt(), y[0], y[1], [True, True, True])
 a.convolution_backward(g[None, None], y[None, None], x[None, None, :1, :1], [1], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True] * 3)
 a.nll_loss_backward(g[0, 0], x, torch.tensor([0, 1, 3]), None, 1, -100, torch.tensor(3.0)); a.mse_loss(x, y, 2)
 a.reflection_pad1d(x, [1, 2]); a.upsample_bilinear2d(x[None, None], [6, 8], False); a.upsample_nearest2d.vec(x[None, None], None, [2.0, 2.0])

@@ -21,6 +21,8 @@ def __getattr__(name: str) -> object:
 
     if name in ("functional", "profiler", "profiler_util", "forward_ad", "anomaly_mode"):
         return import_module(f"{__name__}.{name}")
+    if name == "grad_mode":  # PyTorch's file of no_grad and its kin
+        return import_module(__name__)
     if name in ("set_multithreading_enabled", "is_multithreading_enabled"):
         return getattr(import_module(f"{__name__}.modes"), name)
     if name in ("detect_anomaly", "set_detect_anomaly"):

@@ -77,6 +77,11 @@ NAMES = {
         "all_reduce all_to_all_single all_to_all_single_autograd broadcast permute_tensor reduce_scatter_single "
         "reduce_scatter_single_autograd reduce_scatter_tensor reduce_scatter_tensor_autograd wait_tensor",
 }  # fmt: skip
+NAMES["rpc"] = (
+    "BackendType PyRRef RRef RpcBackendOptions TensorPipeRpcBackendOptions WorkerInfo functions get_worker_info init_rpc remote rpc_async "
+    "rpc_sync shutdown"
+)
+NAMES["autograd"] = "backward context get_gradients"
 ELSEWHERE = {"_tensor": "tensor"}
 # One class for each name, whatever modules have it. Those that only say how something lies are there.
 CLASSES: dict[str, Any] = {c.__name__: c for c in (Placement, Shard, Replicate, Partial, DeviceMesh, init_device_mesh)}
@@ -105,6 +110,8 @@ def module(name: str) -> ModuleType | None:
     made = ModuleType(f"kuai.distributed.{name}", f"Sharing a model between processes (``torch.distributed.{name}``): not there.")
     for each in NAMES[name].split():
         setattr(made, each, _refuse(each) if each.lstrip("_")[0].islower() and each not in CLASSES else _class(each))
+    if name in ("rpc", "autograd"):
+        made.is_available = lambda: False  # type: ignore[attr-defined]
     for inner in NAMES:
         if inner.rpartition(".")[0] == name:
             setattr(made, inner.rpartition(".")[2], module(inner))

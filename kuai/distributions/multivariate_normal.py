@@ -15,6 +15,13 @@ from .distribution import Centered
 from .distribution import Distribution as Distribution  # programs import it from here too
 
 
+def _precision_to_scale_tril(P: Tensor) -> Tensor:
+    """The lower root of the inverse of a precision matrix."""
+    turned = linalg.cholesky(P.flip((-2, -1))).flip((-2, -1)).mT
+    eye = kuai.eye(P.shape[-1], dtype=P.dtype, device=P.device)
+    return linalg.solve_triangular(turned, eye, upper=False)
+
+
 class MultivariateNormal(Centered):
     """The normal distribution of vectors (``torch.distributions.MultivariateNormal``), from one of three matrices.
 
@@ -54,9 +61,7 @@ class MultivariateNormal(Centered):
             return matrix
         if name == "covariance_matrix":
             return linalg.cholesky(matrix)
-        turned = linalg.cholesky(matrix.flip((-2, -1))).flip((-2, -1)).mT
-        eye = kuai.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-        return linalg.solve_triangular(turned, eye, upper=False)
+        return _precision_to_scale_tril(matrix)
 
     def __getattr__(self, name: str) -> Tensor:
         root = self.__dict__.get("_unbroadcasted_scale_tril")

@@ -21,6 +21,7 @@ from .transform_elements import PowerTransform as PowerTransform
 from .transform_elements import SigmoidTransform as SigmoidTransform
 from .transform_elements import SoftplusTransform as SoftplusTransform
 from .transform_elements import TanhTransform as TanhTransform
+from .transform_elements import clipped_sigmoid as _clipped_sigmoid  # noqa: F401 (what packages import)
 from .transform_vectors import CatTransform as CatTransform
 from .transform_vectors import CorrCholeskyTransform as CorrCholeskyTransform
 from .transform_vectors import LowerCholeskyTransform as LowerCholeskyTransform

@@ -177,7 +177,7 @@ def __getattr__(name: str) -> object:
     """What few programs need is imported when it is asked for."""
     from importlib import import_module
 
-    if name in ("attention", "grad", "quantized"):
+    if name in ("_reduction", "attention", "grad", "quantized"):
         return import_module(f"kuai.nn.{name}")
     if name == "LinearCrossEntropyOptions":
         return import_module("kuai.nn.functions.linear_loss").LinearCrossEntropyOptions

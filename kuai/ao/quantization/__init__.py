@@ -13,16 +13,10 @@ from .stubs import QuantWrapper as QuantWrapper
 
 
 def __getattr__(name: str) -> object:
-    if name.startswith("__") or name not in _MISSING:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """What quantizes has its name, and refuses."""
+    from .absent import FUNCTIONS, file, named
 
-    def missing(*args: object, **kwargs: object) -> object:
-        raise NotImplementedError(f"torch.ao.quantization.{name}: kuai has no quantized tensors; run the model in float or bfloat16")
-
-    return missing
-
-
-_MISSING = frozenset(
-    "prepare prepare_qat convert quantize quantize_qat quantize_dynamic fuse_modules fuse_modules_qat get_default_qconfig "
-    "get_default_qat_qconfig QConfig default_qconfig".split()
-)
+    found = named(name) if name in FUNCTIONS else file(name) or named(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: kuai has no quantized tensors")
+    return found

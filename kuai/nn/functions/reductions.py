@@ -8,14 +8,18 @@ from ...ops.losses import check_reduction
 from ...tensor import Tensor
 
 
+def older_reduction(size_average: bool | None, reduce: bool | None) -> str:
+    """The reduction that the older arguments ask for; what is not given is true."""
+    return "none" if reduce is False else "mean" if size_average is None or size_average else "sum"
+
+
 def named_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """The reduction that ``size_average`` and ``reduce`` ask for; what ``reduction`` says, if neither is given."""
     if size_average is None and reduce is None:
         if not isinstance(reduction, str):
             raise ValueError(f"{reduction} is not a valid value for reduction")
         return reduction
-    average = size_average is None or size_average
-    found = "none" if reduce is False else "mean" if average else "sum"
+    found = older_reduction(size_average, reduce)
     warn(f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.")
     return found
 

@@ -13,6 +13,9 @@ from .dataset import Dataset, IterableDataset
 from .fetch import IterableFetcher, MapFetcher, read
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 
+_collate_fn_t = Callable[[list[Any]], Any]
+_worker_init_fn_t = Callable[[int], None]
+
 
 class _Endless(Sampler):
     """The sampler of an iterable dataset, which has no indices."""

@@ -1,0 +1,101 @@
+"""Scripted and traced modules (``torch.jit.ScriptModule``): Python's own, which share parameters with the modules they are made of."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NoReturn
+
+from ..nn import Module
+
+
+def _no_script(what: str) -> NoReturn:
+    raise NotImplementedError(f"torch.jit: a module has no {what} here: Python runs it; torch.fx.symbolic_trace gives a graph")
+
+
+class ScriptModule(Module):
+    """The class of scripted modules, to be derived from too (``torch.jit.ScriptModule``).
+
+    >>> import kuai as torch
+    >>> class Double(torch.jit.ScriptModule):
+    ...     @torch.jit.script_method
+    ...     def forward(self, x):
+    ...         return x * 2
+    >>> Double()(torch.ones(1))
+    tensor([2.])
+    """
+
+    @property
+    def original_name(self) -> str:
+        """The name of the class that was scripted."""
+        return _plain(type(self)).__name__
+
+    @property
+    def code(self) -> str:
+        """NotImplementedError: a script's text."""
+        _no_script("code")
+
+    @property
+    def graph(self) -> Any:
+        """NotImplementedError: a script's graph."""
+        _no_script("graph")
+
+    def save(self, f: Any, _extra_files: dict | None = None) -> None:
+        """Write the module to a file: `torch.jit.save`."""
+        from . import save
+
+        save(self, f, _extra_files)
+
+    def extra_repr(self) -> str:
+        return f"original_name={self.original_name}"
+
+
+class RecursiveScriptModule(ScriptModule):
+    """What `torch.jit.script` makes of a module."""
+
+    def _get_name(self) -> str:
+        return "RecursiveScriptModule"
+
+
+class TopLevelTracedModule(ScriptModule):
+    """What `torch.jit.trace` makes of a module."""
+
+    def _get_name(self) -> str:
+        return self.original_name
+
+
+class ScriptFunction:
+    """PyTorch's class of scripted functions: no object here is one, functions stay themselves."""
+
+
+@cache
+def _derived(kind: Any, cls: Any) -> type:
+    return type(kind.__name__, (kind, cls), {"__module__": kind.__module__, "_scripted_class": cls})
+
+
+def _plain(cls: type) -> type:
+    """The class that was scripted."""
+    return getattr(cls, "_scripted_class", cls)
+
+
+def _converted(module: Module, memo: dict[Module, Module], cls: Any) -> Module:
+    """A module of another class, and so the modules in it; parameters and buffers are shared."""
+    if module not in memo:
+        made: Any = object.__new__(cls(module))
+        memo[module] = made
+        made.__dict__.update(module.__dict__)
+        for table in ("_parameters", "_buffers"):
+            made.__dict__[table] = dict(module.__dict__[table])
+        made.__dict__["_modules"] = {n: m and _converted(m, memo, cls) for n, m in module._modules.items()}
+    return memo[module]
+
+
+def scripted(module: Module, kind: type[ScriptModule]) -> Module:
+    """The module as one of ``kind``, which shares its parameters; itself if it is a `ScriptModule` already."""
+    if isinstance(module, ScriptModule):
+        return module
+    return _converted(module, {}, lambda m: type(m) if isinstance(m, ScriptModule) else _derived(kind, type(m)))
+
+
+def original(module: Module) -> Module:
+    """The module as one of the class that was scripted."""
+    return _converted(module, {}, lambda m: _plain(type(m)))
