@@ -49,10 +49,10 @@ class _Distribution(metadata.Distribution):
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds ``torch.x.y`` as ``kuai.x.y``."""
+    """Finds ``torch.x.y`` as ``kuai.x.y``, and the package functorch that PyTorch brings."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None):
-        if not name.startswith("torch."):
+        if not name.startswith("torch.") and name != "functorch":
             return None
         if _module(name) is None:
             self._refuse(name)

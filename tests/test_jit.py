@@ -21,7 +21,7 @@ class Block(kuai.nn.Module):
 
 def build(library):
     library.manual_seed(0)
-    return library.nn.Sequential(library.nn.Linear(3, 4), library.nn.Sequential(library.nn.BatchNorm1d(4), library.nn.Dropout(0.3)))
+    return library.nn.Sequential(library.nn.Linear(3, 4), library.nn.Sequential(library.nn.BatchNorm1d(4), library.nn.Dropout(0.0)))
 
 
 def test_scripted_and_traced_modules_are_modules():

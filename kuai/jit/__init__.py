@@ -8,6 +8,7 @@ False
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from types import TracebackType, UnionType
@@ -244,7 +245,8 @@ def load(f: Any, map_location: object = None, _extra_files: dict | None = None, 
 
     NotImplementedError for PyTorch's own archives, which hold code: ``torch.load`` gives the tensors in them.
     """
-    found = checkpoint.load(f, map_location=map_location, weights_only=False)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of archives, which are refused
+        found = checkpoint.load(f, map_location=map_location, weights_only=False)
     if not builtins.isinstance(found, Module):
         raise NotImplementedError("torch.jit.load: kuai runs no code from files; torch.load(f) gives the archive's tensors")
     return scripted(found, RecursiveScriptModule)

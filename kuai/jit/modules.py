@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, NoReturn
 
 from ..nn import Module
@@ -67,9 +66,13 @@ class ScriptFunction:
     """PyTorch's class of scripted functions: no object here is one, functions stay themselves."""
 
 
-@cache
-def _derived(kind: Any, cls: Any) -> type:
-    return type(kind.__name__, (kind, cls), {"__module__": kind.__module__, "_scripted_class": cls})
+_classes: dict[tuple[type, type], type] = {}
+
+
+def _derived(kind: type, cls: type) -> type:
+    if (kind, cls) not in _classes:
+        _classes[kind, cls] = type(kind.__name__, (kind, cls), {"__module__": kind.__module__, "_scripted_class": cls})
+    return _classes[kind, cls]
 
 
 def _plain(cls: type) -> type:

@@ -93,12 +93,16 @@ class Job(NamedTuple):
     init: Callable | None
 
 
+def _generate_state(base_seed: int, worker_id: int) -> list[int]:
+    """The words with which a worker seeds NumPy."""
+    return np.random.SeedSequence([worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]).generate_state(4).tolist()
+
+
 def _seed_everything(base: int, worker: int) -> None:
     """Streams of this worker's own, those that PyTorch gives its workers."""
     random.seed(base + worker)
     manual_seed(base + worker)
-    words = np.random.SeedSequence([worker, base & 0xFFFFFFFF, base >> 32, 0]).generate_state(4)
-    np.random.seed(words)
+    np.random.seed(_generate_state(base, worker))
 
 
 def _work(job: Job, worker: int, workers: int, base_seed: int, tasks, results, link, stopped) -> None:
