@@ -71,6 +71,7 @@ from .layouts import layout, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, spa
 from .ops import storages as _storages
 from .ops.activation import sigmoid, tanh
 from .ops.adaptive_pooling import adaptive_avg_pool1d
+from .ops.added_products import addbmm, addmm, addmv, addr, baddbmm
 from .ops.comparison import (
     allclose,
     bitwise_and,
@@ -285,11 +286,6 @@ from .ops.linalg import (
 )
 from .ops.lu import lu_unpack
 from .ops.matrix import (
-    addbmm,
-    addmm,
-    addmv,
-    addr,
-    baddbmm,
     bmm,
     chain_matmul,
     dot,

@@ -8,8 +8,8 @@ from types import ModuleType
 
 # The families that have methods, in the order in which Tensor gets them.
 FAMILIES = (
-    "matrix elementwise comparison rounding complex_numbers special activation rectifiers softmax reduction cumulative statistics sorting "
-    "searching shape views strided_views joining indexing scatter linalg spectra random elements"
+    "matrix added_products elementwise comparison rounding complex_numbers special activation rectifiers softmax reduction cumulative "
+    "statistics sorting searching shape views strided_views joining indexing scatter linalg spectra random elements"
 ).split()  # fmt: skip
 
 

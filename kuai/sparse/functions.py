@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import dtypes
+from ..ops.added_products import addmm as dense_addmm
 from ..ops.along import axes, dims_of
 from ..ops.matrix import _same_dtype
-from ..ops.matrix import addmm as dense_addmm
 from ..ops.matrix import mm as dense_mm
 from ..ops.reduction import accumulated
 from ..ops.reduction import sum as dense_sum
