@@ -60,6 +60,23 @@ def test_a_hot_loop_compiles_at_most_two_programs():
     assert counted["executed"] > 0
 
 
+def test_shapes_that_change_at_each_step_do_not_wait_for_the_compiler():
+    pytest.importorskip("jax")
+    code = (
+        "import kuai as torch\n"
+        "w = torch.randn(16, 16)\n"
+        "for _ in range(100):\n"
+        "    for n in range(1, 9):\n"
+        "        x = torch.ones(n, 16)\n"
+        "        for _ in range(40): x = torch.tanh(x @ w) + x\n"
+        "        x.sum().item()\n"
+        "counted = torch.engine.stats(); print(counted['programs'], counted['compiled'] + counted['cached'])"
+    )
+    programs, compiled = map(int, run(code).split())
+    assert programs == 8
+    assert compiled == 2
+
+
 def test_instructions_of_a_step():
     """Two linear layers, a ReLU and a loss: 4 forward, 8 backward, the seed, the step; inputs are 6 of the rest."""
     counted = training(torch.optim.SGD, 10, lr=0.1)

@@ -174,6 +174,7 @@ def test_compiled(engine: None, seed: int) -> None:
 def test_first_by_numpy_and_then_compiled(engine: None, seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kuai.engine.policy.threshold", lambda plan: 1)
+        patch.setattr("kuai.engine.policy.EARLY", 10**9)
         check(seed, 10, times=3)
     while registry.plans:  # which keep the threshold that they were made with
         registry._forget()

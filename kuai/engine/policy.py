@@ -21,9 +21,10 @@ from .trace import Trace, Value, array_of, install, make_value
 CPU = device("cpu")
 COMPILE_START = 4e8  # ns: importing JAX and the fixed part of a compilation
 COMPILE_STEP = 1.2e7  # ns for each instruction
-DISPATCH = 1.2e4  # ns to call an executable, and …
+DISPATCH = 2.5e4  # ns to call an executable, and …
 DISPATCH_ARRAY = 1.5e3  # … for each array that it takes or gives
 NEVER = sys.maxsize  # the threshold of programs that are no work
+EARLY = 2  # programs of a thread that are compiled before it has worked as long as that takes
 
 
 def execute(trace: Trace, alive: tuple, thread) -> None:
@@ -37,6 +38,7 @@ def execute(trace: Trace, alive: tuple, thread) -> None:
     counts["flushes"] += 1
     counts["instructions"] += trace.state.depth
     for plan in plans:
+        thread.worked += plan.cost
         try:
             _run(plan, trace, plan.threshold < NEVER and (thread.token in plan.hot or _becomes_hot(plan, thread)))
         except (MemoryError, RuntimeError) as error:
@@ -57,11 +59,25 @@ def _exhausted(plan: Plan) -> RuntimeError:
 def _becomes_hot(plan: Plan, thread) -> bool:
     """Count one more meeting of a thread with a plan; whether it is the one that makes the plan hot."""
     times = plan.seen.get(thread.token, 0)
-    if times < plan.threshold:
+    if times < plan.threshold or not (times >= _pays(plan) or _has_credit(thread, compile_cost(plan))):
         plan.seen[thread.token] = times + 1
         return False
     plan.hot.add(thread.token)
     plan.seen.pop(thread.token, None)
+    return True
+
+
+def _has_credit(thread, cost: float) -> bool:
+    """Whether a thread may compile a program that has not cost as much yet: a few may come early, and what all it has run covers.
+
+    So a loop whose shapes change from step to step is not kept waiting by a compiler for each.
+    """
+    if thread.early < EARLY:
+        thread.early += 1
+        return True
+    if thread.compiled + cost > thread.worked:
+        return False
+    thread.compiled += cost
     return True
 
 
@@ -99,7 +115,7 @@ def _prepare(end: State, alive: tuple) -> list[Plan]:
 
 
 def threshold(plan: Plan) -> int:
-    """How often a plan runs before it is compiled.
+    """How often a plan runs before it is compiled, at the least.
 
     Soon enough that the time spent by NumPy is about that of the compilation, but never more than a number that grows with
     the program: what has come so often will come again. Programs that are no work are left to NumPy for good.
@@ -107,8 +123,16 @@ def threshold(plan: Plan) -> int:
     dispatch = DISPATCH + DISPATCH_ARRAY * (len(plan.inputs) + len(plan.outputs))
     if plan.device is CPU and (plan.cost < 1.5 * dispatch or not has_compiler()):
         return NEVER
-    pays = ceil((COMPILE_START + COMPILE_STEP * len(plan.steps)) / plan.cost) - 1
-    return min(pays, 40 + 2 * len(plan.steps) // 5)
+    return min(_pays(plan), 40 + 2 * len(plan.steps) // 5)
+
+
+def _pays(plan: Plan) -> int:
+    """After how many runs by NumPy these have cost what compiling costs."""
+    return ceil(compile_cost(plan) / plan.cost) - 1
+
+
+def compile_cost(plan: Plan) -> float:
+    return COMPILE_START + COMPILE_STEP * len(plan.steps)
 
 
 def has_compiler() -> bool:

@@ -75,4 +75,4 @@ def _fate(plan: Plan) -> str:
         return "compiled"
     if plan.threshold == sys.maxsize:
         return "too small to compile"
-    return f"compiled after {plan.threshold} runs"
+    return f"compiled after {plan.threshold} runs, if what has run by then covers it"

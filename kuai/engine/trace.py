@@ -92,7 +92,8 @@ class _Current(threading.local):
     """What belongs to a thread. All in one object, because looking a thread's object up has its price at every op.
 
     ``token`` stands for the thread in the plans, which count each thread's meetings, so that threads cannot change each
-    other's policy;
+    other's policy; ``early`` and ``compiled`` say how many programs it has compiled early, and what others have cost, and ``worked``
+    what all that it has run has cost by NumPy;
     ``grad`` and ``inference`` are the modes of autograd, ``autocast`` is what `amp` casts now, or None; ``transforms``
     counts the functions of `func` that are at work, and ``draws`` says whether they may draw; ``backward`` is the walk that sends
     cotangents now: its roots and targets; ``read`` counts how often the data of a value was looked at. In forward mode ``duals`` says
@@ -102,6 +103,8 @@ class _Current(threading.local):
     def __init__(self) -> None:
         self.trace = Trace()
         self.token = object()
+        self.early = 0
+        self.compiled = self.worked = 0.0
         self.grad = True
         self.inference = False
         self.autocast: Any = None
