@@ -1,4 +1,9 @@
-"""The accelerator of this machine, whatever it is (``torch.accelerator``)."""
+"""The accelerator of this machine, whatever it is (``torch.accelerator``).
+
+>>> import kuai as torch
+>>> torch.accelerator.is_available() == torch.cuda.is_available()
+True
+"""
 
 from __future__ import annotations
 
@@ -28,7 +33,12 @@ def device_count() -> int:
 
 
 def current_accelerator(check_available: bool = False) -> device | None:
-    """The accelerator's device without an index, or None (``torch.accelerator.current_accelerator``)."""
+    """The accelerator's device without an index, or None (``torch.accelerator.current_accelerator``).
+
+    >>> import kuai as torch
+    >>> torch.accelerator.current_accelerator() is None or torch.cuda.is_available()
+    True
+    """
     return device("cuda") if is_available() else None
 
 

@@ -60,21 +60,43 @@ READABLE: dict[str, tuple[Callable, str]] = {
 }
 
 
+# Those that can be set: how they are read, set and deleted.
+WRITABLE: dict[str, tuple[Callable, Callable, Callable | None, str]] = {
+    "requires_grad": (
+        _requires_grad, protocol.set_requires_grad, None,
+        "Whether backward computes a gradient for this tensor; RuntimeError if it is set of a tensor that is no leaf, or of integers",
+    ),
+    "grad": (
+        protocol.get_grad, protocol.set_grad, lambda self: protocol.set_grad(self, None),
+        "What backward has accumulated for a leaf, of its shape, dtype and device, or None; `retain_grad` asks for that of others",
+    ),
+    "data": (Tensor._alias, protocol.set_data, None, "The same memory outside the graph; setting it gives this tensor another one's content"),
+}  # fmt: skip
+
+# What help() shows beside the meaning; `tests/test_examples.py` runs it.
+EXAMPLES = {
+    "is_leaf": "torch.ones(1, requires_grad=True).exp().is_leaf\nFalse",
+    "grad_fn": "torch.ones(1, requires_grad=True).exp().grad_fn\n<ExpBackward0 object at 0x...>",
+    "ndim": "torch.ones(2, 3).ndim\n2",
+    "itemsize": "torch.ones(1, dtype=torch.float64).itemsize\n8",
+    "nbytes": "torch.ones(2, 3).nbytes\n24",
+    "is_meta": 'torch.empty(2, device="meta").is_meta\nTrue',
+    "layout": "torch.eye(2).to_sparse().layout\ntorch.sparse_coo",
+    "output_nr": "torch.ones(2, requires_grad=True).unbind()[1].output_nr\n1",
+    "requires_grad": "torch.nn.Linear(1, 1).weight.requires_grad\nTrue",
+    "grad": "x = torch.tensor([3.0], requires_grad=True); (x * x).backward(); x.grad\ntensor([6.])",
+    "data": "x = torch.ones(2, requires_grad=True); x.data[0] = 5.0; x\ntensor([5., 1.], requires_grad=True)",
+}
+
+
 def install_properties() -> None:
     """Give Tensor its attributes."""
     for name, (read, meaning) in READABLE.items():
-        setattr(Tensor, name, property(read, doc=f"{meaning} (``torch.Tensor.{name}``)."))
-    Tensor.requires_grad = property(
-        _requires_grad, protocol.set_requires_grad,
-        doc="Whether backward computes a gradient for this tensor (``torch.Tensor.requires_grad``). Leaves can be set: RuntimeError for "
-        "others, and for dtypes that are neither floating point nor complex.",
-    )  # fmt: skip
-    Tensor.grad = property(
-        protocol.get_grad, protocol.set_grad, lambda self: protocol.set_grad(self, None),
-        doc="What backward has accumulated for a leaf, of its shape, dtype and device, or None (``torch.Tensor.grad``). A tensor that is "
-        "no leaf has one only after `retain_grad`.",
-    )  # fmt: skip
-    Tensor.data = property(
-        Tensor._alias, protocol.set_data,
-        doc="The same memory outside the graph (``torch.Tensor.data``). Setting it gives this tensor another one's content.",
-    )  # fmt: skip
+        setattr(Tensor, name, property(read, doc=_doc(name, meaning)))
+    for name, (read, write, delete, meaning) in WRITABLE.items():
+        setattr(Tensor, name, property(read, write, delete, doc=_doc(name, meaning)))
+
+
+def _doc(name: str, meaning: str) -> str:
+    example = f"\n\n>>> import kuai as torch\n>>> {EXAMPLES[name]}" if name in EXAMPLES else ""
+    return f"{meaning} (``torch.Tensor.{name}``).{example}"

@@ -1,4 +1,12 @@
-"""PyTorch's ``torch.serialization``: saving, loading, and what files may name."""
+"""PyTorch's ``torch.serialization``: saving, loading, and what files may name.
+
+>>> import kuai as torch
+>>> import io
+>>> file = io.BytesIO()
+>>> torch.save({"x": torch.ones(1)}, file); _ = file.seek(0)
+>>> torch.load(file)
+{'x': tensor([1.])}
+"""
 
 from __future__ import annotations
 

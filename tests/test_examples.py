@@ -7,7 +7,7 @@ import pytest
 import kuai
 
 FINDER = doctest.DocTestParser()
-METHODS = {n: m for n, m in sorted(vars(kuai.Tensor).items()) if callable(m) and ">>>" in (getattr(m, "__doc__", None) or "")}
+METHODS = {n: m for n, m in sorted(vars(kuai.Tensor).items()) if (callable(m) or isinstance(m, property)) and ">>>" in (m.__doc__ or "")}
 
 
 @pytest.mark.parametrize("part", range(8))

@@ -19,14 +19,26 @@ _before: list[bool] = []  # whether gradients were recorded when each level was 
 
 
 class UnpackedDualTensor(NamedTuple):
-    """What `unpack_dual` gives: the value, and the tangent or None."""
+    """What `unpack_dual` gives: the value, and the tangent or None.
+
+    >>> import kuai as torch
+    >>> torch.autograd.forward_ad.unpack_dual(torch.ones(1))
+    UnpackedDualTensor(primal=tensor([1.]), tangent=None)
+    """
 
     primal: Tensor
     tangent: Tensor | None
 
 
 def enter_dual_level() -> int:
-    """Begin a level of dual tensors, and give its number; there is one at a time (PyTorch's name)."""
+    """Begin a level of dual tensors, and give its number (``torch.autograd.forward_ad.enter_dual_level``); RuntimeError within another.
+
+    >>> from kuai.autograd import forward_ad as fw
+    >>> level = fw.enter_dual_level()
+    >>> level
+    0
+    >>> fw.exit_dual_level(level=level)
+    """
     if _levels:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     _levels.append({})
@@ -36,7 +48,13 @@ def enter_dual_level() -> int:
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
-    """End the level, and forget its tangents (PyTorch's name)."""
+    """End the level, and forget its tangents (``torch.autograd.forward_ad.exit_dual_level``).
+
+    >>> import kuai as torch
+    >>> torch.autograd.forward_ad.exit_dual_level()
+    Traceback (most recent call last):
+    RuntimeError: Trying to exit a forward AD level that was not the last one that was created. This is not supported.
+    """
     if not _levels or level not in (None, len(_levels) - 1):
         raise RuntimeError(
             "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
@@ -64,9 +82,15 @@ class dual_level(_Mode):
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
-    """A tensor with the value of ``tensor`` that carries a tangent of the same shape (PyTorch's name).
+    """A tensor with the value of ``tensor`` that carries a tangent of the same shape (``torch.autograd.forward_ad.make_dual``).
 
     Unlike PyTorch's it requires grad inside the level, and what is computed in a `no_grad` inside the level has no tangent.
+
+    >>> import kuai as torch
+    >>> from kuai.autograd import forward_ad as fw
+    >>> with fw.dual_level():
+    ...     fw.unpack_dual(fw.make_dual(torch.tensor(3.), torch.tensor(1.)) ** 2).tangent
+    tensor(6.)
     """
     _check_level(level)
     for name, x in (("primal", tensor), ("tangent", tangent)):
@@ -86,7 +110,14 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
-    """The value of a tensor and its tangent; None if no dual tensor led to it (PyTorch's name)."""
+    """The value of a tensor and its tangent; None if no dual tensor led to it (``torch.autograd.forward_ad.unpack_dual``).
+
+    >>> import kuai as torch
+    >>> from kuai.autograd import forward_ad as fw
+    >>> with fw.dual_level():
+    ...     fw.unpack_dual(fw.make_dual(torch.tensor(3.), torch.tensor(1.)).sin()).tangent
+    tensor(-0.9900)
+    """
     if not _levels:
         return UnpackedDualTensor(tensor, None)
     _check_level(level)

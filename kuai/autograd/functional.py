@@ -183,7 +183,12 @@ def _gradient(func: Callable, xs: Sequence[Tensor], name: str, strict: bool) -> 
 
 
 def vjp(func: Callable, inputs: Inputs, v: object = None, create_graph: bool = False, strict: bool = False) -> tuple:
-    """The value of a function and the product of a vector with its Jacobian (``torch.autograd.functional.vjp``)."""
+    """The value of a function and the product of a vector with its Jacobian (``torch.autograd.functional.vjp``).
+
+    >>> import kuai as torch
+    >>> torch.autograd.functional.vjp(lambda x: x * x, torch.tensor([1., 3.]), torch.tensor([1., 10.]))
+    (tensor([1., 9.]), tensor([ 2., 60.]))
+    """
     with enable_grad():
         xs = _entered(inputs, "vjp", create_graph)
         out, outs = _results(func, xs, "vjp", strict)
@@ -201,7 +206,12 @@ def _pulled(outs: Sequence[Tensor], xs: Sequence[Tensor], vs: Sequence[Tensor], 
 
 
 def jvp(func: Callable, inputs: Inputs, v: object = None, create_graph: bool = False, strict: bool = False) -> tuple:
-    """The value of a function and the product of its Jacobian with a vector (``torch.autograd.functional.jvp``)."""
+    """The value of a function and the product of its Jacobian with a vector (``torch.autograd.functional.jvp``).
+
+    >>> import kuai as torch
+    >>> torch.autograd.functional.jvp(lambda x: x * x, torch.tensor([1., 3.]), torch.tensor([1., 0.]))
+    (tensor([1., 9.]), tensor([2., 0.]))
+    """
     from ..func.transforms import pushforward
 
     with enable_grad():
@@ -213,7 +223,12 @@ def jvp(func: Callable, inputs: Inputs, v: object = None, create_graph: bool = F
 
 
 def vhp(func: Callable, inputs: Inputs, v: object = None, create_graph: bool = False, strict: bool = False) -> tuple:
-    """The value of a scalar function and the product of a vector with its Hessian (``torch.autograd.functional.vhp``)."""
+    """The value of a scalar function and the product of a vector with its Hessian (``torch.autograd.functional.vhp``).
+
+    >>> import kuai as torch
+    >>> torch.autograd.functional.vhp(lambda x: (x ** 3).sum(), torch.tensor([1., 2.]), torch.tensor([1., 1.]))
+    (tensor(9.), tensor([ 6., 12.]))
+    """
     return _hessian_product(func, inputs, v, create_graph, strict, "vhp")
 
 
@@ -221,6 +236,10 @@ def hvp(func: Callable, inputs: Inputs, v: object = None, create_graph: bool = F
     """The value of a scalar function and the product of its Hessian with a vector (``torch.autograd.functional.hvp``).
 
     The Hessian is symmetric, so this is `vhp`.
+
+    >>> import kuai as torch
+    >>> torch.autograd.functional.hvp(lambda x: (x ** 3).sum(), torch.tensor([1., 2.]), torch.tensor([1., 1.]))
+    (tensor(9.), tensor([ 6., 12.]))
     """
     return _hessian_product(func, inputs, v, create_graph, strict, "hvp")
 

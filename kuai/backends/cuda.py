@@ -1,4 +1,9 @@
-"""Products on NVIDIA GPUs (``torch.backends.cuda``)."""
+"""Products on NVIDIA GPUs (``torch.backends.cuda``).
+
+>>> import kuai as torch
+>>> torch.backends.cuda.math_sdp_enabled()
+True
+"""
 
 from .. import config
 from ..cuda import is_available

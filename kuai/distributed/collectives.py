@@ -1,6 +1,15 @@
 """What processes do together, for a group of one: each result is what this process gave (``torch.distributed``).
 
 All work is done when a function returns; with ``async_op=True`` it returns a `Work` that says so.
+
+>>> import kuai as torch
+>>> import kuai.distributed as dist
+>>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+>>> x = torch.ones(2)
+>>> dist.all_reduce(x)
+>>> x
+tensor([1., 1.])
+>>> dist.destroy_process_group()
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""The group of one process, and the groups made of it (``torch.distributed``)."""
+"""The group of one process, and the groups made of it (``torch.distributed``).
+
+>>> import kuai.distributed as dist
+>>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+>>> dist.get_rank(), dist.get_world_size()
+(0, 1)
+>>> dist.destroy_process_group()
+"""
 
 from __future__ import annotations
 

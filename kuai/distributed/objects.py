@@ -1,4 +1,13 @@
-"""What processes do together with any objects, for a group of one: each gets a copy (``torch.distributed``)."""
+"""What processes do together with any objects, for a group of one: each gets a copy (``torch.distributed``).
+
+>>> import kuai.distributed as dist
+>>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+>>> found = [None]
+>>> dist.all_gather_object(found, {"a": 1})
+>>> found
+[{'a': 1}]
+>>> dist.destroy_process_group()
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,12 @@ class Normal(_LocScale, ExponentialFamily):
 
 
 class Laplace(_LocScale):
-    """The Laplace distribution (``torch.distributions.Laplace``)."""
+    """The Laplace distribution (``torch.distributions.Laplace``).
+
+    >>> import kuai as torch
+    >>> torch.distributions.Laplace(0.0, 1.0).variance
+    tensor(2.)
+    """
 
     @property
     def variance(self) -> Tensor:
@@ -113,7 +118,12 @@ class Laplace(_LocScale):
 
 
 class Cauchy(_LocScale):
-    """The Cauchy distribution, which has no mean (``torch.distributions.Cauchy``)."""
+    """The Cauchy distribution, which has no mean (``torch.distributions.Cauchy``).
+
+    >>> import kuai as torch
+    >>> torch.distributions.Cauchy(0.0, 1.0).cdf(torch.tensor(1.))
+    tensor(0.7500)
+    """
 
     @property
     def mean(self) -> Tensor:
@@ -208,7 +218,12 @@ class Uniform(Distribution):
 
 
 class Exponential(ExponentialFamily):
-    """The waiting time of a rate (``torch.distributions.Exponential``)."""
+    """The waiting time of a rate (``torch.distributions.Exponential``).
+
+    >>> import kuai as torch
+    >>> torch.distributions.Exponential(2.0).mean
+    tensor(0.5000)
+    """
 
     arg_constraints = {"rate": constraints.positive}
     support = constraints.nonnegative

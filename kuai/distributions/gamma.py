@@ -70,7 +70,12 @@ class Gamma(ExponentialFamily):
 
 
 class Chi2(Gamma):
-    """The sum of squares of so many standard normal numbers (``torch.distributions.Chi2``)."""
+    """The sum of squares of so many standard normal numbers (``torch.distributions.Chi2``).
+
+    >>> import kuai as torch
+    >>> torch.distributions.Chi2(3.0).mean
+    tensor(3.)
+    """
 
     def __init__(self, df: object, validate_args: bool | None = None):
         (self.df,) = together(df)
@@ -78,7 +83,12 @@ class Chi2(Gamma):
 
 
 class Dirichlet(ExponentialFamily):
-    """Random probabilities (``torch.distributions.Dirichlet``)."""
+    """Random probabilities (``torch.distributions.Dirichlet``).
+
+    >>> import kuai as torch
+    >>> torch.distributions.Dirichlet(torch.tensor([1., 3.])).mean
+    tensor([0.2500, 0.7500])
+    """
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex

@@ -328,7 +328,7 @@ def _deprecated(function: Callable) -> Callable:
         return function(*args, **kwargs)
 
     call.__name__ = call.__qualname__ = old
-    call.__doc__ = f"The old name of `{new}`."
+    call.__doc__ = f"The old name of `{new}` (``torch.nn.init.{old}``), which warns: a FutureWarning."
     return call
 
 

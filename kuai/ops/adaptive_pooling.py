@@ -203,7 +203,7 @@ def _with_indices(pool: Callable, *more: str) -> Callable:
         return pool(input, *args, **kwargs, return_indices=True)
 
     apply.__name__ = apply.__qualname__ = f"{pool.__name__}_with_indices"
-    apply.__doc__ = f"`{pool.__name__}`, and where in its plane each greatest element is."
+    apply.__doc__ = f"`{pool.__name__}`, and where in its plane each greatest element is (``torch.nn.functional.{apply.__name__}``)."
     return apply
 
 

@@ -457,7 +457,13 @@ def _matrix_transposed(x: Tensor, name: str) -> Tensor:
 
 
 def _T(self: Tensor) -> Tensor:  # noqa: N802 (PyTorch's name)
-    """A view with the dimensions in reverse (``torch.Tensor.T``)."""
+    """A view with the dimensions in reverse (``torch.Tensor.T``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([[1, 2], [3, 4]]).T
+    tensor([[1, 3],
+            [2, 4]])
+    """
     rank = len(self.shape)
     if rank != 2:
         warn(
@@ -468,7 +474,13 @@ def _T(self: Tensor) -> Tensor:  # noqa: N802 (PyTorch's name)
 
 
 def _H(self: Tensor) -> Tensor:  # noqa: N802
-    """The conjugate transpose of a matrix (``torch.Tensor.H``)."""
+    """The conjugate transpose of a matrix (``torch.Tensor.H``).
+
+    >>> import kuai as torch
+    >>> torch.tensor([[1j, 2.]]).H
+    tensor([[0.-1.j],
+            [2.-0.j]])
+    """
     if len(self.shape) not in (0, 2):
         raise RuntimeError(
             f"tensor.H is only supported on matrices (2-D tensors). Got {len(self.shape)}-D tensor. For batches of matrices, "
@@ -478,12 +490,22 @@ def _H(self: Tensor) -> Tensor:  # noqa: N802
 
 
 def _mT(self: Tensor) -> Tensor:  # noqa: N802
-    """A view with the last two dimensions exchanged (``torch.Tensor.mT``)."""
+    """A view with the last two dimensions exchanged (``torch.Tensor.mT``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2, 3, 4).mT.shape
+    torch.Size([2, 4, 3])
+    """
     return _matrix_transposed(self, "tensor.mT")
 
 
 def _mH(self: Tensor) -> Tensor:  # noqa: N802
-    """The conjugate of matrices with the last two dimensions exchanged (``torch.Tensor.mH``)."""
+    """The conjugate of matrices with the last two dimensions exchanged (``torch.Tensor.mH``).
+
+    >>> import kuai as torch
+    >>> torch.ones(2, 3, 4).mH.shape
+    torch.Size([2, 4, 3])
+    """
     return _conjugate(_matrix_transposed(self, "tensor.mH"))
 
 

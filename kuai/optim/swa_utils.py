@@ -32,7 +32,13 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable:
 
 
 def get_swa_avg_fn() -> Callable:
-    """A function for `AveragedModel` that keeps the mean of all that came."""
+    """A function for `AveragedModel` that keeps the mean of all that came (``torch.optim.swa_utils.get_swa_avg_fn``).
+
+    >>> import kuai as torch
+    >>> from kuai.optim.swa_utils import get_swa_avg_fn
+    >>> get_swa_avg_fn()(torch.tensor(1.), torch.tensor(4.), 2)
+    tensor(2.)
+    """
 
     @no_grad()
     def average(averaged_param: Tensor, current_param: Tensor, num_averaged: object) -> Tensor:
@@ -51,12 +57,28 @@ def _all_at_once(average: Callable) -> Callable:
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable:
-    """As `get_ema_avg_fn`, in place on lists of tensors."""
+    """As `get_ema_avg_fn`, in place on lists of tensors (``torch.optim.swa_utils.get_ema_multi_avg_fn``).
+
+    >>> import kuai as torch
+    >>> from kuai.optim.swa_utils import get_ema_multi_avg_fn
+    >>> averages = [torch.tensor(1.)]
+    >>> get_ema_multi_avg_fn(0.5)(averages, [torch.tensor(4.)], 2)
+    >>> averages
+    [tensor(2.5000)]
+    """
     return _all_at_once(get_ema_avg_fn(decay))
 
 
 def get_swa_multi_avg_fn() -> Callable:
-    """As `get_swa_avg_fn`, in place on lists of tensors."""
+    """As `get_swa_avg_fn`, in place on lists of tensors (``torch.optim.swa_utils.get_swa_multi_avg_fn``).
+
+    >>> import kuai as torch
+    >>> from kuai.optim.swa_utils import get_swa_multi_avg_fn
+    >>> averages = [torch.tensor(1.)]
+    >>> get_swa_multi_avg_fn()(averages, [torch.tensor(4.)], 2)
+    >>> averages
+    [tensor(2.)]
+    """
     return _all_at_once(get_swa_avg_fn())
 
 

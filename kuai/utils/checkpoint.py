@@ -1,4 +1,12 @@
-"""Trading time for memory: forget what a function saved for backward, and compute it again then (``torch.utils.checkpoint``)."""
+"""Trading time for memory: forget what a function saved for backward, and compute it again then (``torch.utils.checkpoint``).
+
+>>> import kuai as torch
+>>> from kuai.utils.checkpoint import checkpoint
+>>> x = torch.ones(2, requires_grad=True)
+>>> checkpoint(lambda x: x.exp().sin(), x, use_reentrant=False).sum().backward()
+>>> x.grad
+tensor([-2.4784, -2.4784])
+"""
 
 from __future__ import annotations
 
@@ -308,7 +316,14 @@ def checkpoint(function: Callable, *args: object, use_reentrant: bool | None = N
 
 def checkpoint_sequential(functions: Callable | Sequence[Callable], segments: int, input: Tensor,
                           use_reentrant: bool | None = None, **kwargs: Any) -> object:  # fmt: skip
-    """Call functions one after the other in checkpointed segments (``torch.utils.checkpoint.checkpoint_sequential``)."""
+    """Call functions one after the other in checkpointed segments (``torch.utils.checkpoint.checkpoint_sequential``).
+
+    >>> import kuai as torch
+    >>> from kuai.utils.checkpoint import checkpoint_sequential
+    >>> net = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Flatten())
+    >>> checkpoint_sequential(net, 2, torch.tensor([[-1., 2.]], requires_grad=True), use_reentrant=False)
+    tensor([[0., 2.]], grad_fn=<ReluBackward0>)
+    """
     steps = list(functions.children()) if hasattr(functions, "children") else list(functions)  # type: ignore[arg-type]
     if segments < 1 or segments > len(steps):
         raise ValueError(f"checkpoint_sequential: segments={segments} must be from 1 to the number of functions, {len(steps)}")

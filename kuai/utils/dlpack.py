@@ -15,5 +15,10 @@ from ..tensor import Tensor
 
 
 def to_dlpack(tensor: Tensor) -> Any:
-    """A capsule that another library's ``from_dlpack`` takes, once (``torch.utils.dlpack.to_dlpack``)."""
+    """A capsule that another library's ``from_dlpack`` takes, once (``torch.utils.dlpack.to_dlpack``).
+
+    >>> import kuai as torch
+    >>> torch.from_dlpack(torch.utils.dlpack.to_dlpack(torch.ones(2)))
+    tensor([1., 1.])
+    """
     return tensor.__dlpack__()

@@ -1,4 +1,13 @@
-"""Collectives that give new tensors, which gradients flow through (``torch.distributed.nn.functional``)."""
+"""Collectives that give new tensors, which gradients flow through (``torch.distributed.nn.functional``).
+
+>>> import kuai as torch
+>>> import kuai.distributed as dist
+>>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+>>> from kuai.distributed.nn.functional import all_reduce
+>>> all_reduce(torch.ones(2, requires_grad=True))
+tensor([1., 1.], grad_fn=<CloneBackward0>)
+>>> dist.destroy_process_group()
+"""
 
 from __future__ import annotations
 

@@ -337,7 +337,14 @@ def type_before_parametrizations(module: Any) -> type:
 
 
 def transfer_parametrizations_and_params(from_module: Any, to_module: Any, tensor_name: str | None = None) -> Any:
-    """Parametrize a module as another one is, and give it that one's originals."""
+    """Parametrize a module as another one is, and give it that one's originals.
+
+    >>> import kuai as torch
+    >>> from kuai.nn.utils import parametrize, parametrizations
+    >>> a, b = parametrizations.weight_norm(torch.nn.Linear(2, 1)), torch.nn.Linear(2, 1)
+    >>> parametrize.is_parametrized(parametrize.transfer_parametrizations_and_params(a, b))
+    True
+    """
     if not is_parametrized(from_module):
         return to_module
     names = list(from_module.parametrizations) if tensor_name is None else [tensor_name]
