@@ -70,7 +70,10 @@ WRITABLE: dict[str, tuple[Callable, Callable, Callable | None, str]] = {
         protocol.get_grad, protocol.set_grad, lambda self: protocol.set_grad(self, None),
         "What backward has accumulated for a leaf, of its shape, dtype and device, or None; `retain_grad` asks for that of others",
     ),
-    "data": (Tensor._alias, protocol.set_data, None, "The same memory outside the graph; setting it gives this tensor another one's content"),
+    "data": (
+        Tensor._alias, protocol.set_data, None,
+        "The same memory outside the graph; setting it gives this tensor another one's content",
+    ),
 }  # fmt: skip
 
 # What help() shows beside the meaning; `tests/test_examples.py` runs it.
