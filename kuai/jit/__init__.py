@@ -16,14 +16,15 @@ from typing import Any, Union, get_args, get_origin
 from typing import Final as Final
 
 from ..autograd import no_grad
-from ..files import checkpoint
 from ..futures import Future as Future
 from ..nn import Module
 from .modules import RecursiveScriptModule as RecursiveScriptModule
 from .modules import ScriptFunction as ScriptFunction
 from .modules import ScriptModule as ScriptModule
 from .modules import TopLevelTracedModule as TopLevelTracedModule
-from .modules import original, scripted
+from .modules import load as load
+from .modules import save as save
+from .modules import scripted
 
 
 def is_scripting() -> bool:
@@ -224,32 +225,8 @@ def optimize_for_inference(mod: Any, other_methods: object = None) -> Any:
     return freeze(mod.eval())
 
 
-def save(m: Any, f: Any, _extra_files: dict | None = None) -> None:
-    """Write a `ScriptModule` to a file that `load` reads where its class is imported (``torch.jit.save``).
-
-    The file has the module and no code: PyTorch reads the weights in it by ``torch.load``, and does not run it.
-    """
-    if _extra_files:
-        raise NotImplementedError("torch.jit.save: kuai's files have no place for _extra_files; write them beside the module")
-    if not builtins.isinstance(m, ScriptModule):
-        raise AttributeError(f"torch.jit.save: needs what torch.jit.script or trace gave, got {type(m).__name__}")
-    checkpoint.save(original(m), f)
-
-
 class TracerWarning(Warning):
     """PyTorch's warnings while it traces (``torch.jit.TracerWarning``): Python runs at each call, so none are given."""
-
-
-def load(f: Any, map_location: object = None, _extra_files: dict | None = None, _restore_shapes: bool = False) -> Any:
-    """Read a module that `save` wrote; its class must be imported (``torch.jit.load``).
-
-    NotImplementedError for PyTorch's own archives, which hold code: ``torch.load`` gives the tensors in them.
-    """
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of archives, which are refused
-        found = checkpoint.load(f, map_location=map_location, weights_only=False)
-    if not builtins.isinstance(found, Module):
-        raise NotImplementedError("torch.jit.load: kuai runs no code from files; torch.load(f) gives the archive's tensors")
-    return scripted(found, RecursiveScriptModule)
 
 
 class optimized_execution:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NoReturn
 
+from ..files import checkpoint
 from ..nn import Module
 
 
@@ -40,8 +42,6 @@ class ScriptModule(Module):
 
     def save(self, f: Any, _extra_files: dict | None = None) -> None:
         """Write the module to a file: `torch.jit.save`."""
-        from . import save
-
         save(self, f, _extra_files)
 
     def extra_repr(self) -> str:
@@ -102,3 +102,27 @@ def scripted(module: Module, kind: type[ScriptModule]) -> Module:
 def original(module: Module) -> Module:
     """The module as one of the class that was scripted."""
     return _converted(module, {}, lambda m: _plain(type(m)))
+
+
+def save(m: Any, f: Any, _extra_files: dict | None = None) -> None:
+    """Write a `ScriptModule` to a file that `load` reads where its class is imported (``torch.jit.save``).
+
+    The file has the module and no code: PyTorch reads the weights in it by ``torch.load``, and does not run it.
+    """
+    if _extra_files:
+        raise NotImplementedError("torch.jit.save: kuai's files have no place for _extra_files; write them beside the module")
+    if not isinstance(m, ScriptModule):
+        raise AttributeError(f"torch.jit.save: needs what torch.jit.script or trace gave, got {type(m).__name__}")
+    checkpoint.save(original(m), f)
+
+
+def load(f: Any, map_location: object = None, _extra_files: dict | None = None, _restore_shapes: bool = False) -> Any:
+    """Read a module that `save` wrote; its class must be imported (``torch.jit.load``).
+
+    NotImplementedError for PyTorch's own archives, which hold code: ``torch.load`` gives the tensors in them.
+    """
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of archives, which are refused
+        found = checkpoint.load(f, map_location=map_location, weights_only=False)
+    if not isinstance(found, Module):
+        raise NotImplementedError("torch.jit.load: kuai runs no code from files; torch.load(f) gives the archive's tensors")
+    return scripted(found, RecursiveScriptModule)
