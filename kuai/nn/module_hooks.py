@@ -474,9 +474,9 @@ def _spread(places: list[int], grads: tuple, n: int) -> tuple:
 def _replaced(new: object, old: tuple, who: str, what: str) -> tuple:
     if new is None:
         return old
+    if not isinstance(new, (tuple, Tensor)):
+        raise TypeError(f"{who}: needs a Tensor or a tuple of Tensors for {what}, got {type(new).__name__}")
     new = new if isinstance(new, tuple) else (new,)
-    if not all(x is None or isinstance(x, Tensor) for x in new):
-        raise TypeError(f"{who}: needs a Tensor or a tuple of Tensors for {what}, got {', '.join(type(x).__name__ for x in new)}")
     if len(new) != len(old):
         raise RuntimeError(f"{who} returned an invalid number of {what}, got {len(new)}, but expected {len(old)}")
     return new

@@ -160,6 +160,9 @@ class UninitializedTensorMixin:
     def data(self, other: Tensor) -> None:
         self._dtype, self._device = other.dtype, other.device
 
+    def _is_inference(self) -> bool:
+        return False  # it has no content yet
+
     def __getattr__(self, name: str) -> object:
         kind = type(self).__name__
         if name == "_value":

@@ -101,7 +101,7 @@ def _holds(self: Tensor, n: int) -> bool:
 
 
 def _refilled(self: Tensor, shape: tuple[int, ...]) -> Tensor:
-    flat, n = wrap(self._read()).reshape(-1), prod(shape)
+    flat, n = wrap(self._read()).reshape(-1), self._aval.with_(shape).size  # an overflow is refused here
     missing = n - self._aval.size
     if missing > 0:
         flat = cat([flat, zeros(missing, dtype=self.dtype, device=self.device)])
