@@ -494,7 +494,7 @@ newaxis = None
 
 _methods.install_methods(_families.families(), globals())
 _check(globals())
-globals().update(_typed.make() | _storages.LEGACY)
+globals().update(_typed.make() | _storages.LEGACY, Storage=_storages.LEGACY["FloatStorage"])
 for _name, _type in (_typed.make("cuda") | _storages.legacy("cuda")).items():
     setattr(cuda, _name, _type)
 

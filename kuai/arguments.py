@@ -98,6 +98,7 @@ USUAL = {
     "memory_format": "type({0}) is memory_format",
 }  # fmt: skip
 NOT_PLAIN = {"None", "Tensor"}  # of which alone nothing is tested before the call
+_NUMBERS = frozenset(("int", "float", "complex"))
 _SAID = {"complex": "Number"} | {n: f"torch.{n}" for n in ("dtype", "device", "layout", "memory_format")}
 _SEQUENCE = re.compile(r"Sequence\[(.+)\]")
 _OR = re.compile(r" \| (?![^[]*\])")  # outside of brackets
@@ -206,6 +207,30 @@ def blame(case: _Case, fixed: tuple, rest: tuple = (), named: dict | None = None
             raise _class(case, words)(message) from None
 
 
+def unusual(case: _Case, fixed: tuple, rest: tuple, named: dict) -> tuple:
+    """The arguments after a closer look, as some are not of the usual types: TypeError, or as the function takes them."""
+    blame(case, fixed, rest, named)
+    return plain_numbers(case, fixed) or fixed
+
+
+def plain_numbers(case: _Case, values: tuple) -> tuple | None:
+    """The arguments, with Python's numbers for NumPy's, and for tensors in the place of ints; None if that changes nothing."""
+    made = tuple([_plain_number(k, x) for k, x in zip(case.form.kinds, values)])
+    return None if all(a is b for a, b in zip(made, values)) else made
+
+
+def _plain_number(words: tuple[str, ...], x: Any) -> Any:
+    if isinstance(x, np.number) and not _NUMBERS.isdisjoint(words):
+        return x.item()
+    if isinstance(x, Tensor):
+        return int(x) if "int" in words and "Tensor" not in words and not x.shape and x.dtype.category <= 1 else x
+    if type(x) in (list, tuple):
+        elements = next(filter(None, map(_elements, words)), ())
+        made = [_plain_number(elements, y) for y in x]
+        return type(x)(made) if any(a is not b for a, b in zip(made, x)) else x
+    return x
+
+
 class NotATensor(TypeError, AttributeError):
     """Something else in place of a tensor, where PyTorch's function is written in Python and meets a missing attribute."""
 
@@ -236,7 +261,9 @@ def bind(body, case):
         return body({call})
     except Exception:
         blame(case, {given})
-        raise
+        if (again := plain_numbers(case, ({values}))) is None: raise
+    {values}= again
+    return body({call})
   return shell
 """
 
@@ -247,12 +274,14 @@ def _code(form: _Form) -> CodeType:
     given = "({}), {}, {}".format("".join(f"{n}, " for n in form.names), form.rest or "()", form.named or "{}")
     tests = [" or ".join(USUAL[w].format(n) for w in k) for n, k in zip(form.names, form.kinds) if USUAL.keys() >= {*k} > {*k} & NOT_PLAIN]
     absent = "".join(f" or {n} is ABSENT" for n in form.required)
+    values = "".join(f"{n}, " for n in form.names)
     text = _SHELL.format(
         head=", ".join(_parameters(form)),
         others="" if not form.renames else f"if {form.named}: {form.named} = by_own_names(case, {form.named})" if form.named else
                f"if others{absent}: return renamed(case, {given.replace('{}', 'others')})",
         left_out="; ".join(f"{n} = unless_left_out(case, {n!r}, {n})" for n in form.left_out),
-        tests="if not ({}): blame(case, {})".format(" and ".join(f"({t})" for t in tests), given) if tests else "",
+        tests=f"if not ({' and '.join(f'({t})' for t in tests)}): {values}= unusual(case, {given})" if tests else "",
+        values=values or "()",
         call=", ".join(_passed(form)),
         given=given,
     )

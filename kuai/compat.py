@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 import kuai
-from kuai.exports import ELSEWHERE
+from kuai.places import ELSEWHERE
 from kuai.torch_names import module_of
 from kuai.wont import reason
 
@@ -136,10 +136,19 @@ def _rename_classes() -> None:
     for name, module in list(sys.modules.items()):
         if name not in _renamed and (name == "kuai" or name.startswith("kuai.")):
             _renamed.add(name)
+            _keep_name(name, module)
             for value in list(vars(module).values()):
                 if isinstance(value, type) and value.__module__.startswith("kuai"):
                     _evaluate_annotations(value)
                     value.__module__ = _public_name(value)
+
+
+def _keep_name(name: str, module: ModuleType) -> None:
+    """Know a module as imported whose name in its package means something else (``torch.autograd.gradcheck``, the function): an import
+    of it as torch's would put the module there."""
+    package, _, own = name.rpartition(".")
+    if package and getattr(sys.modules[package], own, module) is not module:
+        sys.modules.setdefault("torch" + name.removeprefix("kuai"), module)
 
 
 def _evaluate_annotations(cls: type) -> None:

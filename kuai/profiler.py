@@ -24,6 +24,7 @@ from .autograd import profiler as _timing
 from .autograd.profiler import record_function as record_function
 from .autograd.profiler_util import EventList
 from .cuda import is_available as _cuda
+from .wont import refusing
 
 
 class ProfilerActivity(Enum):
@@ -226,3 +227,6 @@ class profile:
         self.metadata[key] = value
 
     add_metadata_json = add_metadata
+
+
+__getattr__ = refusing(__name__)

@@ -1,10 +1,13 @@
-"""What PyTorch has and kuai has not: why, and the way out. Errors for missing names and modules say it."""
+"""What PyTorch has and kuai has not, or has in another place: errors for missing names and modules say why, and the way out."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from importlib import import_module
+from types import ModuleType
+
+from .places import ELSEWHERE
 
 _FLOAT = "numbers are not quantized here; use the model in float32 or bfloat16"
 _PROCESS = "there is one process here; torch.distributed has its own functions for a world of one"
@@ -72,10 +75,23 @@ class Absent(AttributeError):
         return f"; the nearest name that is there is {near[0]!r}" if near else ""
 
 
-def refusing(module: str) -> Callable[[str], NoReturn]:
+def elsewhere(module: str, name: str) -> ModuleType:
+    """What a module gives for a name that it does not have: PyTorch's file of this name is another one here; else AttributeError.
+
+    >>> import kuai as torch
+    >>> torch.distributions.normal.Normal is torch.distributions.Normal
+    True
+    """
+    place = ELSEWHERE.get(f"{module}.{name}".removeprefix("kuai."))
+    if place is None:
+        raise Absent(module, name)
+    return import_module(f"kuai.{place}")
+
+
+def refusing(module: str) -> Callable[[str], ModuleType]:
     """What a module does for names that it does not have: ``__getattr__ = refusing(__name__)``."""
 
-    def __getattr__(name: str) -> NoReturn:  # noqa: N807 (so it is called in a module)
-        raise Absent(module, name)
+    def __getattr__(name: str) -> ModuleType:  # noqa: N807 (so it is called in a module)
+        return elsewhere(module, name)
 
     return __getattr__

@@ -180,3 +180,30 @@ def test_programs_that_ask_python_about_the_package(tmp_path):
     """})  # fmt: skip
     code, out, err = run(tmp_path, "asks.py")
     assert (code, out.splitlines()) == (0, ["torch 2.13.0 torch", "<class 'int'> <class 'bool'>", "True"]), err
+
+
+def test_functions_keep_their_names_when_modules_of_the_same_name_are_imported(tmp_path):
+    text = """
+        import torch
+        import torch.autograd.gradcheck, torch.nn.utils.weight_norm
+        from torch.autograd.gradcheck import GradcheckError
+        from torch.nn.utils.spectral_norm import SpectralNorm
+        print(torch.autograd.gradcheck(torch.sin, torch.ones(2, dtype=torch.float64, requires_grad=True)))
+        print(type(torch.nn.utils.weight_norm).__name__, type(torch.nn.utils.spectral_norm).__name__, issubclass(GradcheckError, RuntimeError))
+    """
+    written(tmp_path, {"shadows.py": text})
+    ours, theirs = (run(tmp_path, "shadows.py", kuai=kuai) for kuai in (True, False))
+    assert ours[:2] == theirs[:2] and ours[0] == 0, ours[2]
+
+
+def test_files_of_pytorchs_are_attributes_as_there():
+    import kuai
+    from kuai.places import ELSEWHERE
+
+    assert kuai.optim.adamw.AdamW is kuai.optim.AdamW and kuai.utils.data.dataloader.DataLoader is kuai.utils.data.DataLoader
+    assert kuai.utils.data._utils.collate.default_collate([1, 2]).tolist() == [1, 2]
+    assert kuai.Storage is kuai.FloatStorage and kuai.GradScaler is kuai.amp.GradScaler
+    for place in ELSEWHERE:
+        found = kuai
+        for name in place.split("."):
+            found = getattr(found, name)

@@ -81,3 +81,10 @@ def test_ranges_of_floats_are_pytorchs_to_the_bit(start, end, step):
         theirs = torch.arange(start, end, step, dtype=getattr(torch, name)).double()
         differ = (ours.numpy() != theirs.numpy()).sum()
         assert differ == 0 if name == "float32" else differ <= 3, name  # near 0 the last bit of float64 is another one
+
+
+def test_half_types_in_a_list():
+    for t in (kuai, torch):
+        half = t.tensor(1.5, dtype=t.bfloat16)
+        for made, dtype in ((t.tensor([half, half]), t.bfloat16), (t.tensor([[half], [half]], dtype=t.float16), t.float16)):
+            assert made.dtype is dtype and made.flatten().tolist() == [1.5, 1.5]

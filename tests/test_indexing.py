@@ -292,3 +292,12 @@ def test_an_error_that_comes_when_it_runs_spoils_nothing_else(monkeypatch):
         with pytest.raises(RuntimeError, match="refused"):
             wrong.tolist()
     assert (kuai.ones(2) + x[0]).tolist() == [1, 1]
+
+
+def test_nonzero_looks_at_out():
+    for t in (kuai, torch):
+        with pytest.raises(RuntimeError, match="scalar type Long"):
+            t.nonzero(t.ones(3), out=t.empty(0))
+        with pytest.raises(RuntimeError, match="as_tuple"):
+            t.nonzero(t.ones(3), as_tuple=True, out=t.empty(0, dtype=t.int64))
+        assert t.nonzero(t.ones(2), out=t.empty(0, dtype=t.int64)).tolist() == [[0], [1]]

@@ -419,3 +419,13 @@ def test_layers_can_be_copied() -> None:
     twin = copy.deepcopy(net)
     assert repr(twin) == repr(net)
     assert twin[0].weight is not net[0].weight
+
+
+def test_bags_without_a_row():
+    for t in (kuai, torch):
+        none = t.tensor([], dtype=t.int64)
+        for mode in ("sum", "mean", "max"):
+            bag = t.nn.EmbeddingBag(3, 2, mode=mode)
+            bag(none, t.tensor([0, 0])).sum().backward()
+            assert bag(none, t.tensor([0, 0])).tolist() == [[0, 0], [0, 0]] and bag.weight.grad.tolist() == [[0, 0]] * 3
+        assert t.nn.EmbeddingBag(3, 2)(none, none).shape == (0, 2) == t.nn.EmbeddingBag(3, 2)(none.view(0, 2)).shape

@@ -316,3 +316,8 @@ def test_training_with_dropout_stays_beside_pytorch(engine: str) -> None:
     finally:
         kuai.set_engine("auto")
     np.testing.assert_allclose(ours, losses(torch, 100), rtol=0, atol=1e-5)
+
+
+def test_bernoulli_into_integers():
+    made = kuai.bernoulli(kuai.tensor([0.0, 1.0]), out=kuai.ones(2, dtype=kuai.int64))
+    assert made.dtype is kuai.int64 and made.tolist() == [0, 1]

@@ -1,6 +1,6 @@
 """Automatic differentiation (``torch.autograd``)."""
 
-from ..wont import Absent
+from ..wont import elsewhere
 from . import function as function
 from . import graph as graph
 from .api import backward as backward
@@ -27,4 +27,4 @@ def __getattr__(name: str) -> object:
         return getattr(import_module(f"{__name__}.modes"), name)
     if name in ("detect_anomaly", "set_detect_anomaly"):
         return getattr(import_module(f"{__name__}.anomaly_mode"), name)
-    raise Absent(__name__, name)
+    return elsewhere(__name__, name)

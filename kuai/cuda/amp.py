@@ -10,6 +10,7 @@ from __future__ import annotations
 from .. import amp, dtypes
 from ..amp import custom_bwd as custom_bwd
 from ..amp import custom_fwd as custom_fwd
+from ..wont import refusing
 
 
 class autocast(amp.autocast):
@@ -25,3 +26,6 @@ class GradScaler(amp.GradScaler):
     def __init__(self, init_scale: float = 2.0**16, growth_factor: float = 2.0, backoff_factor: float = 0.5,
                  growth_interval: int = 2000, enabled: bool = True):  # fmt: skip
         super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+
+
+__getattr__ = refusing(__name__)

@@ -10,7 +10,7 @@ False
 
 from importlib import import_module
 
-from ..wont import Absent
+from ..wont import elsewhere
 from .collectives import P2POp as P2POp
 from .collectives import ReduceOp as ReduceOp
 from .collectives import Work as Work
@@ -104,4 +104,4 @@ def __getattr__(name: str) -> object:
 
     if (found := module(name)) is not None:
         return found
-    raise Absent(__name__, name)
+    return elsewhere(__name__, name)

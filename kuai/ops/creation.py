@@ -319,7 +319,8 @@ def _of_numbers(data: Sequence) -> bool:
 def _number_of(x: Tensor) -> np.ndarray:
     if x._aval.size != 1:
         raise ValueError("tensor(): only one element tensors can be converted to Python scalars; join others with torch.stack")
-    return x.detach()._array().reshape(())
+    array = x.detach()._array().reshape(())
+    return array.astype(np.float32) if array.dtype.kind == "V" else array  # NumPy makes objects of a row of half types
 
 
 def _ragged(data: object) -> Exception:

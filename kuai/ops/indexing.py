@@ -142,6 +142,10 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     tensor([[1],
             [2]])
     """
+    if as_tuple and out is not None:
+        raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
+    if out is not None and out.dtype is not int64:
+        raise RuntimeError(f"nonzero: Expected out tensor to have scalar type Long but got scalar type {out.dtype}")
     array = input._array()
     if as_tuple:
         return tuple([from_array(np.ascontiguousarray(c), input.device) for c in np.nonzero(np.atleast_1d(array))])

@@ -295,7 +295,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     else:
         made = drawn(lambda p: chance.streams.bernoulli_each(generator, p).astype(p.dtype), input)
     made = constant_in(made, "BernoulliBackward0", input)
-    return made if out is None else out._set_out(made)
+    return made if out is None else out._set_out(made.to(out.dtype))
 
 
 def _chosen(like: Tensor, p: float, generator: Generator | None) -> Tensor:

@@ -207,6 +207,8 @@ def add_rows(out: np.ndarray, rows: np.ndarray, value: np.ndarray) -> None:
     if out.dtype.kind == "c":  # the loop for vectors has only real numbers
         real = out.real.dtype
         out, value = out.view(real).reshape(len(out), -1), np.ascontiguousarray(value).view(real)
+    if not value.size:
+        return
     out, value = out.reshape(len(out), -1), value.reshape(len(rows), -1)
     width = out.shape[1]
     if value.size < 256 and width > 1:

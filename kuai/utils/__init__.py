@@ -1,6 +1,6 @@
 """What programs need around a network: data, checkpoints of activations (``torch.utils``)."""
 
-from ..wont import Absent
+from ..wont import elsewhere
 from . import data as data
 
 _LATE = {
@@ -18,4 +18,4 @@ def __getattr__(name: str) -> object:
         return import_module("kuai.utils.swap").swap_tensors
     if name in _LATE:
         return import_module(f"kuai.{_LATE[name]}")
-    raise Absent(__name__, name)
+    return elsewhere(__name__, name)

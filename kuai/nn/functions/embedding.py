@@ -195,7 +195,7 @@ def _greatest(rows: Tensor, bag: Tensor, bags: int, keep: Tensor | None) -> Tens
     """The greatest of each bag, column by column; 0 for an empty one."""
     nowhere = rows.shape[0]
     first = _first_greatest(rows.detach(), bag, bags, keep)
-    found = rows.gather(0, first.clamp_max(max(nowhere - 1, 0))) if nowhere else rows.new_zeros((bags, rows.shape[1]))
+    found = rows.gather(0, first.clamp_max(max(nowhere - 1, 0))) if nowhere else rows.sum(0).expand(bags, -1)
     return found.where(first < nowhere, 0.0)
 
 
