@@ -203,7 +203,7 @@ def test_files_of_pytorchs_are_attributes_as_there():
     assert kuai.optim.adamw.AdamW is kuai.optim.AdamW and kuai.utils.data.dataloader.DataLoader is kuai.utils.data.DataLoader
     assert kuai.utils.data._utils.collate.default_collate([1, 2]).tolist() == [1, 2]
     assert kuai.Storage is kuai.FloatStorage and kuai.GradScaler is kuai.amp.GradScaler
-    for place in ELSEWHERE:
+    for place in (p for p in ELSEWHERE if not p.startswith("_")):
         found = kuai
         for name in place.split("."):
             found = getattr(found, name)
