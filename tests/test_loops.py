@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import kuai as torch
 from kuai.engine import loops
 from kuai.engine.plan import registry
+from kuai.engine.trace import current
 
 pytest.importorskip("jax")
 nn, F = torch.nn, torch.nn.functional
@@ -224,3 +226,29 @@ BLOCKS: dict[str, Callable] = {
     "own": lambda x, y, own, n: x @ own / 4,
     "turn": lambda x, y, own, n: x.t(),
 }
+
+
+def test_a_program_with_loops_is_compiled_sooner_and_alike_in_all_threads():
+    net = nn.Sequential(*[layer for _ in range(40) for layer in (nn.Linear(9, 9), nn.Tanh())])
+    x = torch.randn(3, 9)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        net(x).sum().backward()
+        optimizer.step()
+
+    def hot_after() -> int:
+        for n in range(200):
+            step()
+            plan = next(reversed(registry.plans.values()))[-1]
+            if current.token in plan.hot:
+                return n
+        return -1
+
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    step()  # the first one is a program of its own
+    here: list = [hot_after()]
+    thread = Thread(target=lambda: here.append(hot_after()))
+    thread.start()
+    thread.join()
+    assert 40 <= here[0] == here[1] < 60

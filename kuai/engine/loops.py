@@ -81,13 +81,18 @@ def roll(plan: Plan) -> list[State | Loop]:
     return parts
 
 
+def compiled(plan: Plan) -> int:
+    """How many instructions XLA has to compile: those of a loop once."""
+    return sum(len(p.blocks[0]) if type(p) is Loop else 1 for p in roll(plan))
+
+
 class _Finder:
     """Looks for loops in a plan."""
 
     def __init__(self, plan: Plan):
         self.plan = plan
         self.repeats = _repeats(plan.steps)
-        self.avals = {s.slot + i: a for s in plan.end.path() for i, a in enumerate(s.outs)}
+        self.avals = plan.avals()
         self.tried: dict[tuple[int, int], int] = {}  # how often blocks of a length, up to a place, turned out to be no loop
 
     def find(self, at: int) -> Loop | None:

@@ -15,7 +15,7 @@ from .program import Aval, State
 class Plan:
     """The live part of a program on one device: steps in order, the slots it reads, writes and may destroy."""
 
-    __slots__ = ("end", "steps", "inputs", "outputs", "donated", "device", "cost", "threshold", "interpret",
+    __slots__ = ("end", "steps", "inputs", "outputs", "donated", "device", "cost", "threshold", "sooner", "size", "interpret",
                  "executable", "hot", "seen", "refuses", "__weakref__")  # fmt: skip
 
     def __init__(self, end: State, steps: list[State], outputs: list[int], dead: Callable[[int], bool], where: device):
@@ -26,11 +26,16 @@ class Plan:
         self.donated = [slot for slot in self.inputs if dead(slot)]
         self.cost = sum(map(estimate, steps))  # ns by NumPy
         self.refuses = any(s.op.refuses for s in steps)
-        self.threshold = 0  # how often it is seen before it is compiled; set by the policy
+        self.size = len(steps)  # instructions to compile: those of a loop count once, when its loops are known
+        self.threshold = self.sooner = 0  # how often it is seen before it is compiled, and when its loops are known; see the policy
         self.interpret: Callable | None = None
         self.executable: Callable | None = None
         self.hot: set = set()  # the threads that have met it often enough, and …
         self.seen: dict = {}  # … how often others have
+
+    def avals(self) -> dict[int, Aval]:
+        """What is known of each value of the program, by slot."""
+        return {s.slot + i: a for s in self.end.path() for i, a in enumerate(s.outs)}
 
 
 def estimate(state: State) -> float:
@@ -82,7 +87,7 @@ class Layout:
     __slots__ = ("donated", "inputs", "outputs", "avals", "taken", "given")
 
     def __init__(self, plan: Plan):
-        self.avals = {s.slot + i: a for s in plan.end.path() for i, a in enumerate(s.outs)}
+        self.avals = plan.avals()
         pairs = _replaced(plan, self.avals)
         replacing = set(pairs.values())
         rest = [slot for slot in plan.outputs if slot not in replacing]

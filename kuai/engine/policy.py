@@ -12,7 +12,7 @@ from math import ceil
 from .. import config
 from ..devices import device
 from ..errors import HostMemoryError, OutOfMemoryError
-from . import interpret, watch
+from . import bundle, interpret, loops, watch
 from .plan import Plan, make_plans, registry
 from .program import State
 from .report import report, stats
@@ -23,6 +23,8 @@ COMPILE_START = 4e8  # ns: importing JAX and the fixed part of a compilation
 COMPILE_STEP = 1.2e7  # ns for each instruction
 DISPATCH = 2.5e4  # ns to call an executable, and …
 DISPATCH_ARRAY = 1.5e3  # … for each array that it takes or gives
+AGAIN = 3  # meetings after which loops are looked for in a program …
+LONG = 64  # … of so many instructions: a loop is compiled once, so that compiling it pays sooner
 NEVER = sys.maxsize  # the threshold of programs that are no work
 EARLY = 2  # programs of a thread that are compiled before it has worked as long as that takes
 
@@ -59,7 +61,12 @@ def _exhausted(plan: Plan) -> RuntimeError:
 def _becomes_hot(plan: Plan, thread) -> bool:
     """Count one more meeting of a thread with a plan; whether it is the one that makes the plan hot."""
     times = plan.seen.get(thread.token, 0)
-    if times < plan.threshold or not (times >= _pays(plan) or _has_credit(thread, compile_cost(plan))):
+    if times == AGAIN and len(plan.steps) >= LONG and plan.device is CPU:
+        plan.size = loops.compiled(plan)
+        plan.sooner = threshold(plan, plan.size)
+    # What another thread found out must not change what this one does.
+    limit, size = (plan.threshold, len(plan.steps)) if times <= AGAIN else (plan.sooner, plan.size)
+    if times < limit or not (times >= _pays(plan, size) or _has_credit(thread, compile_cost(size))):
         plan.seen[thread.token] = times + 1
         return False
     plan.hot.add(thread.token)
@@ -107,32 +114,39 @@ def _run(plan: Plan, trace: Trace, hot: bool) -> None:
 def _prepare(end: State, alive: tuple) -> list[Plan]:
     plans = make_plans(end, alive)
     for plan in plans:
-        plan.threshold = threshold(plan)
+        plan.threshold = plan.sooner = threshold(plan, len(plan.steps))
         stats.counts["programs"] += 1
         report.new_program(plan)
     registry.add(end, alive, plans)
     return plans
 
 
-def threshold(plan: Plan) -> int:
-    """How often a plan runs before it is compiled, at the least.
+def threshold(plan: Plan, size: int) -> int:
+    """How often a plan runs before it is compiled, at the least, which is the work of so many instructions.
 
     Soon enough that the time spent by NumPy is about that of the compilation, but never more than a number that grows with
     the program: what has come so often will come again. Programs that are no work are left to NumPy for good.
     """
-    dispatch = DISPATCH + DISPATCH_ARRAY * (len(plan.inputs) + len(plan.outputs))
-    if plan.device is CPU and (plan.cost < 1.5 * dispatch or not has_compiler()):
+    if plan.device is CPU and (plan.cost < 1.5 * _dispatch(plan) or not has_compiler()):
         return NEVER
-    return min(_pays(plan), 40 + 2 * len(plan.steps) // 5)
+    return min(_pays(plan, size), 40 + 2 * size // 5)
 
 
-def _pays(plan: Plan) -> int:
-    """After how many runs by NumPy these have cost what compiling costs."""
-    return ceil(compile_cost(plan) / plan.cost) - 1
+def _dispatch(plan: Plan) -> float:
+    """What calling an executable costs, in ns; many small arrays go in bundles, at a tenth of the price."""
+    avals = plan.avals()
+    arrays = [*plan.inputs, *plan.outputs]
+    small = sum(avals[slot].nbytes <= bundle.SMALL for slot in arrays)
+    return DISPATCH + DISPATCH_ARRAY * (len(arrays) - 0.9 * max(small - bundle.MANY, 0))
 
 
-def compile_cost(plan: Plan) -> float:
-    return COMPILE_START + COMPILE_STEP * len(plan.steps)
+def _pays(plan: Plan, size: int) -> int:
+    """After how many runs by NumPy these have cost what compiling so many instructions costs."""
+    return ceil(compile_cost(size) / plan.cost) - 1
+
+
+def compile_cost(size: int) -> float:
+    return COMPILE_START + COMPILE_STEP * size
 
 
 def has_compiler() -> bool:
