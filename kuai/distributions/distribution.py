@@ -147,6 +147,16 @@ class Distribution:
         """The exponential of the entropy."""
         return self.entropy().exp()
 
+    def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
+        """What `expand` fills: an object of the class without its constructor, or the one given.
+
+        NotImplementedError for a class with a constructor of its own that does not expand by itself.
+        """
+        if _instance is None and type(self).__init__ is not cls.__init__:  # type: ignore[misc]
+            raise NotImplementedError(f"Subclass {type(self).__name__} of {cls.__name__} that defines a custom __init__ method must also "
+                                      "define a custom .expand() method.")  # fmt: skip
+        return self.__new__(type(self)) if _instance is None else _instance
+
     def expand(self, batch_shape: Sequence[int], _instance: object = None) -> Distribution:
         """The same distribution for a larger batch."""
         size = Size(batch_shape)

@@ -228,6 +228,8 @@ def _is_method(func: Callable) -> bool:
 
 def _passed(func: Callable, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """A call's arguments as PyTorch's functions in Python hand them on: all those with a default by name."""
+    if func.__name__ == "einsum" and len(args) == 2 and isinstance(args[1], (tuple, list)):
+        return (args[0], *args[1]), kwargs
     if not (public_name(func) or "").startswith("torch.nn.functional."):
         return args, kwargs
     bound = inspect.signature(func).bind(*args, **kwargs)

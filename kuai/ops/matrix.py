@@ -370,6 +370,9 @@ def einsum(*args: object) -> Tensor:
     letters = "".join(terms)
     if any(letters.count(c) == 1 and c not in output for c in letters):  # a sum of one operand, and so in int64
         operands = [x.long() if x.dtype.category < 2 else x for x in operands]
+    if set(letters) <= set(output):  # nothing is summed: an elementwise product, of any dtypes
+        common = rules.result_dtype([x._aval for x in operands])
+        operands = [x.to(common) for x in operands]
     return _einsum(*operands, equation=f"{','.join(terms)}->{output}")
 
 

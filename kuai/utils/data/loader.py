@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeVar
 
 from ...random import Generator
 from .collate import default_collate, default_convert
@@ -15,6 +15,7 @@ from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, dr
 
 _collate_fn_t = Callable[[list[Any]], Any]
 _worker_init_fn_t = Callable[[int], None]
+T_co = TypeVar("T_co", covariant=True)
 
 
 class _Endless(Sampler):
