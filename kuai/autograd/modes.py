@@ -13,21 +13,11 @@ from ..engine.trace import current, flush, mark_inference
 GENERATOR = 0x20  # inspect.CO_GENERATOR
 
 
-class _Mode:
+class Decorating:
     """A context manager that is a decorator too, of functions and of generators."""
 
-    enabled: bool
-    _before: Any
-
-    def __enter__(self) -> None:
-        self._before = current.grad
-        current.grad = self.enabled or current.duals  # tangents are read off the graph
-
-    def __exit__(self, *error: object) -> None:
-        current.grad = self._before
-
-    def clone(self) -> _Mode:
-        """A mode of the same kind, for a call of what is decorated."""
+    def clone(self) -> Any:
+        """Another one of the kind, for a call of what is decorated."""
         return type(self)()
 
     def __call__(self, function: Callable) -> Callable:
@@ -71,6 +61,20 @@ class _Mode:
                     step, given = inner.throw, error
 
         return generate
+
+
+class _Mode(Decorating):
+    """A mode of recording, for a block or a function."""
+
+    enabled: bool
+    _before: Any
+
+    def __enter__(self) -> None:
+        self._before = current.grad
+        current.grad = self.enabled or current.duals  # tangents are read off the graph
+
+    def __exit__(self, *error: object) -> None:
+        current.grad = self._before
 
 
 class _Bare(type):

@@ -54,3 +54,23 @@ class FloatFunctional(Module):
     def matmul(self, x: Tensor, y: Tensor) -> Tensor:
         """x @ y."""
         return self.activation_post_process(x @ y)
+
+
+# Layers that PyTorch has for quantized tensors: programs ask whether a module is one.
+_LAYERS = frozenset(
+    "BatchNorm2d BatchNorm3d Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d DeQuantize Dropout ELU Embedding "
+    "EmbeddingBag FXFloatFunctional GroupNorm Hardswish InstanceNorm1d InstanceNorm2d InstanceNorm3d LSTM LayerNorm LeakyReLU Linear "
+    "MultiheadAttention PReLU QFunctional Quantize ReLU6 Sigmoid Softmax".split()
+)
+
+
+def __getattr__(name: str) -> object:
+    """A layer for quantized tensors: a class of which no object can be made."""
+    if name not in _LAYERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __init__(self: object, *args: object, **kwargs: object) -> None:  # noqa: N807
+        raise NotImplementedError(f"torch.ao.nn.quantized.{name}: kuai has no quantized tensors; use torch.nn.{name} in float or bfloat16")
+
+    made = globals()[name] = type(name, (Module,), {"__init__": __init__, "__doc__": "For quantized tensors: no object here is one."})
+    return made
