@@ -229,6 +229,11 @@ def seeded(fn: Callable, *args: object, **kwargs: object) -> object:
     return fn(*args, **kwargs)
 
 
+def cases(table: str) -> list[str]:
+    """The pieces of code of a table: one in a line, or several with bars between them."""
+    return [code.strip() for code in table.replace("\n", "|").split("|") if code.strip()]
+
+
 # ---- results ---------------------------------------------------------------------------------------------------------
 
 

@@ -40,10 +40,6 @@ a.add.Nonsense | a.nonsense
 """
 
 
-def cases(text: str) -> list[str]:
-    return [s.strip() for s in text.replace("\n", "|").split("|") if s.strip()]
-
-
 def give(lib, code: str, leaves: list | None = None) -> object:
     generator = torch.Generator().manual_seed(0)
     floats = {n: torch.randn(shape, generator=generator) for n, shape in (("x", (2, 3, 4)), ("m", (3, 4)), ("v", (5,)))}
@@ -55,7 +51,7 @@ def give(lib, code: str, leaves: list | None = None) -> object:
     return eval(code, {**here, "torch": lib, "a": lib.ops.aten})
 
 
-@pytest.mark.parametrize("code", cases(GIVE))
+@pytest.mark.parametrize("code", oracle.cases(GIVE))
 def test_values_and_gradients(code):
     mine, their = [], []
     differentiable = not any(word in code for word in ("add_", "hash", "_scaled_mm"))
@@ -66,7 +62,7 @@ def test_values_and_gradients(code):
         oracle.assert_same(a, b, "gradient", loose=10.0)
 
 
-@pytest.mark.parametrize("code", cases(ERRORS))
+@pytest.mark.parametrize("code", oracle.cases(ERRORS))
 def test_errors(code):
     oracle.assert_same_error(lambda: give(kuai, code), lambda: give(torch, code))
 

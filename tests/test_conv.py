@@ -61,13 +61,9 @@ def test_random_forms(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [3, 5, 7])
-def test_random_forms_by_xla(seed: int) -> None:
+def test_random_forms_by_xla(compiled, seed: int) -> None:
     torch.manual_seed(seed)
-    kuai.set_engine("xla")
-    try:
-        check(*draw_case(random.Random(seed)))
-    finally:
-        kuai.set_engine("auto")
+    check(*draw_case(random.Random(seed)))
 
 
 # What the faster ways are taken for: a product of matrices, one channel, few channels, depthwise, groups, a small plane.

@@ -31,10 +31,6 @@ torch.multinomial(d + 1, 2, out=f) | torch.cat((f[:2], f[2:]), out=f[1:]) | torc
 """
 
 
-def cases(text: str) -> list[str]:
-    return [s.strip() for s in text.replace("\n", "|").split("|") if s.strip()]
-
-
 def give(lib, code: str) -> object:
     here = {"torch": lib, "i": lib.arange(4), "f": lib.zeros(4), "d": lib.zeros(4, dtype=lib.float64)}
     with warnings.catch_warnings():
@@ -42,12 +38,12 @@ def give(lib, code: str) -> object:
         return eval(code, here)
 
 
-@pytest.mark.parametrize("code", cases(GIVE))
+@pytest.mark.parametrize("code", oracle.cases(GIVE))
 def test_values(code):
     oracle.assert_same(give(kuai, code), give(torch, code))
 
 
-@pytest.mark.parametrize("code", cases(ERRORS))
+@pytest.mark.parametrize("code", oracle.cases(ERRORS))
 def test_errors(code):
     oracle.assert_same_error(lambda: give(kuai, code), lambda: give(torch, code))
 
@@ -66,7 +62,7 @@ torch.embedding_renorm_(x.clone(), i[1:], 2.0, 2.0)
 """
 
 
-@pytest.mark.parametrize("code", cases(NAMED))
+@pytest.mark.parametrize("code", oracle.cases(NAMED))
 def test_names_of_arguments(code):
     def run(lib):
         return eval(code, {"torch": lib, "x": lib.arange(12.0).reshape(3, 4), "v": lib.arange(1.0, 4), "i": lib.tensor([0, 1, 2])})

@@ -78,25 +78,21 @@ dist.new_group() | dist.init_process_group("nope") | torch.nn.parallel.Distribut
 """
 
 
-def cases(text):
-    return [code.strip() for code in text.replace("\n", "|").split("|") if code.strip()]
-
-
 @pytest.mark.filterwarnings("ignore")
 def test_values(groups):
-    for code in cases(GIVE):
+    for code in oracle.cases(GIVE):
         oracle.assert_same(run(kuai, code), run(torch, code), code)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_errors(groups):
-    for code in cases(ERRORS):
+    for code in oracle.cases(ERRORS):
         oracle.assert_same_error(lambda code=code: run(kuai, code), lambda code=code: run(torch, code))
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_errors_before_there_is_a_group(rendezvous):
-    for code in cases(BEFORE):
+    for code in oracle.cases(BEFORE):
         oracle.assert_same_error(lambda code=code: run(kuai, code), lambda code=code: run(torch, code))
 
 
@@ -175,7 +171,7 @@ def test_stores():
     )
     for lib, scope in ((kuai, ours), (torch, theirs)):
         scope["p"] = lib.distributed.PrefixStore("p", scope["s"])
-    for code in cases(STORE):
+    for code in oracle.cases(STORE):
         assert eval(code, ours) == eval(code, theirs), code
     for lib, scope in ((kuai, ours), (torch, theirs)):
         scope["s"].set_timeout(datetime.timedelta(milliseconds=20))

@@ -40,10 +40,6 @@ y[0] = [1, 2, 3, 4] | y[[0]] = [1, 2, 3, 4] | y[0][1] = 7 | y[:, 0][1, ::2] = 7 
 y[0, 0, 0][False] = 5 | y[0, 0, 0][True] = 5 | del y[0] | y[..., -1] += 1 | y[[0, 1], [1, 2]] *= 2 | y[1:] = y[:1] | y[0][y[0] > 2] = -1"""
 
 
-def cases(text):
-    return [s.strip() for s in text.replace("\n", "|").split("|")]
-
-
 def outcome(library, run, code):
     """What a piece of code gives, or the class of its error."""
     scope = {"torch": library, "np": np, "tensor": library.tensor}
@@ -68,24 +64,20 @@ def compare(run, code):
         assert said == expected, f"{code}: warnings {said} for {expected}"
 
 
-@pytest.mark.parametrize("code", cases(READS))
+@pytest.mark.parametrize("code", oracle.cases(READS))
 def test_reading(code):
     compare(eval, code)
 
 
-@pytest.mark.parametrize("code", cases(WRITES))
+@pytest.mark.parametrize("code", oracle.cases(WRITES))
 def test_writing(code):
     compare(exec, code)
 
 
-@pytest.mark.parametrize("run, codes", [(eval, cases(READS)[1::3]), (exec, cases(WRITES)[::3])])
-def test_xla(run, codes):
-    kuai.set_engine("xla")
-    try:
-        for code in codes:
-            compare(run, code)
-    finally:
-        kuai.set_engine("auto")
+@pytest.mark.parametrize("run, codes", [(eval, oracle.cases(READS)[1::3]), (exec, oracle.cases(WRITES)[::3])])
+def test_xla(compiled, run, codes):
+    for code in codes:
+        compare(run, code)
 
 
 # ---- random indices ------------------------------------------------------------------------------------------------

@@ -115,14 +115,10 @@ COMPILED = ("mse_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits", "k
 
 
 @pytest.mark.parametrize("name", COMPILED)
-def test_losses_compiled(name: str) -> None:
-    kuai.set_engine("xla")
-    try:
-        torch.manual_seed(0)
-        for args, kwargs in ELEMENTS[name]()[:2]:
-            compare(name, *args, **kwargs)
-    finally:
-        kuai.set_engine("auto")
+def test_losses_compiled(compiled, name: str) -> None:
+    torch.manual_seed(0)
+    for args, kwargs in ELEMENTS[name]()[:2]:
+        compare(name, *args, **kwargs)
 
 
 def test_batchmean() -> None:

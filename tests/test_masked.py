@@ -24,21 +24,17 @@ m.mean(x, dtype=torch.int64) | m.median(x.int(), 1, mask=b) | m.var(x, 0, True, 
 """
 
 
-def cases(text: str) -> list[str]:
-    return [s.strip() for s in text.replace("\n", "|").split("|") if s.strip()]
-
-
 def give(lib, code: str) -> object:
     convert = oracle.Converter() if lib is kuai else lambda t: t
     return eval(code, {"torch": lib, "m": lib.masked, "x": convert(X), "b": convert(MASK)})
 
 
-@pytest.mark.parametrize("code", cases(GIVE))
+@pytest.mark.parametrize("code", oracle.cases(GIVE))
 def test_values(code):
     oracle.assert_same(give(kuai, code), give(torch, code))
 
 
-@pytest.mark.parametrize("code", cases(ERRORS))
+@pytest.mark.parametrize("code", oracle.cases(ERRORS))
 def test_errors(code):
     oracle.assert_same_error(lambda: give(kuai, code), lambda: give(torch, code))
 
@@ -83,7 +79,7 @@ def masked(lib, code):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("code", cases(TENSORS))
+@pytest.mark.parametrize("code", oracle.cases(TENSORS))
 def test_functions_of_masked_tensors(code):
     """The same elements are there, with the same values: what is shown is the same."""
     ours, theirs = masked(kuai, code), masked(torch, code)
@@ -93,13 +89,13 @@ def test_functions_of_masked_tensors(code):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("code", cases(PLAIN))
+@pytest.mark.parametrize("code", oracle.cases(PLAIN))
 def test_what_masked_tensors_tell(code):
     oracle.assert_same(masked(kuai, code), masked(torch, code))
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("code", cases(REFUSED))
+@pytest.mark.parametrize("code", oracle.cases(REFUSED))
 def test_what_masked_tensors_refuse(code):
     oracle.assert_same_error(lambda: masked(kuai, code), lambda: masked(torch, code))
 

@@ -123,14 +123,6 @@ def test_one_instruction_forward_and_one_backward():
         assert current.trace.state.depth <= 4, f.__name__
 
 
-@pytest.fixture
-def compiled():
-    pytest.importorskip("jax")
-    kuai.set_engine("xla")
-    yield
-    kuai.set_engine("auto")
-
-
 def test_compiled(compiled):
     """One program of all of them, with their derivatives."""
     found = {code: slopes(kuai, code, 1) for code in cases(DERIVATIVES)}

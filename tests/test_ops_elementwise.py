@@ -285,14 +285,6 @@ def test_erfinv_in_float32_is_rounded_once():
     assert np.abs(found.numpy() - expected).max() <= np.spacing(np.float32(4))
 
 
-@pytest.fixture
-def compiled():
-    pytest.importorskip("jax")
-    kuai.set_engine("xla")
-    yield
-    kuai.set_engine("auto")
-
-
 def test_accuracy_compiled(compiled):
     """In one program, as compiling each would take its time."""
     check_accuracy(["erf", "erfinv", "digamma", "i0", "special.bessel_j0", "special.modified_bessel_k0"], np.float32)

@@ -77,10 +77,6 @@ x.index_reduce(0, L(0, 1), x[:, :2], 'amax') | torch.tensor(1.).index_add(0, tor
 x.index_add(0, L(0, 1), x, alpha=1j) | torch.index_select(x, 0, L(0), out=torch.empty(0).double())"""
 
 
-def cases():
-    return [s.strip() for s in CASES.replace("\n", "|").split("|")]
-
-
 def outcome(library, code):
     scope = {"torch": library, "x": library.arange(6.0).reshape(2, 3), "m": library.tensor([True, False, True])}
     scope["L"] = lambda *items: library.tensor(items)
@@ -106,19 +102,15 @@ def compare(code):
         assert isinstance(ours, type(theirs)), f"{code}: {ours!r} for {theirs!r}"
 
 
-@pytest.mark.parametrize("code", cases())
+@pytest.mark.parametrize("code", oracle.cases(CASES))
 def test_as_pytorch(code):
     compare(code)
 
 
-def test_xla():
-    kuai.set_engine("xla")
-    try:
-        for code in cases()[::2]:
-            if not isinstance(outcome(torch, code), Exception):  # XLA clamps what is out of bounds and not known before
-                compare(code)
-    finally:
-        kuai.set_engine("auto")
+def test_xla(compiled):
+    for code in oracle.cases(CASES)[::2]:
+        if not isinstance(outcome(torch, code), Exception):  # XLA clamps what is out of bounds and not known before
+            compare(code)
 
 
 # ---- gradients -----------------------------------------------------------------------------------------------------

@@ -141,10 +141,6 @@ m.view(2, 6).view(3, 4).t()[2, 1:] = 8 | v[::2].add_(v[1])
 """
 
 
-def cases(text: str) -> list[str]:
-    return [s.strip() for s in text.replace("\n", "|").split("|") if s.strip()]
-
-
 def scope(lib, grad: bool = False) -> dict:
     """The tensors that the cases speak of."""
 
@@ -214,21 +210,21 @@ def weights(lib, t):
 
 
 def test_values_and_gradients(engine):
-    run_all(_same_with_gradients, some(engine, cases(GIVE)))
+    run_all(_same_with_gradients, some(engine, oracle.cases(GIVE)))
 
 
 def test_what_they_say(engine):
     def check(code):
         oracle.assert_same(give(kuai, code, False)[0], give(torch, code, False)[0])
 
-    run_all(check, some(engine, cases(PLAIN)))
+    run_all(check, some(engine, oracle.cases(PLAIN)))
 
 
 def test_errors(engine):
     def check(code):
         oracle.assert_same_error(lambda: give(kuai, code, False), lambda: give(torch, code, False))
 
-    run_all(check, cases(ERRORS) if engine == "numpy" else [])
+    run_all(check, oracle.cases(ERRORS) if engine == "numpy" else [])
 
 
 def test_edits_through_views(engine):
@@ -240,7 +236,7 @@ def test_edits_through_views(engine):
             oracle.assert_same(ours[name], theirs[name], name)
             assert ours[name].stride() == theirs[name].stride() or engine == "xla", f"{name}: {ours[name].stride()}"
 
-    run_all(check, some(engine, cases(EDITS)))
+    run_all(check, some(engine, oracle.cases(EDITS)))
 
 
 def test_edits_through_views_have_gradients(engine):
@@ -261,7 +257,7 @@ def test_edits_through_views_have_gradients(engine):
                 oracle.assert_same(a, b, "gradient")
 
     forbidden = ("data", "detach", "chunk", "unbind", "split", "resize", "set_")  # in PyTorch, with gradients
-    codes = [c for c in cases(EDITS) if not any(word in c for word in forbidden)]
+    codes = [c for c in oracle.cases(EDITS) if not any(word in c for word in forbidden)]
     run_all(check, some(engine, codes))
 
 

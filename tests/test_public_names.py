@@ -89,7 +89,7 @@ f(a[0], b[:1], offs=o) | f(a.double(), b, offs=o) | f(a, b, offs=o, out_dtype=to
 """
 
 
-@pytest.mark.parametrize("code", [c.strip() for c in REFUSED.replace("\n", "|").split("|") if c.strip()])
+@pytest.mark.parametrize("code", oracle.cases(REFUSED))
 def test_products_of_groups_that_are_refused(code):
     given, ours = both(torch.randn(8, 16), torch.randn(2, 16, 8), torch.tensor([3, 8], dtype=torch.int32))
     calls = [
@@ -154,7 +154,7 @@ torch.nn.grad.conv1d_input(input_size=(1, 1, 3), weight=x[None, None, :2], grad_
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("code", [c.strip() for c in CALLS.replace("\n", "|").split("|") if c.strip()])
+@pytest.mark.parametrize("code", oracle.cases(CALLS))
 def test_calls(code):
     (x,), (ours,) = both(torch.tensor([-1.0, 0.0, 2.0]))
     oracle.assert_same(eval(code, {"torch": kuai, "x": ours}), eval(code, {"torch": torch, "x": x}))

@@ -48,10 +48,6 @@ w.add_hparams({"lr": 0.1}, {}, {"lr": 3})
 """
 
 
-def cases(text):
-    return [code.strip() for code in text.replace("\n", "|").split("|") if code.strip()]
-
-
 def written(lib, board, code, folder, suffix=""):
     """All events below a folder, by the file's folder, without times."""
     from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
@@ -69,7 +65,7 @@ def written(lib, board, code, folder, suffix=""):
     return found
 
 
-@pytest.mark.parametrize("code", cases(CALLS))
+@pytest.mark.parametrize("code", oracle.cases(CALLS))
 def test_events(writers, tmp_path, code):
     pytest.importorskip("PIL")
     ours, theirs = (written(lib, board, code, tmp_path / lib.__name__) for lib, board in zip((kuai, torch), writers))
@@ -82,7 +78,7 @@ def test_a_run_that_goes_on(writers, tmp_path):
     assert ours == theirs and "START" in str(ours)
 
 
-@pytest.mark.parametrize("code", cases(REFUSED))
+@pytest.mark.parametrize("code", oracle.cases(REFUSED))
 def test_what_is_refused(writers, tmp_path, code):
     calls = [
         (lambda lib=lib, board=board: written(lib, board, code, tmp_path / lib.__name__)) for lib, board in zip((kuai, torch), writers)
