@@ -147,7 +147,7 @@ def test_the_policy_is_a_function_of_the_program():
     for _ in range(2):
         (x @ x).sum().item()
     plans = [p for found in registry.plans.values() for p in found]
-    assert plans and all(p.threshold == threshold(p) for p in plans)
+    assert plans and all(p.threshold == threshold(p, len(p.steps)) and p.sooner == threshold(p, p.size) for p in plans)
 
 
 # ---- I4: when a flush happens ----------------------------------------------------------------------------------------
