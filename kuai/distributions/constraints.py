@@ -14,6 +14,7 @@ from typing import Any
 import kuai
 
 from .. import linalg
+from ..ops import extent
 from ..tensor import Tensor
 
 __all__ = [
@@ -40,6 +41,18 @@ class Constraint:
         """Whether the values lie within, for each event."""
         raise NotImplementedError(f"{type(self).__name__} needs a method check(value)")
 
+    def _spans(self, low: float, high: float, integral: bool) -> bool:
+        """Whether all numbers from one to another are sure to lie within, or all whole ones."""
+        return False
+
+    def _hold(self, value: Tensor) -> bool:
+        """Whether all values lie within: by their bounds, where these say it, so that nothing is recorded."""
+        if type(self)._spans is not Constraint._spans:
+            bounds = extent.bounds(value)
+            if bounds is not None and self._spans(*bounds, value.dtype.category < 2):
+                return True
+        return bool(self.check(value).all())
+
     def __repr__(self) -> str:
         bounds = ", ".join(f"{name}={value}" for name, value in vars(self).items())
         return f"{type(self).__name__.removeprefix('_')}({bounds})"
@@ -50,6 +63,11 @@ class _Fixed(Constraint):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__.removeprefix('_')}()"
+
+
+def _is_exact(bound: object, integral: bool) -> bool:
+    """Whether a bound is the same number in every dtype that it is compared in."""
+    return type(bound) is int and (integral or abs(bound) <= 256) or type(bound) is float and bound in (0.0, 1.0)
 
 
 class _Above(Constraint):
@@ -80,12 +98,18 @@ class _GreaterThan(_Above):
     def check(self, value: Tensor) -> Tensor:
         return self.lower_bound < value
 
+    def _spans(self, low: float, high: float, integral: bool) -> bool:
+        return _is_exact(self.lower_bound, integral) and self.lower_bound < low
+
 
 class _GreaterThanEq(_Above):
     """Numbers from a bound on."""
 
     def check(self, value: Tensor) -> Tensor:
         return self.lower_bound <= value
+
+    def _spans(self, low: float, high: float, integral: bool) -> bool:
+        return _is_exact(self.lower_bound, integral) and self.lower_bound <= low
 
 
 class _LessThan(_Below):
@@ -100,6 +124,10 @@ class _Interval(_Between):
 
     def check(self, value: Tensor) -> Tensor:
         return (self.lower_bound <= value) & (value <= self.upper_bound)
+
+    def _spans(self, low: float, high: float, integral: bool) -> bool:
+        exact = _is_exact(self.lower_bound, integral) and _is_exact(self.upper_bound, integral)
+        return exact and self.lower_bound <= low and high <= self.upper_bound
 
 
 class _HalfOpenInterval(_Between):
@@ -117,6 +145,9 @@ class _IntegerInterval(_Interval):
     def check(self, value: Tensor) -> Tensor:
         return (value % 1 == 0) & super().check(value)
 
+    def _spans(self, low: float, high: float, integral: bool) -> bool:
+        return integral and super()._spans(low, high, integral)
+
 
 class _IntegerGreaterThan(_GreaterThanEq):
     """Whole numbers from a bound on."""
@@ -125,6 +156,9 @@ class _IntegerGreaterThan(_GreaterThanEq):
 
     def check(self, value: Tensor) -> Tensor:
         return (value % 1 == 0) & super().check(value)
+
+    def _spans(self, low: float, high: float, integral: bool) -> bool:
+        return integral and super()._spans(low, high, integral)
 
 
 class _Multinomial(_Below):
@@ -145,6 +179,9 @@ class _Real(_Fixed):
     def check(self, value: Tensor) -> Tensor:
         return value == value
 
+    def _spans(self, low: float, high: float, integral: bool) -> bool:
+        return low == low  # not nan
+
 
 class _Boolean(_Fixed):
     """Zero and one."""
@@ -153,6 +190,9 @@ class _Boolean(_Fixed):
 
     def check(self, value: Tensor) -> Tensor:
         return (value == 0) | (value == 1)
+
+    def _spans(self, low: float, high: float, integral: bool) -> bool:
+        return integral and low >= 0 and high <= 1
 
 
 class _OneHot(_Fixed):
@@ -273,6 +313,11 @@ class _IndependentConstraint(_Of):
     def check(self, value: Tensor) -> Tensor:
         found = self.base_constraint.check(value)
         return self._all_but(found.dim() - self.reinterpreted_batch_ndims, found, value)
+
+    def _hold(self, value: Tensor) -> bool:
+        if value.dim() < self.event_dim:
+            return bool(self.check(value).all())  # which refuses it
+        return self.base_constraint._hold(value)
 
     def __repr__(self) -> str:
         return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"

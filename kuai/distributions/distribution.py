@@ -49,7 +49,7 @@ class Distribution:
             if name not in self.__dict__ or is_dependent(constraint):
                 continue
             value = self.__dict__[name]
-            if not constraint.check(value).all():
+            if not constraint._hold(value):
                 raise ValueError(
                     f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
                     f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
@@ -73,10 +73,11 @@ class Distribution:
         for have, need in zip(reversed(value.shape), reversed(expected)):
             if have != need and 1 not in (have, need):
                 raise ValueError(f"Value is not broadcastable with batch_shape+event_shape: {value.shape} vs {expected}.")
-        if self.support is not None and not self.support.check(value).all():
+        support = self.support
+        if support is not None and not support._hold(value):
             raise ValueError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the support "
-                f"({self.support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
+                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
             )
 
     @property

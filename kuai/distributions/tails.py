@@ -268,7 +268,7 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
                  validate_args: bool | None = None):  # fmt: skip
         (found,) = self._take(probs, logits)
         if probs is not None:
-            if validate_args is not None and not constraints.unit_interval.check(found).all():
+            if validate_args is not None and not constraints.unit_interval._hold(found):
                 raise ValueError("The parameter probs has invalid values")
             self.__dict__["probs"] = clamped(found)
         self._lims = lims

@@ -8,7 +8,7 @@ they do not, the elements are computed at once. So a training step is recorded w
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import inf, nan
 
 import numpy as np
 
@@ -56,7 +56,8 @@ def _extremes(data: object) -> Bounds:
         return NOTHING
     if array.size <= 16:  # NumPy takes longer to begin
         numbers = array.ravel().tolist()
-        return min(numbers), max(numbers)
+        total = sum(numbers)
+        return (min(numbers), max(numbers)) if total == total else (nan, nan)  # min does not see every nan
     return np.minimum.reduce(array, axis=None).item(), np.maximum.reduce(array, axis=None).item()
 
 
@@ -65,6 +66,21 @@ def within(x: Tensor, low: float, high: float) -> bool:
     value = x._read()
     found = known(value) if value.data is not None else _recorded(value)
     return found is not None and low <= found[0] and found[1] <= high or found == NOTHING
+
+
+def bounds(x: Tensor) -> Bounds | None:
+    """The least and the greatest element, nan if there is one; or of whole numbers bounds that follow from the record.
+
+    What neither is known of is computed now. None where nothing is looked at: under `vmap`, off the CPU, of complex numbers.
+    """
+    value = x._read()
+    if current.trace.borrowed is not None or value.aval.device is not cpu or value.aval.dtype.is_complex:
+        return None
+    found = _recorded(value) if value.data is None and value.aval.dtype.category < 2 else None
+    if found is None:
+        materialize(value)
+        found = known(value)
+    return found
 
 
 def elements(x: Tensor) -> np.ndarray | None:

@@ -6,6 +6,7 @@ Both bodies work on flat positions: the other dimensions' coordinates are the in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def _flat(xp, index, shape: Sequence[int], dim: int, clip: bool):
     """
     n = shape[dim]
     index = taking.checked(index, n, dim, False) if xp is np else xp.clip(index, 0, n - 1) if clip else index
-    strides = [int(np.prod(shape[d + 1 :], dtype=np.int64)) for d in range(len(shape))]
+    strides = [prod(shape[d + 1 :]) for d in range(len(shape))]
     flat = index * strides[dim]
     for d, length in enumerate(index.shape):
         if d != dim and length > 1:
@@ -67,7 +68,7 @@ def _flat(xp, index, shape: Sequence[int], dim: int, clip: bool):
             form[d] = length
             flat = flat + (xp.arange(length) * strides[d]).reshape(form)
     if xp is not np and not clip:
-        flat = xp.where((index >= 0) & (index < n), flat, int(np.prod(shape, dtype=np.int64)))
+        flat = xp.where((index >= 0) & (index < n), flat, prod(shape))
     return flat
 
 

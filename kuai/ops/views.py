@@ -61,7 +61,7 @@ def sizes(given: Sequence) -> tuple[int, ...]:
     """Sizes or dimensions, given one by one or as one sequence."""
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = given[0]
-    return tuple(map(as_int, given))
+    return tuple([n if type(n) is int else as_int(n) for n in given])
 
 
 # ---- reshape ---------------------------------------------------------------------------------------------------------
