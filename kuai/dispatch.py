@@ -152,6 +152,8 @@ def recorder(op: Op, public: tuple[str, ...] | None = None) -> Callable:
     """The function that records ``op``: ``record(static, *operands)``, or with public names ``f(input, …, *, out=None)``."""
     if op.variadic:
         return lambda static, *operands: _record_any(op, static, operands)
+    if op.entry and op.entry[2] is (public is not None):
+        return op.entry[0]
 
     def record(*args: object, **kwargs: object) -> Tensor:
         return _begin(op)(*args, **kwargs)

@@ -306,11 +306,16 @@ class Tensor(TensorBase):
 
     def _become_view(self, source: Tensor, step: Step) -> Tensor:
         """Make this fresh result of a view op share its source's memory."""
-        self._storage = source._share()
-        self._seen = self._storage.version
+        self._storage = storage = source._share()
+        base = source._base
+        if base is None:
+            base = source
+        if storage.version:
+            self._seen = storage.version
+        if base._rebound:
+            self._rebound = base._rebound
         self._path = (*source._path, step)
-        self._base = source._base if source._base is not None else source
-        self._rebound = self._base._rebound
+        self._base = base
         return self
 
     def _adopt(self, other: Tensor) -> None:

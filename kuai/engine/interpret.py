@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -37,8 +37,8 @@ def callable_for(state: State) -> Callable:
 def _bind(state: State) -> Callable:
     body, static = state.op.body, state.static_dict()
     if static:
-        return lambda *arrays: body(np, *arrays, **static)
-    return _function_of(state.op) or (lambda *arrays: body(np, *arrays))
+        return partial(body, np, **static)
+    return _function_of(state.op) or partial(body, np)
 
 
 class _Names:
@@ -105,7 +105,7 @@ def _convert_result(call: Callable, state: State) -> Callable:
 
     def convert(*xs: object) -> np.ndarray:
         result = call(*xs)
-        return result if result.dtype == numpy else result.astype(numpy)
+        return result if result.dtype is numpy or result.dtype == numpy else result.astype(numpy)
 
     return convert
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import dtypes
+from ..dispatch import view_recorder
 from ..dtypes import int64
 from ..engine.program import MOST_DIMENSIONS
 from ..engine.trace import current
@@ -27,7 +28,8 @@ from .slicing import NEW, ONE, Spec, pack, view, whole, write
 from .taking import add_at, fill_where, put_at, take_at
 
 KINDS = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
-_ROW = (ONE,)
+_ROW = ((ONE,),)  # the static arguments of a view of a single place
+_record_view = view_recorder(view.op)
 
 
 class Parsed(NamedTuple):
@@ -260,8 +262,9 @@ def getitem(self: Tensor, index: object) -> Tensor:
     """``self[index]``: a view for basic indices, a copy for index tensors and masks."""
     if type(index) is int:
         shape = self._value.aval.shape
-        if shape and -shape[0] <= index < shape[0]:
-            return view(self, index if index >= 0 else index + shape[0], spec=_ROW)
+        n = shape[0] if shape else 0
+        if -n <= index < n:
+            return _record_view(_ROW, self, index if index >= 0 else index + n)
     parsed = _parse(self, index)
     piece = _viewed(self, parsed)
     return _take(piece, parsed.advanced) if parsed.advanced else piece
@@ -287,7 +290,7 @@ def _viewed(x: Tensor, parsed: Parsed) -> Tensor:
     """The basic part; no view is made of a tensor that is taken whole and copied from anyway."""
     if parsed.advanced and len(parsed.spec) <= x.ndim and all(e == whole(n) for e, n in zip(parsed.spec, x.shape)):
         return x
-    return view(x, parsed.offset, spec=parsed.spec)
+    return _record_view((parsed.spec,), x, parsed.offset)
 
 
 class _Places(NamedTuple):
