@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import dtypes
+from .devices import placement
 from .dtypes import dtype
 from .ops.creation import legacy_of
 from .ops.rules import _cname
@@ -15,11 +16,13 @@ class _Typed(type):
     dtype: dtype
     where: str
 
-    def __call__(cls, *args: object) -> Tensor:
+    def __call__(cls, *args: object, device: object = None) -> Tensor:
+        if device is not None and placement(device).type != cls.where:
+            raise RuntimeError(f"legacy constructor expects device type: {cls.where} but device type: {placement(device).type} was passed")
         for x in args[:1]:
             if isinstance(x, Tensor) and x.dtype is not cls.dtype:
                 raise TypeError(f"new(): expected a tensor of {cls.dtype} (got one of {x.dtype}); convert it with .to({cls.dtype})")
-        return legacy_of(cls.dtype, args, cls.where)
+        return legacy_of(cls.dtype, args, device or cls.where)
 
     def __instancecheck__(cls, x: object) -> bool:
         return isinstance(x, Tensor) and x.dtype is cls.dtype and x.device.type == cls.where

@@ -84,3 +84,37 @@ def test_half_types_in_a_list():
         half = t.tensor(1.5, dtype=t.bfloat16)
         for made, dtype in ((t.tensor([half, half]), t.bfloat16), (t.tensor([[half], [half]], dtype=t.float16), t.float16)):
             assert made.dtype is dtype and made.flatten().tolist() == [1.5, 1.5]
+
+
+OUTS = {
+    "arange": lambda t, out: t.arange(0, 4, out=out),
+    "linspace": lambda t, out: t.linspace(0, 3, 4, out=out),
+    "logspace": lambda t, out: t.logspace(0, 3, 4, out=out),
+}
+
+
+@pytest.mark.parametrize("name", OUTS)
+def test_rows_are_written_into_an_out_of_any_shape(name):
+    wholes = []
+    for t in (kuai, torch):
+        wholes.append(t.zeros(2, 3))
+        OUTS[name](t, wholes[-1].narrow(1, 1, 2))
+    oracle.assert_same(*wholes)
+
+
+MADE = {
+    "complex logspace": lambda t: t.logspace(0, 1j, 3),
+    "large ints": lambda t: t.tensor([1.0, 2**70]),
+    "large int as a float": lambda t: t.tensor(2**64, dtype=t.float64),
+    "device of a typed constructor": lambda t: t.DoubleTensor([1], device="cpu"),
+    "bytes": lambda t: t.asarray(bytearray(b"\x00\x00\x80\x3f")),
+    "capsule": lambda t: t.asarray(t.utils.dlpack.to_dlpack(t.ones(2))),
+    "new of a size": lambda t: t.zeros(2).new(size=(3, 4)).fill_(0),
+    "random_ from below 0": lambda t: t.manual_seed(0) and t.zeros(5, dtype=t.int8).random_(-5, None),
+    "random_ by names": lambda t: t.manual_seed(0) and t.zeros(5).random_(2, to=9),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_odd_ways_to_make_tensors(name):
+    oracle.assert_same(*(MADE[name](t) for t in (kuai, torch)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from itertools import product
 
 import pytest
 
@@ -254,3 +255,16 @@ def test_the_first_of_equal_elements_gets_the_gradient_when_compiled() -> None:
     expected = torch.ones(1, 1, 4, 4, requires_grad=True)
     torch.nn.functional.max_pool2d(expected, 2).sum().backward()
     oracle.assert_same(x.grad, expected.grad)
+
+
+def test_grids_of_no_numbers():
+    nan, inf = float("nan"), float("inf")
+    points = [[[[nan, 0.0], [inf, -inf], [0.5, nan], [1e9, -1e9], [0.3, 0.4]]]]
+    for mode, padding in product(("bilinear", "nearest", "bicubic"), ("zeros", "border")):
+        ours, theirs = (
+            t.nn.functional.grid_sample(t.arange(16.0).view(1, 1, 4, 4), t.tensor(points), mode, padding, False) for t in (kuai, torch)
+        )
+        oracle.assert_same(ours, theirs)
+    grid = kuai.tensor(points, requires_grad=True)
+    kuai.nn.functional.grid_sample(kuai.ones(1, 1, 4, 4), grid, "nearest", "zeros", False).sum().backward()
+    assert grid.grad.flatten().tolist() == [0.0] * 10

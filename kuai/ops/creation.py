@@ -264,6 +264,8 @@ def _array_of_python(data: object, d: dtype | None) -> np.ndarray:
         array = np.array(plain)
     except (ValueError, OverflowError) as e:
         raise _ragged(plain) from e
+    if array.dtype.kind == "O" and _beyond_int64(array, d):
+        array = array.astype(np.float64)
     if array.dtype.kind in "OUSV":
         raise _ragged(plain)
     if array.size == 0 and array.dtype == np.float64:
@@ -276,6 +278,12 @@ def _array_of_python(data: object, d: dtype | None) -> np.ndarray:
         raise _ragged(plain)
     kind = {"b": bool, "i": int, "f": float, "c": complex}[array.dtype.kind]
     return array.astype(dtypes.default_for(kind).numpy, copy=False)
+
+
+def _beyond_int64(array: np.ndarray, d: dtype | None) -> bool:
+    """Whether objects are real numbers, some of them too large for int64, that a floating-point tensor is to hold."""
+    kinds = {type(x) for x in array.flat}
+    return kinds <= {int, float, bool} and (float in kinds if d is None else d.category > 1)
 
 
 def _first_leaf(data: object) -> object:
@@ -397,6 +405,10 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
     """
     if hasattr(obj, "_elements"):  # a storage
         obj, dtype = obj._elements(dtype), None
+    if isinstance(obj, (bytearray, memoryview)):
+        obj = frombuffer(obj, dtype=dtype or dtypes.get_default_dtype())
+    elif type(obj).__name__ == "PyCapsule":
+        obj = from_dlpack(obj)
     if not (copy is None or isinstance(copy, bool)):
         raise TypeError(f"asarray(): argument 'copy' must be bool, not {type(copy).__name__}")
     if copy is False:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..layouts import of_sparse
-from ..tensor import Tensor
+from ..tensor import Size, Tensor
 from .conversion import _caster, assign
 from .creation import from_array, legacy_of
 from .define import write_out
@@ -79,7 +79,7 @@ def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable) -> Tensor:
 def _elementwise(self: Tensor, name: str, fn: Callable, *others: Tensor) -> Tensor:
     if self.device.type != "cpu":
         raise TypeError(f"{name} is only implemented on CPU tensors")
-    if self.requires_grad:
+    if any(x.requires_grad for x in (self, *others)):
         raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")
     columns = [x.expand(self.shape).reshape(-1).tolist() for x in (self, *others)]
     made = [fn(*values) for values in zip(*columns)]
@@ -152,7 +152,7 @@ def as_subclass(self: Tensor, cls: type) -> Tensor:
     return made
 
 
-def new(self: Tensor, *args: object, device: object = None) -> Tensor:
+def new(self: Tensor, *args: object, size: Sequence[int] | None = None, device: object = None) -> Tensor:
     """A tensor of the same dtype, from a shape or from data (``torch.Tensor.new``).
 
     >>> import kuai as torch
@@ -160,6 +160,7 @@ def new(self: Tensor, *args: object, device: object = None) -> Tensor:
     tensor([2, 3], dtype=torch.int32)
     """
     where = self.device if device is None else device
+    args = args if size is None else (Size(size),)
     if self._storage is not None and self._storage.record is not None:
         return of_sparse("typed.legacy")(self.dtype, args, where)
     return legacy_of(self.dtype, args, where)

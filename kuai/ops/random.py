@@ -377,16 +377,14 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None
     )
 
 
-def random_(self: Tensor, from_: int | None = None, to: int | None = None, *, generator=None, **given) -> Tensor:
+def random_(self: Tensor, *bounds: int | None, generator=None, **given) -> Tensor:
     """Fill with whole numbers from [from, to) (``torch.Tensor.random_``).
 
     >>> import kuai as torch
     >>> _ = torch.manual_seed(0); torch.empty(3).random_(10)
     tensor([4., 9., 3.])
     """
-    low, high = _from(given, from_, "random_"), to
-    if high is None and low is not None and "from" not in given:
-        low, high = 0, low
+    low, high = _whole_bounds(*bounds, **given)
     d, where = self.dtype, self.device
     top = (1 << 53 if d.itemsize == 8 else 1 << 24) if d.category > 1 else dtypes.iinfo(d).max if d.category else 2
 
@@ -395,6 +393,15 @@ def random_(self: Tensor, from_: int | None = None, to: int | None = None, *, ge
                     lambda g, n: chance.streams.randint(g, n, low, high, d.numpy))  # fmt: skip
 
     return _into(self, made, "random_")
+
+
+def _whole_bounds(*bounds: int | None, **given: Any) -> tuple[int | None, int | None]:
+    """What ``random_()``, ``random_(to)`` and ``random_(from, to)`` mean; an end that is None is the dtype's."""
+    found = dict(zip(("to",) if len(bounds) == 1 and not given else ("from", "to"), bounds))
+    if len(bounds) > 2 or found.keys() & given.keys() or given.keys() - {"from", "to"}:
+        raise TypeError(f"random_() takes (), (to) or (from, to), got {len(bounds)} numbers and {', '.join(given) or 'no names'}")
+    found |= given
+    return found.get("from", 0 if "to" in found else None), found.get("to")
 
 
 def bernoulli_(self: Tensor, p: Tensor | float = 0.5, *, generator=None) -> Tensor:

@@ -26,6 +26,12 @@ def _place(array: np.ndarray, d: dtype, where: object, requires_grad: bool, out:
     return require_grad(made) if requires_grad else made
 
 
+def _place_row(array: np.ndarray, d: dtype, where: object, requires_grad: bool, out: Tensor | None) -> Tensor:
+    """`_place` for a row of values: an ``out`` of as many elements keeps its shape."""
+    fits = out is not None and out._aval.size == array.size
+    return _place(array.reshape(out.shape) if fits else array, d, where, requires_grad, out)  # type: ignore[union-attr]
+
+
 def _number(x: object) -> object:
     return x.item() if isinstance(x, (Tensor, np.generic)) else x
 
@@ -51,7 +57,7 @@ def arange(start: complex | None = None, end: complex | None = None, step: compl
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     integral = all(isinstance(v, int) for v in (start, end, step))
     d = asked_dtype(dtype, out, dtypes.int64 if integral else None)
-    return _place(_progression(start, end, step, d), d, device, requires_grad, out)
+    return _place_row(_progression(start, end, step, d), d, device, requires_grad, out)
 
 
 def _progression(start: float, end: float, step: float, d: dtype) -> np.ndarray:
@@ -105,12 +111,16 @@ def linspace(start: Tensor | complex, end: Tensor | complex, steps: int, *, out=
     if any(isinstance(x, Tensor) and differs(x) for x in (start, end)):
         return _even_samples(start, end, _steps(steps, "linspace"), asked_dtype(dtype, out))
     start, end = _bound(start, "linspace"), _bound(end, "linspace")
-    found = dtypes.get_default_dtype()
-    d = asked_dtype(dtype, out, found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found)
+    d = asked_dtype(dtype, out, _default_between(start, end))
     if d is dtypes.bool_:
         raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
     _need_real(start, end, d, "linspace")
-    return _place(even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
+    return _place_row(even(start, end, _steps(steps, "linspace"), d), d, device, requires_grad, out)
+
+
+def _default_between(start: object, end: object) -> dtype:
+    found = dtypes.get_default_dtype()
+    return found.to_complex() if isinstance(start, complex) or isinstance(end, complex) else found
 
 
 def _need_real(start: object, end: object, d: dtype, name: str) -> None:
@@ -162,12 +172,14 @@ def logspace(start: Tensor | complex, end: Tensor | complex, steps: int, base: f
     >>> torch.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    d = asked_dtype(dtype, out)
     start, end, n = _bound(start, "logspace"), _bound(end, "logspace"), _steps(steps, "logspace")
+    d = asked_dtype(dtype, out, _default_between(start, end))
+    _need_real(start, end, d, "logspace")
     if d.category == 1 and n > 1:
         start, end = int(start), int(end)
-    exponents = np.linspace(start, end, n, dtype=np.float64)
-    return _place(np.power(float(base), exponents), d, device, requires_grad, out)
+    work = np.complex128 if d.is_complex else np.float64
+    exponents = np.linspace(start, end, n, dtype=work)
+    return _place_row(np.power(work(base), exponents), d, device, requires_grad, out)
 
 
 def eye(n: int, m: int | None = None, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:

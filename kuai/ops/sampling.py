@@ -25,9 +25,9 @@ def _unnormalized(x: Tensor, n: int, aligned: bool) -> Tensor:
 
 
 def _clipped(x: Tensor, n: int) -> Tensor:
-    """Places outside moved to the border, where they get no gradient."""
+    """Places outside moved to the border, where they get no gradient; what is no number to the first element."""
     inside = (x > 0) & (x < n - 1)
-    return where(inside, x, x.detach().clamp(0, n - 1))
+    return where(inside, x, x.detach().clamp(0, n - 1).nan_to_num(0.0))
 
 
 def _reflected(x: Tensor, n: int, aligned: bool) -> Tensor:
@@ -55,7 +55,8 @@ def _read(planes: Tensor, corner: Sequence[Tensor], sizes: Sequence[int]) -> Ten
     flat: Tensor | None = None
     inside: Tensor | None = None
     for p, n in zip(corner, sizes):
-        here, p = (p >= 0) & (p < n), p.clamp(0, n - 1).to(int64)
+        here = (p >= 0) & (p < n)  # not where p is no number
+        p = where(here, p, 0).to(int64)
         flat = p if flat is None else flat * n + p
         inside = here if inside is None else inside & here
     flat = flat.unsqueeze(1).expand(-1, planes.shape[1], -1)
@@ -83,7 +84,11 @@ def _bilinear(planes: Tensor, places: list[Tensor], sizes: Sequence[int]) -> Ten
 
 
 def _nearest(planes: Tensor, places: list[Tensor], sizes: Sequence[int]) -> Tensor:
-    return _read(planes, [x.detach().round() for x in places], sizes)
+    made = _read(planes, [x.detach().round() for x in places], sizes)
+    if not any(x.requires_grad for x in places):
+        return made
+    ones = [x.round().nan_to_num(1.0).clamp(1, 1) for x in places]  # the grid has a gradient, of zeros
+    return made * prod(ones[1:], start=ones[0]).unsqueeze(1)
 
 
 def _cubic_taps(x: Tensor, n: int, padding: str, aligned: bool) -> list[tuple[Tensor, Tensor]]:
