@@ -2,8 +2,8 @@
 
 While the function runs, the thread records into a `BatchTrace`, whose values are those of one sample. When that trace is
 handed over, each instruction is recorded in the trace around it: as it is, if it does not depend on the sample, or else as
-an op with the batch in front of its mapped operands. XLA maps the op's body by itself; NumPy broadcasts elementwise bodies
-and runs the others sample by sample.
+an op with the batch in front of its mapped operands. XLA maps the op's body by itself; NumPy broadcasts elementwise bodies,
+has rules for the commonest others, and runs the rest sample by sample.
 """
 
 from __future__ import annotations
@@ -206,12 +206,16 @@ def _replay(rows: list[_Row], sources: dict, numbers: list) -> dict[int, tuple[V
 
 # ---- ops with the batch in front -------------------------------------------------------------------------------------
 
+rules: dict[str, Callable] = {}  # how NumPy runs some ops on whole batches, by their names; see ops.batches
+
 
 @lru_cache(maxsize=4096)
 def mapped_op(op: Op, mapped: tuple[bool, ...]) -> Op:
     """The op of which some operands, and all results, have one more dimension in front."""
     levels = (mapped, *op.levels)
-    body = _broadcasting(op.body, levels) if op.elementwise else _sample_by_sample(op, mapped)
+    body = broadcasting(op.body, levels) if op.elementwise else _sample_by_sample(op, mapped)
+    if op.name in rules and not op.elementwise:
+        body = rules[op.name](op.body, body, mapped)
     marks = "".join("x" if m else "." for m in mapped)
     made = Op(body, _rule(op, mapped), xla=_by_xla(op, mapped), name=f"{op.name}[vmap {marks}]",
               cost=_cost(op, mapped), exact=op.exact)  # fmt: skip
@@ -258,7 +262,7 @@ def _by_xla(op: Op, mapped: tuple[bool, ...]) -> Callable:
     return body
 
 
-def _broadcasting(body: Callable, levels: tuple) -> Callable:
+def broadcasting(body: Callable, levels: tuple) -> Callable:
     """NumPy's body of an elementwise op on whole batches: every operand gets all levels' dimensions, and one rank behind them."""
     body = getattr(body, "__wrapped__", body) if len(levels) > 1 else body
     depths = [sum(column) for column in zip(*levels)]

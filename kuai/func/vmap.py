@@ -13,6 +13,7 @@ from typing import Any
 from ..autograd.mapping import map_samples
 from ..engine.batch import Level, lower
 from ..engine.trace import sample
+from ..ops import batches as _rules  # noqa: F401 (how NumPy runs whole batches)
 from ..ops.joining import cat
 from ..tensor import Tensor, wrap
 from .active import transforming

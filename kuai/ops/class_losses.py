@@ -94,6 +94,11 @@ def _rows(xp, x, t, w, ignore):
     return valid, safe, valid.astype(x.dtype) if w is None else xp.where(valid, w[safe], 0)
 
 
+def row_weights(xp, x, t, w, ignore):
+    """What each row weighs in the mean."""
+    return _rows(xp, x, t, w, ignore)[2]
+
+
 def _column(w, x):
     """A weight for each class, along x's dimension of classes."""
     return w.reshape(-1, *[1] * (len(x.shape) - 1 - _axis(x)))
