@@ -13,7 +13,7 @@ from .wont import Absent, elsewhere
 # Modules that few programs need: their import waits until they are asked for.
 MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
-    "nn onnx serialization signal sparse special testing types utils version _C _custom_ops _dynamo "
+    "nn onnx serialization signal sparse special storage testing types utils version _C _custom_ops _dynamo "
     "_higher_order_ops _ops _subclasses _utils "
     "cpu functional futures overrides profiler quasirandom __config__".split()
 )

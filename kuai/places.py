@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # PyTorch's files whose content lies in another one.
 ELSEWHERE = {
-    "storage": "ops.storages",
     "amp.autocast_mode": "amp.autocast",
     "ao.nn.quantized": "nn.quantized",
     "quantization": "ao.quantization",

@@ -538,12 +538,3 @@ def storage_type(self: Tensor) -> type:
 
 
 OWN = {"untyped_storage": untyped_storage, "storage": storage, "storage_type": storage_type}
-
-
-def _load_from_bytes(b: bytes) -> Any:
-    """What pickles of PyTorch's tensors call to have their storage back (``torch.storage._load_from_bytes``)."""
-    import io
-
-    from ..files import checkpoint  # of a higher floor, which only a pickle's reader wants here
-
-    return checkpoint.load(io.BytesIO(b), weights_only=False)
