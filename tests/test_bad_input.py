@@ -5,6 +5,7 @@ A case is a call of both libraries. In ``<kind>`` each value stands that is none
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import pickle
 import re
@@ -26,7 +27,13 @@ WRONG = {
     "float": ("'a'", "[1.0]", "torch.ones(2)"),
     "str": ("1", "x"),
     "dtype": ("'float32'", "1"),
-}
+    "shape": ("torch.ones(3)", "torch.ones(2, 3)", "torch.ones(0)"),
+    "index": (
+        "5", "1.5", "'a'", "object()", "torch.tensor([7])", "torch.tensor([1.5])", "torch.ones(3, dtype=torch.bool)", "[7]", "['a']",
+        "(0, 0, 0)", "(0, 5)", "slice(0, 2, -1)", "slice('a')", "(torch.tensor([0, 1]), torch.tensor([0, 1, 0]))", "torch.tensor(1.5)",
+        "{}", "1j", "[True, False, True]", "i.to(torch.int16)",
+    ),
+}  # fmt: skip
 
 TYPES = """
 torch.sum(<tensor>)
@@ -324,13 +331,167 @@ F.ctc_loss(x, i, [1], ['a'])
 F.grid_sample(b, b)
 torch.ops.aten.relu(None)
 torch.ops.aten.add.Tensor(x)
+torch.median(x, None)
+x.squeeze(None)
+torch.var(x, unbiased=None)
+torch.max(x, None)
+torch.logsumexp(x, None)
+torch.trapz(x, None)
+torch.fft.fft2(x, dim=None)
+torch.squeeze_copy(x, 'a')
+torch.narrow_copy(x, torch.ones(2), 0, 1)
+F.softshrink(x, 1j)
+F.threshold(x, 1j, 0)
+torch.lerp(x, x, 1j)
+torch.einsum(1, x)
+torch.einsum('ij,jk')
+torch.einsum('i1', x)
+torch.tensordot(x, x, 5)
+torch.tensordot(x, x, 'a')
+torch.baddbmm(x, x, x)
+torch.mv(x.sum(), x[0])
+x.scatter_(0, i, torch.ones(3))
+torch.histogramdd(x, 'a')
+torch.repeat_interleave(x, 2, 0, output_size=3)
+F.rms_norm(x[0], [2, 2])
+F.unfold(b[None], [1])
+F.max_unpool2d(x[0], x[0].long(), 2)
+F.multilabel_soft_margin_loss(x.sum(), x.sum())
+F.huber_loss(x, x, reduction=1)
+F.cross_entropy(x.sum(), i[0, 0])
+F.nll_loss(x.sum(), i[0, 0])
+F.cross_entropy(torch.ones(3, 2), i[0] + 5)
+F.embedding_bag(i, b)
+F.embedding_bag(i, x, padding_idx=5)
+F.linear(x, x[0], torch.ones(1))
+F.pad(x[:0], (1, 1), mode='reflect')
+F.avg_pool3d(b[None].half(), 1)
+F.multi_margin_loss(x.half(), i[0])
+torch.pdist(x.bfloat16())
+torch.nn.GRUCell(2, 2)(x, b)
+torch.nn.Bilinear(-1, 1, 1)
+torch.nn.Parameter(1)
+torch.nn.Parameter(x, requires_grad=1)
+torch.nn.init.sparse_(x, 'a')
+torch.nn.utils.rnn.pad_sequence([x, 1])
+torch.optim.lr_scheduler.MultiplicativeLR(torch.optim.SGD([x.clone().requires_grad_()], lr=1), 1)
+torch.optim.lr_scheduler.StepLR(None, 1)
+torch.optim.lr_scheduler.OneCycleLR(torch.optim.SGD([x.clone().requires_grad_()], lr=1), 1, total_steps=5, pct_start='a')
+"""
+
+NEW = """
+torch.zeros(2**63)
+torch.zeros(torch.ones(2))
+torch.zeros(2, out='a')
+torch.empty(2, memory_format='a')
+torch.empty(2, memory_format=torch.channels_last)
+torch.empty(2, 2, memory_format=torch.preserve_format)
+torch.full(2, 1)
+torch.arange(0, None)
+torch.arange(1j)
+torch.arange(2**70)
+torch.arange(0, 5, dtype=torch.complex64)
+torch.linspace(0, 1j, 3, dtype=torch.float32)
+torch.linspace(0, 1, 3, dtype=torch.bool)
+torch.eye(2, None)
+torch.tensor([1, None])
+torch.asarray(x, copy='a')
+torch.from_dlpack(x.clone().requires_grad_())
+torch.from_numpy(<tensor>)
+torch.Tensor(None)
+torch.LongTensor(x)
+torch.randint(5, 2)
+torch.randint(0, 5, 2)
+torch.randint(low=0, size=(2,))
+torch.randint(2**65, (2,))
+torch.normal(0, 1)
+torch.normal(x, 1j)
+torch.scalar_tensor(x)
+torch.device('cpu', 'a')
+torch.device()
+torch.iinfo('a')
+torch.Size([1.5])
+torch.can_cast(1, 2)
+torch.result_type('a', x)
+torch.set_grad_enabled('a')
+torch.fft.fftfreq(-1)
+"""
+
+WRITES = """
+x[<index>]
+x[<index>] = 1.0
+x[0] = <shape>
+x[i] = x.double()
+x[torch.tensor([0])] = x[0]
+x[0] = None
+x[0] = 1j
+i[0] = 10**30
+i[0] = 1j
+x += <shape>
+x @= torch.ones(3)
+x += 1j
+i += 1.5
+i /= 2
+i **= -1
+i //= 0
+x &= x
+x.set_(None)
+x.lerp_(x, None)
+i.addcdiv_(i, i)
+x.real = 1j
+x.index_copy_(0, i[0], torch.ones(2, 2, device='meta'))
+torch.add(x, x, out=x[:1].expand(2, 2))
+torch.mm(x, x, out=x.double())
+torch.linalg.inv(x, out=x.double())
+torch.where(x > 0, x, x, out=x.double())
+torch.tril(x, out=x.double())
+torch.nonzero(x, out=x)
+torch.max(x, 0, out=(x,))
+torch.max(x, 0, out=[x, None])
+torch.max(x, 0, out=x)
+torch.sort(x, out=(x, x))
+torch.linalg.qr(x, out=(x, i))
+torch.split_copy(x, 1, out=(x, i))
+torch.stack([x, x], out=i)
+g += 1
+g[0] = 1
+g.view(4).mul_(2)
+y = g * 1; y.unbind()[0].add_(1)
+y = g * 1; y.split(1)[0].mul_(2)
+y = x.unbind()[0]; y.mul_(g[0])
+g.sum().backward(<shape>)
+g.backward()
+y = (g * g).sum(); y.backward(); y.backward()
+torch.autograd.grad(g.sum(), x)
+torch.autograd.grad(g.sum(), 'a')
+torch.autograd.grad('a', g)
+torch.autograd.grad(None, g)
+torch.autograd.grad(g, g, 'a')
+torch.autograd.grad(g.sum(), g, allow_unused='a')
+torch.autograd.grad([g.sum(), g.sum()], g, [None])
+torch.autograd.backward(g.sum(), inputs=[1])
+g.grad = torch.ones(3)
+g.data = i
+l.load_state_dict({'weight': x, 'bias': torch.ones(3)})
+l.load_state_dict({'weight': x + 1})
+l.load_state_dict({'weight': x + 1, 'bias': 'a'})
+l(torch.ones(2, 3))
+l.to(torch.int64)
+l.weight = x
+l.register_parameter('weight.a', None)
+torch.nn.utils.prune.l1_unstructured(l, 'weight', 50)
+torch.nn.utils.weight_norm(l, 'nonsense')
 """
 
 
 def cases() -> list[str]:
     """All calls, ``<kind>`` replaced by each of its values."""
-    found = OTHERS.split("\n")
-    for line in TYPES.split("\n"):
+    return expanded(OTHERS + NEW + TYPES)
+
+
+def expanded(text: str) -> list[str]:
+    found: list[str] = []
+    for line in text.split("\n"):
         kind = re.search(r"<(\w+)>", line)
         found += [line.replace(kind[0], wrong) for wrong in WRONG[kind[1]]] if kind else [line]
     return [line for line in found if line]
@@ -372,6 +533,47 @@ def test_classes(engine: str) -> None:
         expected = next(c for c in type(theirs).__mro__ if c.__module__ == "builtins")
         if not isinstance(ours, expected):
             wrong.append(f"{call}: {ours!r}, PyTorch's {theirs!r}"[:300])
+    assert not wrong, "\n".join(wrong)
+
+
+def state(library, x: object) -> object:  # type: ignore[no-untyped-def]
+    """What a failed call leaves alone of a tensor or a module."""
+    if isinstance(x, library.nn.Module):
+        return {k: state(library, t) for k, t in x.state_dict(keep_vars=True).items()}, x.training
+    grad = x.grad if x.is_leaf else None  # type: ignore[attr-defined]
+    return x.tolist(), x.shape, x.dtype, x._version, x.requires_grad, None if grad is None else grad.tolist()  # type: ignore[attr-defined]
+
+
+def statement(library, text: str) -> BaseException | None:  # type: ignore[no-untyped-def]
+    """What statements raise that write to tensors; none of these may be changed, but by what came before."""
+    library.manual_seed(0)
+    made = {
+        "x": library.tensor([[1.0, 2.0], [3.0, 4.0]]), "i": library.tensor([[0, 1], [1, 0]]),
+        "g": library.tensor([[1.0, 2.0], [3.0, 4.0]]).requires_grad_(), "l": library.nn.Linear(2, 2),
+    }  # fmt: skip
+    before = {name: state(library, t) for name, t in made.items()}
+    try:
+        exec(text, {"torch": library, "F": library.nn.functional, **made})
+    except Exception as error:  # noqa: BLE001 (whatever it is)
+        at = traceback.extract_tb(error.__traceback__)
+        assert sum(frame.filename == "<string>" for frame in at) == 1, text  # at the program's line
+        if library is kuai and "backward(); y" not in text:  # PyTorch's own load_state_dict and out= are not so careful
+            assert {name: state(library, t) for name, t in made.items()} == before, text
+        return error
+    return None
+
+
+def test_writes_that_fail_change_nothing(engine: str) -> None:
+    importlib.import_module("torch.nn.utils.prune")
+    wrong = []
+    for text in expanded(WRITES):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs, ours = statement(torch, text), statement(kuai, text)
+        assert theirs is not None, f"PyTorch takes {text}"
+        expected = next(c for c in type(theirs).__mro__ if c.__module__ == "builtins")
+        if not isinstance(ours, expected):
+            wrong.append(f"{text}: {ours!r}, PyTorch's {theirs!r}"[:300])
     assert not wrong, "\n".join(wrong)
 
 

@@ -31,10 +31,10 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
     reduction = named_reduction(size_average, reduce, reduction)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if not input.shape:
-        raise IndexError("cross_entropy: Dimension out of range: the input has no dimensions, needs one of classes")
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    if not input.shape:
+        raise IndexError("cross_entropy: Dimension out of range: the input has no dimensions, needs one of classes")
     target = _checked_target(input, target, weight, ignore_index)
     return _record_cross_entropy((ignore_index, reduction), input, target, weight, label_smoothing or None)
 
