@@ -227,6 +227,8 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Generato
     """
     _need_matrix(tensor)
     rows, columns = tensor.shape
+    if not isinstance(sparsity, (int, float)):
+        raise TypeError(f"sparse_: sparsity must be a number from 0 to 1, not {type(sparsity).__name__}")
     zeros = math.ceil(sparsity * rows)
     normal_(tensor, 0, std, generator)
     values = tensor.detach()._array().copy()

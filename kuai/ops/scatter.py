@@ -243,8 +243,8 @@ def _scattered(
     if isinstance(src, Tensor):
         if src.dtype is not input.dtype:
             raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
-    elif src is None:
-        raise TypeError(f"{name}(): argument 'src' must be Tensor or Number, not NoneType")
+    elif not isinstance(src, (int, float, complex, np.generic)):
+        raise TypeError(f"{name}(): argument 'src' must be Tensor or Number, not {type(src).__name__}")
     else:
         rules.need_fit(src, input.dtype, name)
     if not index._aval.size:
