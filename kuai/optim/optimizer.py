@@ -116,7 +116,8 @@ class Optimizer:
         try:
             groups = list(params)
         except TypeError as error:
-            raise TypeError(f"{type(self).__name__}: params must be an iterable of Tensors or dicts, not {type(params).__name__}") from error
+            name = type(self).__name__
+            raise TypeError(f"{name}: params must be an iterable of Tensors or dicts, not {type(params).__name__}") from error
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         if not isinstance(groups[0], dict):
