@@ -1,6 +1,7 @@
 """The examples that methods of Tensor take from functions run, as those of modules do."""
 
 import doctest
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +26,8 @@ def test_examples_of_methods(part):
 def test_methods_in_place_have_examples():
     without = {n for n in vars(kuai.Tensor) if n.endswith("_") and n[0] != "_" and n not in METHODS}
     assert len(without) < 40, sorted(without)
+
+
+def test_the_readme():
+    failed, tried = doctest.testfile(str(Path(__file__).parent.parent / "README.md"), module_relative=False)
+    assert tried and not failed
