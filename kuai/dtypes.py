@@ -140,6 +140,8 @@ def by_name(name: str) -> dtype:
 
 def from_numpy(numpy_dtype: object) -> dtype:
     """The dtype of a NumPy dtype; TypeError if there is none."""
+    if isinstance(numpy_dtype, np.dtype) and numpy_dtype in _OF_NUMPY:
+        return _OF_NUMPY[numpy_dtype]
     given = np.dtype(numpy_dtype).newbyteorder("=")
     found = _OF_NUMPY.get(given) or next((d for d in _SMALL if given.name == d.name and given == d.numpy), None)
     if found is None:

@@ -77,6 +77,43 @@ def test_shapes_that_change_at_each_step_do_not_wait_for_the_compiler():
     assert compiled == 2
 
 
+def counted(step):
+    """What the engine counts in a step that has been taken before."""
+    step()
+    torch.synchronize()
+    before = stats()
+    step()
+    return {k: n - before[k] for k, n in stats().items()}
+
+
+def test_elements_are_read_without_programs():
+    x = torch.rand(4, 5)
+
+    def step():
+        return [x[i, j].item() for i in range(4) for j in range(5)]
+
+    assert counted(step)["flushes"] == 0
+
+
+def test_an_act_flushes_for_what_it_reads():
+    """The logits are looked at, the probabilities drawn by, and the logarithm read; the class needs no look."""
+    net, seen = mlp((4, 8, 2)), torch.randn(4)
+
+    def step():
+        with torch.no_grad():
+            chosen = torch.distributions.Categorical(logits=net(seen))
+            action = chosen.sample()
+            return action.item(), chosen.log_prob(action).item()
+
+    assert counted(step)["flushes"] <= 3
+
+
+def test_checks_of_known_values_record_nothing():
+    """What is recorded are the parameters and their views in the common shape."""
+    mean, deviation = torch.zeros(3), torch.ones(3)
+    assert counted(lambda: torch.distributions.Normal(mean, deviation))["instructions"] <= 4
+
+
 def test_instructions_of_a_step():
     """Two linear layers, a ReLU and a loss: 4 forward, 8 backward, the seed, the step; inputs are 6 of the rest."""
     counted = training(torch.optim.SGD, 10, lr=0.1)

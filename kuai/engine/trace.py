@@ -239,13 +239,14 @@ def flush() -> None:
         raise
 
 
-def install(execute: Callable) -> None:
-    """Say what runs a trace: `policy.execute`, which is a floor above."""
-    global _execute
-    _execute = execute
+def install(execute: Callable, glance: Callable) -> None:
+    """Say what runs a trace, and what reads a view without running one: functions of `policy`, which is a floor above."""
+    global _execute, _glance
+    _execute, _glance = execute, glance
 
 
 _execute: Callable
+_glance: Callable
 
 
 def mark_inference(trace: Trace) -> None:
@@ -345,6 +346,8 @@ def hollow(aval: Aval) -> Value:
 
 def _flush_for(value: Value) -> None:
     """Flush, because one value is asked for: it is given though another instruction fails, whose error its own readers see."""
+    if _glance(current.trace, value, current):
+        return
     try:
         flush()
     except Exception:  # noqa: BLE001 (whatever an instruction raised)

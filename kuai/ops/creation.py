@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..autograd.graph import AccumulateGrad, Untracked
-from ..devices import device, placement
+from ..devices import cpu, device, placement
 from ..dtypes import dtype
 from ..engine import trace
 from ..engine.program import Aval, Op
@@ -365,7 +365,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    if any(s < 0 for s in ndarray.strides):
+    if min(ndarray.strides, default=0) < 0:
         raise ValueError(
             "At least one of the strides is negative: tensors with negative strides are not supported. "
             "Copy the array first, with array.copy()"
@@ -375,7 +375,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         raise ValueError("given numpy array has byte order different from the native byte order; use array.byteswap()")
     if not ndarray.flags.writeable:
         return from_array(ndarray.copy(), placement("cpu"))
-    out = wrap(concrete(ndarray, Aval(ndarray.shape, d, placement("cpu"))))
+    out = wrap(concrete(ndarray, Aval(ndarray.shape, d, cpu)))
     out._storage = Storage(out._value, ndarray)
     return out
 
@@ -390,7 +390,7 @@ def as_tensor(data, dtype=None, device=None) -> Tensor:
     if isinstance(data, Tensor):
         return data.to(device=data.device if device is None else device, dtype=dtype)
     d = None if dtype is None else dtypes.as_dtype(dtype)
-    if isinstance(data, np.ndarray) and (d is None or d.numpy == data.dtype) and not any(s < 0 for s in data.strides):
+    if isinstance(data, np.ndarray) and (d is None or d.numpy == data.dtype) and min(data.strides, default=0) >= 0:
         shared = from_numpy(data)
         return shared if device is None else shared.to(device)
     return tensor(data, dtype=dtype, device=device)
