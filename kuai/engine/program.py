@@ -38,6 +38,7 @@ class Size(tuple):
         return made
 
     def numel(self) -> int:
+        """The number of elements of a tensor of this shape."""
         return prod(self)
 
     def __repr__(self) -> str:

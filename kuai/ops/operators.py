@@ -41,6 +41,7 @@ class Operator:
 
     @property
     def namespace(self) -> str:
+        """What stands before the name: ``mine``."""
         return self._schema.namespace
 
     def name(self) -> str:
@@ -55,6 +56,7 @@ class Operator:
         return f"{self.namespace}.{self.__name__}"
 
     def has_kernel_for_dispatch_key(self, key: object) -> bool:
+        """Whether a function was registered for this dispatch key itself."""
         return key_name(key) in self.kernels
 
     def __call__(self, *args: object, **kwargs: object) -> object:

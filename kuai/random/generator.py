@@ -111,9 +111,11 @@ class Generator:
         return twin
 
     def get_offset(self) -> int:
+        """RuntimeError: the CPU's stream has no offset (``torch.Generator.get_offset``)."""
         raise RuntimeError("CPU Generator does not use offset")
 
     def set_offset(self, offset: int) -> None:
+        """RuntimeError: the CPU's stream has no offset (``torch.Generator.set_offset``)."""
         raise RuntimeError("CPU Generator does not use offset")
 
     def __reduce__(self) -> tuple:
