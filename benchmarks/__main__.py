@@ -22,23 +22,25 @@ from .recording import recording_cost
 from .workloads import WORKLOADS
 
 
-def _process(framework: str, name: str, cache: str) -> dict[str, float]:
+def _process(worker: str, framework: str, name: str, cache: str) -> dict[str, float]:
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "KUAI_CACHE": cache}
-    command = [sys.executable, "-m", "benchmarks.worker", framework, name]
+    command = [sys.executable, "-m", worker, framework, name]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{framework} {name} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(name: str, frameworks: list[str], rounds: int, warm_cache: bool) -> dict[str, dict[str, float]]:
+def compare(
+    name: str, frameworks: list[str], rounds: int, warm_cache: bool = False, worker: str = "benchmarks.worker"
+) -> dict[str, dict[str, float]]:
     """Medians of each framework's figures, the processes alternating."""
     found: dict[str, list[dict]] = {f: [] for f in frameworks}
     with tempfile.TemporaryDirectory() as shared:
         for _ in range(rounds):
             for f in frameworks:
                 with tempfile.TemporaryDirectory() as own:
-                    found[f].append(_process(f, name, shared if warm_cache else own))
+                    found[f].append(_process(worker, f, name, shared if warm_cache else own))
     return {f: {k: statistics.median(r[k] for r in runs) for k in runs[0]} for f, runs in found.items()}
 
 

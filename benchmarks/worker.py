@@ -21,17 +21,17 @@ def _once(step, finish) -> float:
     return time.perf_counter() - started
 
 
-def measure(step, finish) -> dict[str, float]:
-    """First call, the first 32 together, and the median of the steady state."""
-    first = [_once(step, finish) for _ in range(FIRST)]
-    began, steps = time.perf_counter(), FIRST
-    while time.perf_counter() - began < WARM or (steps < WARM_STEPS and time.perf_counter() - began < 20 * WARM):
+def measure(step, finish, first: int = FIRST, warm: float = WARM, timed: float = TIMED) -> dict[str, float]:
+    """First call, the first 32 (or another number) together, and the median of the steady state."""
+    early = [_once(step, finish) for _ in range(first)]
+    began, steps = time.perf_counter(), first
+    while time.perf_counter() - began < warm or (steps < WARM_STEPS and time.perf_counter() - began < 20 * warm):
         _once(step, finish)
         steps += 1
     steady, began = [], time.perf_counter()
-    while time.perf_counter() - began < TIMED or len(steady) < 5:
+    while time.perf_counter() - began < timed or len(steady) < 5:
         steady.append(_once(step, finish))
-    return {"first": first[0], "first_32": sum(first), "steady": statistics.median(steady)}
+    return {"first": early[0], f"first_{first}": sum(early), "steady": statistics.median(steady)}
 
 
 def main() -> None:

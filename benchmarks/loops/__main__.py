@@ -29,7 +29,7 @@ def main() -> None:
     args = parser.parse_args()
     print("| loop | first 100 steps, behind PyTorch | kuai | PyTorch | PyTorch / kuai |\n|---|---|---|---|---|")
     for name in args.loops or LOOPS:
-        print(_row(name, compare(name, ["kuai", "torch"], args.rounds, False)), flush=True)
+        print(_row(name, compare(name, ["kuai", "torch"], args.rounds, worker="benchmarks.loops.worker")), flush=True)
 
 
 if __name__ == "__main__":
