@@ -81,3 +81,23 @@ def _unflatten_dense_tensors(flat: Tensor, tensors: Iterable[Tensor]) -> tuple[T
     there = list(tensors)
     parts = flat.split([t.numel() for t in there])
     return tuple(part.view(t.shape) for part, t in zip(parts, there))
+
+
+def _get_available_device_type() -> str | None:
+    """The accelerator's kind, or None.
+
+    >>> from kuai._utils import _get_available_device_type
+    >>> _get_available_device_type() in (None, "cuda")
+    True
+    """
+    from .cuda import is_available
+
+    return "cuda" if is_available() else None
+
+
+def _get_device_module(device_type: str) -> Any:
+    """The module of a kind of device, ``torch.cuda``; RuntimeError if there is none."""
+    module = getattr(kuai, device_type, None)
+    if module is None:
+        raise RuntimeError(f"Device '{device_type}' does not have a corresponding module registered as 'torch.{device_type}'.")
+    return module

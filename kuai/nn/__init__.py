@@ -172,6 +172,8 @@ from .upsampling import Upsample as Upsample
 from .upsampling import UpsamplingBilinear2d as UpsamplingBilinear2d
 from .upsampling import UpsamplingNearest2d as UpsamplingNearest2d
 
+modules.fill()
+
 
 def __getattr__(name: str) -> object:
     """What few programs need is imported when it is asked for."""

@@ -11,6 +11,7 @@ from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+Context = Any
 PyTree = Any
 
 
@@ -109,6 +110,58 @@ def _dict_unflatten(values: Iterable, context: list) -> dict:
     return dict(zip(context, values))
 
 
+def _list_flatten(d: list) -> tuple[list, None]:
+    """A list's entries."""
+    return list(d), None
+
+
+def _list_flatten_with_keys(d: list) -> tuple[list, None]:
+    """A list's entries, each with its place."""
+    return [(SequenceKey(i), v) for i, v in enumerate(d)], None
+
+
+def _list_unflatten(values: Iterable, context: object) -> list:
+    """A list of its entries."""
+    return list(values)
+
+
+def _tuple_unflatten(values: Iterable, context: object) -> tuple:
+    """A tuple of its entries."""
+    return tuple(values)
+
+
+_tuple_flatten, _tuple_flatten_with_keys = _list_flatten, _list_flatten_with_keys
+
+
+def is_namedtuple_class(cls: type) -> bool:
+    """Whether a class was made by namedtuple.
+
+    >>> is_namedtuple_class(SequenceKey), is_namedtuple_class(tuple)
+    (True, False)
+    """
+    return isinstance(cls, type) and issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple)
+
+
+def is_namedtuple_instance(obj: object) -> bool:
+    """Whether something is of a class made by namedtuple."""
+    return is_namedtuple_class(type(obj))
+
+
+def is_structseq_class(cls: type) -> bool:
+    """Whether a class is one of Python's own tuples with names, as ``time.struct_time``.
+
+    >>> import time
+    >>> is_structseq_class(time.struct_time)
+    True
+    """
+    return isinstance(cls, type) and cls.__bases__ == (tuple,) and isinstance(getattr(cls, "n_sequence_fields", None), int)
+
+
+def is_structseq_instance(obj: object) -> bool:
+    """Whether something is one of Python's own tuples with names."""
+    return is_structseq_class(type(obj))
+
+
 def _get_node_type(tree: Any) -> Any:
     return namedtuple if isinstance(tree, tuple) and hasattr(tree, "_fields") else type(tree)
 
@@ -179,6 +232,12 @@ def tree_map_only(kind: Any, func: Callable, tree: PyTree, is_leaf: Callable | N
     [-1, 'a']
     """
     return tree_map(lambda x: func(x) if isinstance(x, kind) else x, tree, is_leaf=is_leaf)
+
+
+def tree_map_only_(kind: Any, func: Callable, tree: PyTree, is_leaf: Callable | None = None) -> PyTree:
+    """Call a function of the leaves of a type for its effect; gives the tree."""
+    tree_map_only(kind, func, tree, is_leaf)
+    return tree
 
 
 def tree_all(pred: Callable, tree: PyTree, is_leaf: Callable | None = None) -> bool:

@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
+from ...torch_names import module_of
 from ...wont import Absent
 from . import utils as utils
 
@@ -54,6 +55,14 @@ class _File(ModuleType):
 
 for _name in FILES:
     sys.modules[f"{__name__}.{_name}"] = globals()[_name] = _File(f"{__name__}.{_name}")
+
+
+def fill() -> None:
+    """Put each layer of kuai.nn into its file, once they are there: programs look through all of ``vars(torch.nn.modules.activation)``."""
+    for value in list(vars(sys.modules["kuai.nn"]).values()):
+        place = (module_of(value) or "") if isinstance(value, type) else ""
+        if place.startswith("torch.nn.modules.") and place.rpartition(".")[2] in FILES:
+            setattr(globals()[place.rpartition(".")[2]], value.__name__, value)
 
 
 def __getattr__(name: str) -> object:
