@@ -34,7 +34,6 @@ ELSEWHERE = {
     "_dynamo.eval_frame": "_dynamo",
     "_C._nn": "_nn",
     "utils.model_zoo": "hub",
-    "fx._symbolic_trace": "fx.tracer",
     **{f"distributions.{n}": "distributions" for n in (
         "bernoulli beta binomial categorical cauchy chi2 continuous_bernoulli dirichlet exp_family exponential fishersnedecor "
         "generalized_pareto geometric gumbel half_cauchy half_normal independent inverse_gamma kumaraswamy laplace lkj_cholesky "

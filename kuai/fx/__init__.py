@@ -12,13 +12,13 @@ graph():
 
 from __future__ import annotations
 
+from . import _symbolic_trace as _symbolic_trace
 from . import graph_module as graph_module
 from . import immutable_collections as immutable_collections
 from . import node as node
 from . import operator_schemas as operator_schemas
 from . import proxy as proxy
 from . import subgraph_rewriter as subgraph_rewriter
-from . import tracer as _symbolic_trace  # noqa: F401 (PyTorch's name of the file)
 from .code import CodeGen as CodeGen
 from .graph import Graph as Graph
 from .graph_module import GraphModule as GraphModule

@@ -15,7 +15,6 @@ from typing import Any
 from ..nn import Module, Parameter, Sequential
 from ..tensor import Tensor
 from ..utils import _pytree
-from ._compatibility import compatibility as compatibility
 from .code import PyTreeCodeGen, PyTreeInfo
 from .graph import Graph
 from .graph_module import GraphModule

@@ -54,6 +54,8 @@ GLOBAL: dict[str, OrderedDict] = {
                  "_backward_pre_hooks", "_backward_hooks", "parameter", "buffer", "module")
 }  # fmt: skip
 _global_is_full: bool | None = None
+_global_parameter_registration_hooks = GLOBAL["parameter"]  # by which packages name them
+_global_buffer_registration_hooks, _global_module_registration_hooks = GLOBAL["buffer"], GLOBAL["module"]
 
 
 def add(table: OrderedDict, hook: Callable, prepend: bool = False, marks: tuple = ()) -> RemovableHandle:

@@ -32,7 +32,8 @@ def swap_tensor(module: Module, name: str, tensor: Tensor, allow_missing: bool =
         raise TypeError(f"{module} is not an instance of torch.nn.Module")
     if not name or "." in name:
         raise KeyError(f"tensor name can't {'contain a dot' if name else 'be empty string'}, got: {name!r}")
-    table = next((t for t in (module._parameters, module._buffers) if name in t), module.__dict__)
+    tables: list[Any] = [module._parameters, module._buffers]
+    table = next((t for t in tables if name in t), module.__dict__)
     before: Any = table.get(name, _MISSING)
     if before is _MISSING and not allow_missing:
         raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
