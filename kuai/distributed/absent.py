@@ -84,6 +84,7 @@ NAMES["rpc"] = (
 NAMES["autograd"] = "backward context get_gradients"
 ELSEWHERE = {"_tensor": "tensor"}
 # One class for each name, whatever modules have it. Those that only say how something lies are there.
+_SMALL_CLASSES = ("context",)  # whose names begin as those of functions do
 CLASSES: dict[str, Any] = {c.__name__: c for c in (Placement, Shard, Replicate, Partial, DeviceMesh, init_device_mesh)}
 
 
@@ -101,6 +102,10 @@ def _class(name: str) -> type:
     return CLASSES[name]
 
 
+def _is_class(name: str) -> bool:
+    return name in CLASSES or name in _SMALL_CLASSES or name.lstrip("_")[0].isupper()
+
+
 @cache
 def module(name: str) -> ModuleType | None:
     """The module ``torch.distributed.<name>`` with its names, or None if it is none of these."""
@@ -109,7 +114,7 @@ def module(name: str) -> ModuleType | None:
         return None
     made = ModuleType(f"kuai.distributed.{name}", f"Sharing a model between processes (``torch.distributed.{name}``): not there.")
     for each in NAMES[name].split():
-        setattr(made, each, _refuse(each) if each.lstrip("_")[0].islower() and each not in CLASSES else _class(each))
+        setattr(made, each, _class(each) if _is_class(each) else _refuse(each))
     if name in ("rpc", "autograd"):
         made.is_available = lambda: False  # type: ignore[attr-defined]
     for inner in NAMES:
