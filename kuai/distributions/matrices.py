@@ -11,6 +11,7 @@ import kuai
 
 from .. import linalg
 from ..engine import Size
+from ..errors import warn
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution, ExponentialFamily, together
@@ -21,7 +22,7 @@ from .multivariate_normal import MultivariateNormal
 class Wishart(ExponentialFamily):
     """Sums of squares of normal vectors (``torch.distributions.Wishart``), from one of three matrices.
 
-    Draws are Bartlett's products; what is singular by rounding is drawn again.
+    Draws are Bartlett's products. As PyTorch 2.13 does, it warns, and draws whole matrices once more: so that the streams stay equal.
 
     >>> import kuai as torch
     >>> torch.distributions.Wishart(3.0, torch.eye(2)).mean
@@ -99,16 +100,24 @@ class Wishart(ExponentialFamily):
         root = self._root @ noise
         return root @ root.mT
 
-    def rsample(self, sample_shape: Sequence[int] = (), max_try_correction: int = 10) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = (), max_try_correction: int | None = None) -> Tensor:
         """Draws through which gradients reach the parameters."""
-        size = Size(sample_shape)
-        drawn = self._bartlett(size)
-        for _ in range(max_try_correction):
-            singular = ~self.support.check(drawn)
-            if not singular.any():
+        drawn = self._bartlett(Size(sample_shape))
+        again = self._of_any(self.support.check(drawn))  # PyTorch takes whole matrices for singular ones, and its stream stands behind that
+        if not again.any():
+            return drawn
+        warn("Singular sample detected.")
+        for _ in range(10 if max_try_correction is None else max_try_correction):
+            fresh = self._bartlett(again[again].shape)
+            drawn[again] = fresh
+            again[again.clone()] = self._of_any(~self.support.check(fresh))
+            if not again.any():
                 break
-            drawn = kuai.where(singular[..., None, None], self._bartlett(size), drawn)
         return drawn
+
+    def _of_any(self, checked: Tensor) -> Tensor:
+        """For each sample, whether it is so for any of the batch."""
+        return checked.amax([-i - 1 for i in range(len(self._batch_shape))]) if self._batch_shape else checked
 
     def _half_log_det(self) -> Tensor:
         n = self._event_shape[-1]
