@@ -460,3 +460,37 @@ def test_views_made_where_gradients_are_not_recorded(text: str, leaf: bool, mode
             return error
 
     oracle.assert_same_outcome(outcome(kuai), outcome(torch), text)
+
+
+SAVED = {
+    "self other": "x * y | torch.maximum(x, y) | torch.atan2(x, y)",
+    "self": "x.log() | x.sin() | x.abs() | x ** 2 | x.var(0) | torch.nn.functional.gelu(x) | x.prod()",
+    "result": "x.exp() | x.tanh() | x.sigmoid() | x.relu() | x.softmax(1) | x.sqrt()",
+    "self result": "x.std(0) | x.amax(0) | x.logsumexp(0) | x.norm(dim=0)",
+    "self mat2": "x @ y | torch.mm(x, y)",
+    "indices": "x.max(0)[0] | x.sort()[0] | x.topk(1)[0]",
+    "condition": "torch.where(x > 1, x, y)",
+    "self target": "torch.nn.functional.huber_loss(x, y.detach()) | torch.nn.functional.mse_loss(x, y.detach())",
+    "input weight": "torch.nn.functional.conv1d(x[None], y[None])",
+}
+
+
+def _graph_of(t, text: str, names: str) -> list:  # type: ignore[no-untyped-def]
+    x, y = (t.tensor(v, requires_grad=True) for v in ([[1.0, 2.0], [3.0, 4.0]], [[2.0, 2.0], [3.0, 1.0]]))
+    made = eval(text, {"torch": t, "x": x, "y": y})
+    node = made.grad_fn
+    found: list = [str(node).split()[0], [n.name() if n else None for n, _ in node.next_functions]]
+    for name in names.split():
+        kept = getattr(node, f"_saved_{name}")
+        found += [kept, kept.requires_grad, f"_saved_{name}" in dir(node)]
+    made.sum().backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        getattr(node, f"_saved_{names.split()[0]}")
+    with pytest.raises(AttributeError):
+        _ = node._saved_nothing
+    return found
+
+
+@pytest.mark.parametrize("text, names", [(text, names) for names, line in SAVED.items() for text in line.split(" | ")])
+def test_nodes_show_what_they_saved(text: str, names: str) -> None:
+    oracle.assert_same(_graph_of(kuai, text, names), _graph_of(torch, text, names), text)

@@ -17,6 +17,7 @@ from ..engine.program import Aval, State
 from ..engine.trace import Value, current, next_number
 from ..tensor import Tensor, wrap
 from ..wont import Absent
+from .attributes import attributes
 from .hooks import HookTable, RemovableHandle
 from .pullback import make_pullback
 
@@ -91,7 +92,7 @@ class Node:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {hex(id(self))}>"
+        return f"<{_last(self.name())} object at {hex(id(self))}>"
 
 
 def _place(node: Node | None) -> tuple[Node | None, int]:
@@ -102,10 +103,15 @@ def _place(node: Node | None) -> tuple[Node | None, int]:
 
 def shown(node: Node) -> Node:
     """The node, in a class of its own name from now on: who looks at the graph may ask for the type's name, as for PyTorch's."""
-    kind, name = type(node), node.name()
+    kind, name = type(node), _last(node.name())
     if kind.__name__ != name:
         node.__class__ = _class_of(kind.__base__ if kind.__dict__.get("_shown") else kind, name)
     return node
+
+
+def _last(name: str) -> str:
+    """The name of the class that has this name in C++."""
+    return name.rpartition("::")[2]
 
 
 @cache
@@ -126,6 +132,22 @@ class OpNode(Node):
     def name(self) -> str:
         op = self.state.op
         return op.grad_name if op.naming is None else op.naming(self.state)
+
+    @property
+    def next_functions(self) -> tuple:
+        """The nodes of the operands that may have a derivative, each with the number of the output it is for."""
+        rules = self.state.op.vjps
+        return tuple(_place(e) for e, rule in zip(self.edges, rules) if rule) if type(rules) is tuple else super().next_functions
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_saved_"):
+            found = attributes(self).get(name)
+            if found is not None:
+                return found()
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *attributes(self)]
 
     def outputs(self) -> int:
         return len(self.state.outs)
@@ -214,7 +236,7 @@ class AccumulateGrad(Node):
         self.target = weakref.ref(tensor)
 
     def name(self) -> str:
-        return "AccumulateGrad"
+        return "torch::autograd::AccumulateGrad"
 
     @property
     def variable(self) -> Tensor | None:
