@@ -7,6 +7,7 @@ not saved, and is no attribute.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 OPERANDS = {"x": "self", "y": "other", "w": "weight", "t": "target", "a": "A", "index": "indices"}
@@ -25,7 +26,8 @@ def _operand(op: Any, place: int) -> str:
 
 def attributes(node: Any) -> dict[str, Callable[[], object]]:
     """The attributes of an op's node by name, each as a function that gives it."""
-    op, found = node.state.op, {}
+    op = node.state.op
+    found: dict[str, Callable[[], object]] = {}
     for n, place in enumerate(op.saves):
         if isinstance(place, slice):
             name = "tensors"
@@ -33,7 +35,7 @@ def attributes(node: Any) -> dict[str, Callable[[], object]]:
             name = _operand(op, place)
         else:
             name = "indices" if op.name in WITH_PLACES else "result"
-        found[f"_saved_{name}"] = lambda n=n, place=place: _restored(node, n, place)
+        found[f"_saved_{name}"] = partial(_restored, node, n, place)
     return found
 
 
