@@ -23,12 +23,12 @@ from .trace import Trace, Value, array_of, install, make_value
 CPU = device("cpu")
 COMPILE_START = 4e8  # ns: importing JAX and the fixed part of a compilation
 COMPILE_STEP = 1.2e7  # ns for each instruction
-DISPATCH = 2.5e4  # ns to call an executable, and …
-DISPATCH_ARRAY = 1.5e3  # … for each array that it takes or gives
+DISPATCH = 2.2e4  # ns to call an executable, and …
+DISPATCH_ARRAY = 0.5e3  # … for each array that it takes or gives, most of which lie in bundles
 AGAIN = 3  # meetings after which loops are looked for in a program …
 LONG = 64  # … of so many instructions: a loop is compiled once, so that compiling it pays sooner
 NEVER = sys.maxsize  # the threshold of programs that are no work
-EARLY = 2  # programs of a thread that are compiled before it has worked as long as that takes
+EARLY = 4  # programs of a thread that are compiled before it has worked as long as that takes
 
 
 def execute(trace: Trace, alive: tuple, thread) -> None:
