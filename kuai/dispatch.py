@@ -86,14 +86,14 @@ def bind(op):
     state = trace.state.next.get(key)
     if state is None:
         state = extend(trace.state, key, trace)
-    trace.state = state
-    if numbers:
-        trace.numbers += numbers
     value = Value()
     value.aval = state.aval
     value.data = None
     value.trace = trace
     value.slot = state.slot
+    trace.state = state  # from here on a signal comes in only when the step is complete: Python looks for one after calls
+    if numbers:
+        trace.numbers += numbers
     trace.values.append(value)
     out = new(Tensor)
     out._value = value

@@ -1,11 +1,13 @@
 """The engine's invariants, I1 to I8 of docs/design.md: each test fails when its invariant is broken."""
 
 import gc
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -624,3 +626,30 @@ def test_numbers_that_no_integer_holds_become_the_same_by_both(source):
         x = torch.tensor(UNFIT, dtype=source) + 0
         results.append([x.to(d).tolist() for d in INTEGERS if d not in uneven])
     assert results[0] == results[1]
+
+
+def test_an_interruption_leaves_the_record_whole():
+    """A signal (Ctrl-C) may end any call: what is recorded after it is as if the call had not been."""
+    x = torch.arange(3.0, requires_grad=True)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for i in range(150):
+            with suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 1e-4 * (1 + i % 13), 0.05)  # again, as a finalizer may swallow it
+                while True:
+                    total = (x * 2 + torch.ones(3)).relu().topk(2).values.sum()
+                    total.backward()
+                    x.grad = None
+                    total.item()
+            with suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            x.grad = None
+            (torch.ones(3) * 2 + x).sum().backward()
+            assert (torch.ones(3) * 2 + torch.arange(3)).sum().item() == 9 and x.grad.tolist() == [1, 1, 1]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

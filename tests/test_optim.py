@@ -537,3 +537,17 @@ def test_parameters_that_share_memory_are_updated_in_turn(name: str) -> None:
         return memory, q.detach(), r.detach(), s.detach()
 
     oracle.assert_same(train(kuai), train(torch))
+
+
+def test_lbfgs_where_the_gradient_is_nothing():
+    for t in (kuai, torch):
+        x = t.zeros(2, requires_grad=True)
+        optimizer = t.optim.LBFGS([x], tolerance_grad=-1.0)
+
+        def closure(x=x):
+            x.grad = None
+            loss = (x * x).sum()
+            loss.backward()
+            return loss
+
+        assert optimizer.step(closure).item() == 0 and x.tolist() == [0, 0]

@@ -183,15 +183,13 @@ def commit(trace: Trace, key: tuple, numbers: list) -> Value | tuple[Value, ...]
     state = trace.state.next.get(key)
     if state is None:
         state = extend(trace.state, key, trace)
+    one = state.aval is not None
+    made = (make_value(state.aval, None, trace, state.slot),) if one else tuple(_pending(state.outs, trace, state.slot))
     trace.state = state  # before the values: another thread reads the longest prefix that both agree on
-    if numbers:
+    if numbers:  # no call from the state to the values, after which a signal could come in
         trace.numbers += numbers
-    if state.aval is not None:
-        out: Value | tuple[Value, ...] = make_value(state.aval, None, trace, state.slot)
-        trace.values.append(out)
-    else:
-        out = tuple(_pending(state.outs, trace, state.slot))
-        trace.values += out
+    trace.values += made
+    out: Value | tuple[Value, ...] = made[0] if one else made
     if state.full:
         flush()
     return out

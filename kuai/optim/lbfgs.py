@@ -74,7 +74,8 @@ class LBFGS(Optimizer):
             _remember(state, gradient, group["history_size"])
             state["d"] = direction = _direction(state, gradient, group["history_size"])
             state["prev_flat_grad"], state["prev_loss"] = gradient, loss
-            state["t"] = min(1.0, 1.0 / gradient.abs().sum().item()) * lr if first else lr
+            size = gradient.abs().sum().item() if first else 0.0
+            state["t"] = (1.0 / size if size > 1 else 1.0) * lr
             slope = gradient.dot(direction).item()
             if slope > -tolerance:
                 return
