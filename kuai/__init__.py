@@ -12,6 +12,8 @@ from math import nan as nan
 from math import pi as pi
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+import numpy as _numpy  # noqa: F401 (here, as imports from within other imports may take twice as long: CPython's frames lie in chunks)
+
 __version__ = "0.1.0"
 
 from . import autograd as autograd
