@@ -119,6 +119,7 @@ def max_pool2d_with_indices_backward(grad_output: Tensor, self: Tensor, kernel_s
             "max_pool2d_with_indices_backward: expected a cotangent and indices of one shape, but got "
             f"{list(grad_output.shape)} and {list(indices.shape)}"
         )
+    rules.need_category("max_pool2d_backward", grad_output.dtype, 2)
     flat = grad_output.new_zeros((*self.shape[:-2], self.shape[-2] * self.shape[-1]))
     made = flat.scatter_add(-1, indices.flatten(-2), grad_output.flatten(-2)).reshape(self.shape)
     return made if made.requires_grad else constant_in(made, "MaxPool2DWithIndicesBackwardBackward0", self)

@@ -457,6 +457,9 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
         if running_mean is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
         return _with_running(input, weight, bias, running_mean, running_var, eps)
+    for p, name in ((weight, "weight"), (bias, "bias")):
+        if p is not None and len(p.shape) > 1:
+            raise RuntimeError(f"instance_norm: {name} must be a vector with a number for each channel, got shape {list(p.shape)}")
     how = _over_batch(shape, eps, True)
     if running_mean is None:
         return _record_instance(how, input, weight, bias)

@@ -180,7 +180,10 @@ def _bound(x: object) -> int:
     """A bound of whole numbers that are drawn; TypeError for a fraction."""
     if isinstance(x, Tensor) and x.shape:
         raise TypeError(f"randint: a bound must be an int or a tensor of no dimensions, got one of shape {list(x.shape)}")
-    found = as_index(x.item() if isinstance(x, Tensor) else x)
+    try:
+        found = as_index(x.item() if isinstance(x, Tensor) else x)
+    except TypeError:
+        raise TypeError(f"randint: a bound must be an int, not {type(x).__name__}") from None
     if not -(1 << 63) <= found < 1 << 63:
         raise ValueError(f"randint: Overflow when unpacking long long: {found} has more than 64 bits")
     return found

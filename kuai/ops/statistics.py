@@ -226,7 +226,7 @@ INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 @numpy_names
-def quantile(input: Tensor, q: object, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear",
+def quantile(input: Tensor, q: float | Tensor, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear",
              out: Tensor | None = None) -> Tensor:  # fmt: skip
     """What a share ``q`` of the elements is below, between neighbours if need be (``torch.quantile``).
 
@@ -239,7 +239,7 @@ def quantile(input: Tensor, q: object, dim: int | None = None, keepdim: bool = F
 
 
 @numpy_names
-def nanquantile(input: Tensor, q: object, dim: int | None = None, keepdim: bool = False, *,
+def nanquantile(input: Tensor, q: float | Tensor, dim: int | None = None, keepdim: bool = False, *,
                 interpolation: str = "linear", out: Tensor | None = None) -> Tensor:  # fmt: skip
     """`quantile` of the elements that are not nan (``torch.nanquantile``).
 

@@ -61,7 +61,14 @@ def sizes(given: Sequence) -> tuple[int, ...]:
     """Sizes or dimensions, given one by one or as one sequence."""
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = given[0]
-    return tuple([n if type(n) is int else as_int(n) for n in given])
+    return tuple([n if type(n) is int else _length(n) for n in given])
+
+
+def _length(n: object) -> int:
+    try:
+        return as_int(n)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"sizes and dimensions must be ints, got {type(n).__name__}") from None
 
 
 # ---- reshape ---------------------------------------------------------------------------------------------------------
