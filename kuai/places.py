@@ -8,7 +8,6 @@ ELSEWHERE = {
     "ao.nn.quantized": "nn.quantized",
     "quantization": "ao.quantization",
     "_C._functorch": "func.levels",
-    "_functorch": "func",
     "_functorch.vmap": "func.levels",
     "_functorch.deprecated": "functorch",
     "_functorch.make_functional": "functorch",

@@ -1,5 +1,7 @@
 """Small modules beside PyTorch's: futures, devices that are not there, exchanging tensors, batch norm under functions."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -138,3 +140,9 @@ def test_limits_generators_and_settings_answer_as_pytorchs(lib):
         lib.use_deterministic_algorithms("a")
     with pytest.raises(RuntimeError, match="expects an int"):
         lib.set_num_threads("a")
+
+
+def test_inner_files_do_not_stand_for_functions():
+    """An import of ``torch._functorch.vmap`` leaves ``torch.func.vmap`` the function that it is."""
+    code = "import kuai.compat as c; c.install(); import torch, torch._functorch.vmap; print(callable(torch.func.vmap), callable(torch.vmap))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True True\n"
