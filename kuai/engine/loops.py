@@ -42,18 +42,17 @@ class Loop:
 
     ``wires`` says of each instruction where it takes its operands from. ``carried`` are values that a block takes from the
     block before, each with the slot that the first block takes instead; ``stacked`` are operands that are another one from
-    outside in each block, as the columns of their slots. ``last`` and ``kept`` are values that are needed after the loop:
-    those of the last block, and those of all.
+    outside in each block, as the columns of their slots. ``kept`` are values that are needed after the loop and not carried to
+    its end.
     """
 
-    __slots__ = ("blocks", "wires", "carried", "stacked", "last", "kept")
+    __slots__ = ("blocks", "wires", "carried", "stacked", "kept")
 
     def __init__(self, blocks: list[list[State]]):
         self.blocks = blocks
         self.wires: list[list[Wire]] = []
         self.carried: dict[Made, int] = {}
         self.stacked: list[tuple[int, ...]] = []
-        self.last: list[Made] = []
         self.kept: list[Made] = []
 
     def slot(self, made: Made, block: int) -> int:
@@ -170,7 +169,7 @@ def _copied(loop: Loop, avals: dict[int, Aval]) -> int:
 
 
 def _find_needed(loop: Loop, plan: Plan) -> None:
-    """Note what is taken from a loop: all that later instructions or the plan's outputs name."""
+    """Note what is kept of a loop's values: what other instructions or the plan's outputs name."""
     inside = {id(s) for block in loop.blocks for s in block}
     used = set(plan.outputs)
     for step in plan.steps:
@@ -180,10 +179,9 @@ def _find_needed(loop: Loop, plan: Plan) -> None:
     for n, step in enumerate(loop.blocks[0]):
         for i in range(len(step.outs)):
             made = Made(0, n, i)
-            if any(loop.slot(made, b) in used for b in range(end)):
+            carried = made in loop.carried  # the last block's comes out anyway
+            if any(loop.slot(made, b) in used for b in range(end if carried else end + 1)):
                 loop.kept.append(made)
-            elif loop.slot(made, end) in used:
-                (loop.last if made in loop.carried else loop.kept).append(made)
 
 
 # ---- running ---------------------------------------------------------------------------------------------------------
