@@ -16,7 +16,6 @@ UPWARD = {
 }
 # Files of one floor that import each other, one of them inside a function, and why.
 CIRCLES = {
-    "engine.compile engine.interpret engine.policy engine.trace": "reading a value flushes its trace, and the policy runs what is flushed",
     "autograd.edges autograd.graph autograd.saving": "the graph's rarely used parts are written for its nodes and read when they are used",
     "nn.module nn.module_conversion nn.module_hooks nn.module_state nn.unregistered": "a Module is made of its mixins, one of which looks "
     "for modules in lists",

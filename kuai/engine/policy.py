@@ -214,4 +214,4 @@ def _goes_on(state: State) -> bool:
     return state.numbers - state.number == len(state.args) - 1
 
 
-install(execute, glance)
+install(execute, execute_foreign, glance)

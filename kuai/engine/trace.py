@@ -237,13 +237,14 @@ def flush() -> None:
         raise
 
 
-def install(execute: Callable, glance: Callable) -> None:
-    """Say what runs a trace, and what reads a view without running one: functions of `policy`, which is a floor above."""
-    global _execute, _glance
-    _execute, _glance = execute, glance
+def install(execute: Callable, execute_foreign: Callable, glance: Callable) -> None:
+    """Say what runs a trace or a part of another thread's, and what reads a view without that: functions of `policy`, a floor above."""
+    global _execute, _execute_foreign, _glance
+    _execute, _execute_foreign, _glance = execute, execute_foreign, glance
 
 
 _execute: Callable
+_execute_foreign: Callable
 _glance: Callable
 
 
@@ -358,8 +359,6 @@ def _fetch(value: Value) -> None:
     The other thread may go on recording meanwhile, so its trace is only read: the part of it that is complete.
     So is what this thread has recorded outside the levels of `vmap` that it is in.
     """
-    from .policy import execute_foreign
-
     settle(value)
     trace = value.trace
     if type(trace) is Lifted:
@@ -371,7 +370,7 @@ def _fetch(value: Value) -> None:
         raise NotStrided("a sparse tensor has no array of all its elements; make one with to_dense()")
     if trace is None:
         raise RuntimeError("a value that is neither computed nor recorded: its program was interrupted")
-    execute_foreign(trace, value)
+    _execute_foreign(trace, value)
 
 
 def concrete(data: np.ndarray, aval: Aval) -> Value:
