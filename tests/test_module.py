@@ -236,6 +236,53 @@ def test_an_extra_state_that_raises_leaves_the_module_as_it_was(assign):
     assert (net[0].w.tolist(), net[0].count, net[1].count) == ([1, 1], 3, 4)
 
 
+@pytest.mark.parametrize("library", ["kuai", "torch"])
+def test_an_extra_state_may_be_or_make_modules(library):
+    torch = pytest.importorskip(library)
+    nn = torch.nn
+
+    class Whole(nn.Module):
+        def __init__(self, foo):
+            super().__init__()
+            self.foo = foo
+
+        def get_extra_state(self):
+            return self.foo
+
+        def set_extra_state(self, state):
+            self.foo = state
+
+    class Made(nn.Module):
+        def get_extra_state(self):
+            return len(self._modules)
+
+        def set_extra_state(self, n):
+            for i in range(n):
+                self.add_module(f"layer{i}", nn.Linear(1, 1))
+
+    for state in ("text", 5, Whole(3)):
+        other = Whole("other")
+        assert str(other.load_state_dict(Whole(state).state_dict())) == "<All keys matched successfully>"
+        assert other.foo is state
+    one, other = Made(), nn.Sequential(nn.Linear(1, 1), Made())
+    one.set_extra_state(2)
+    state = nn.Sequential(nn.Linear(1, 1), one).state_dict()
+    other.load_state_dict(state)
+    assert torch.equal(other[1].layer1.weight, one.layer1.weight)
+    state["1.layer5.weight"] = torch.ones(1)
+    other = nn.Sequential(nn.Linear(1, 1), Made())
+    with pytest.raises(RuntimeError, match=r'for Sequential:\s+Unexpected key\(s\) in state_dict: "1.layer5.weight"'):
+        other.load_state_dict(state)
+    assert library == "torch" or not other[1]._modules
+    assert other.load_state_dict(state, strict=False).unexpected_keys == ["1.layer5.weight"]
+
+
+def test_a_table_of_hooks_can_be_deleted():
+    layer = nn.Linear(1, 1)
+    del layer._state_dict_pre_hooks
+    assert list(layer.state_dict()) == ["weight", "bias"]
+
+
 def test_a_wrapped_models_keys_are_recognized():
     net = nn.Linear(1, 1)
     with pytest.raises(RuntimeError, match=r"All keys begin with 'module\.'"):

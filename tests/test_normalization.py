@@ -33,6 +33,16 @@ CALLS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("shape, axes", [((1, 2, 1_000_003), (1, 2)), ((1_000_003, 2), (0,)), ((2, 2, 1_000_003), (2,))])
+def test_huge_groups_are_summed_with_care(shape: tuple, axes: tuple) -> None:
+    x = torch.rand(shape) * 3 + 5
+    calls = {(1, 2): lambda t, x: t.nn.functional.group_norm(x, 1), (0,): lambda t, x: t.nn.functional.batch_norm(x, None, None, training=True),
+             (2,): lambda t, x: t.nn.functional.instance_norm(x)}  # fmt: skip
+    exact = x.double() - x.double().mean(axes, keepdim=True)
+    exact /= exact.square().mean(axes, keepdim=True).add(1e-5).sqrt()
+    assert np.abs(calls[axes](kuai, kuai.tensor(x.numpy())).numpy() - exact.numpy()).max() < 3e-6
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_norms(name: str) -> None:
     call, shape, parameters = CALLS[name]

@@ -46,6 +46,9 @@ class Table:
         if self.on_call:
             module.__dict__["_hooked"] = True
 
+    def __delete__(self, module: Any) -> None:
+        module.__dict__.pop(self.name, None)
+
 
 # The hooks of all modules, under the names that a module's own have.
 GLOBAL: dict[str, OrderedDict] = {

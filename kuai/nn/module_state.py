@@ -220,11 +220,11 @@ class Saved:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        load = _Load(strict, assign, getattr(state_dict, "_metadata", None) or {})
+        load = _Load(self, strict, assign, getattr(state_dict, "_metadata", None) or {})
         given: Any = OrderedDict(state_dict)
         given._metadata = load.metadata
         load.visit(self, given, "")
-        return load.finish(self, given)
+        return load.finish(given)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, strict: bool, missing_keys: list[str],
                               unexpected_keys: list[str], error_msgs: list[str]) -> None:  # fmt: skip
@@ -294,33 +294,54 @@ class _LoadHook:
 class _Load:
     """One call of load_state_dict: what it has found wrong, and what it will write."""
 
-    def __init__(self, strict: bool, assign: bool, metadata: Mapping):
-        self.strict, self.assign, self.metadata = strict, assign, metadata
+    def __init__(self, root: Any, strict: bool, assign: bool, metadata: Mapping):
+        self.root, self.strict, self.assign, self.metadata = root, strict, assign, metadata
         self.keys = _IncompatibleKeys([], [])
         self.errors = _Errors()
         self.visited: list[Any] = []  # with load_state_dict post-hooks, the inner ones first
+        self.waiting: list[str] = []  # unexpected keys, unless a set_extra_state makes the children that they are for
 
     def visit(self, module: Any, state_dict: dict, prefix: str) -> None:
         local_metadata = dict(self.metadata.get(prefix[:-1], {}))
         if self.assign:
             local_metadata["assign_to_params_buffers"] = True
         missing, unexpected = self.keys
+        known, seen = len(unexpected), dict(named(module._modules))
         module._load_from_state_dict(state_dict, prefix, local_metadata, True, missing, unexpected, self.errors)
-        below = _by_child(state_dict, prefix)
-        for name, child in named(module._modules):
-            if child is not None:
-                self.visit(child, below.get(name, {}), f"{prefix}{name}.")
+        if type(module).set_extra_state is not Saved.set_extra_state and prefix + _EXTRA_STATE_KEY_SUFFIX in state_dict:
+            waiting = [key for key in unexpected[known:] if "." in key[len(prefix) :]]
+            unexpected[known:] = [key for key in unexpected[known:] if key not in waiting]
+            self.waiting += waiting
+            self.errors.writes.append(lambda: self.visit_new(module, state_dict, prefix, seen, waiting))
+        self.visit_children(module, seen, state_dict, prefix)
         if "_load_state_dict_post_hooks" in module.__dict__:
             self.visited.append(module)
 
-    def finish(self, module: Any, state_dict: Mapping) -> _IncompatibleKeys:
+    def visit_children(self, module: Any, children: Mapping, state_dict: dict, prefix: str) -> None:
+        below = _by_child(state_dict, prefix)
+        for name, child in children.items():
+            if child is not None:
+                self.visit(child, below.get(name, {}), f"{prefix}{name}.")
+
+    def visit_new(self, module: Any, state_dict: dict, prefix: str, seen: Mapping, waiting: list[str]) -> None:
+        """Load the children that a module's set_extra_state has made, which is known only when it has been called."""
+        children = dict(named(module._modules))
+        load = _Load(self.root, self.strict, self.assign, self.metadata)
+        load.keys.unexpected_keys.extend(key for key in waiting if key[len(prefix) :].partition(".")[0] not in children)
+        new = {name: child for name, child in children.items() if child is not seen.get(name)}
+        load.visit_children(module, new, state_dict, prefix)
+        for known, more in zip(self.keys, load.finish(state_dict)):
+            known += more
+
+    def finish(self, state_dict: Mapping) -> _IncompatibleKeys:
         """Write and call the post-hooks; but where it seems that this will fail, ask the hooks first: they may forgive."""
         doubtful = bool(self.errors) or (self.strict and any(self.keys))
         if doubtful:
+            self.keys.unexpected_keys.extend(self.waiting)
             self._call_post_hooks()
-            self._raise(module, state_dict)
+            self._raise(state_dict)
         if self.errors.may_fail:
-            _run_or_undo(self.errors.writes, module)
+            _run_or_undo(self.errors.writes, self.root)
         else:
             _run(self.errors.writes)
         if not doubtful:
@@ -336,14 +357,14 @@ class _Load:
                         "if incompatible_keys need to be modified, it should be done inplace."
                     )
 
-    def _raise(self, module: Any, state_dict: Mapping) -> None:
+    def _raise(self, state_dict: Mapping) -> None:
         missing, unexpected = self.keys if self.strict else ([], [])
         lines = [f"{what} key(s) in state_dict: {', '.join(map(_quoted, keys))}. "
                  for what, keys in (("Missing", missing), ("Unexpected", unexpected)) if keys]  # fmt: skip
         lines += self.errors
         if lines:
-            lines += hints(module, state_dict, missing, unexpected)
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(module).__name__}:\n\t" + "\n\t".join(lines))
+            lines += hints(self.root, state_dict, missing, unexpected)
+            raise RuntimeError(f"Error(s) in loading state_dict for {type(self.root).__name__}:\n\t" + "\n\t".join(lines))
 
 
 def _by_child(state_dict: Mapping, prefix: str) -> dict[str, dict]:
@@ -372,13 +393,14 @@ def _has_extra_state(kind: type) -> bool:
 
 def _run_or_undo(writes: list[Callable[[], None]], module: Any) -> None:
     """As `_run`; what the module held before is put back if one of them raises."""
-    tables = [(table, dict(table)) for m in module.modules() for table in (m._parameters, m._buffers)]
-    values = {t: t._read() for _, kept in tables for t in kept.values() if t is not None and not is_lazy(t)}
+    tables = [(table, dict(table)) for m in module.modules() for table in (m._parameters, m._buffers, m._modules)]
+    values = {t: t._read() for _, kept in tables for t in kept.values() if isinstance(t, Tensor) and not is_lazy(t)}
     extra = [(m, m.get_extra_state()) for m in module.modules() if _has_extra_state(type(m))]
     try:
         _run(writes)
     except BaseException:
         for table, kept in tables:
+            table.clear()
             table.update(kept)
         with no_grad():
             for tensor, value in values.items():

@@ -7,7 +7,7 @@ anew from the input: that is cheaper than keeping them, and compiled programs sh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from typing import NamedTuple
 
@@ -62,9 +62,40 @@ def _total_by_product(xp, x, axes: tuple[int, ...]):  # type: ignore[no-untyped-
         first -= 1
     lead, last = x.shape[:first], prod(x.shape[first:])
     if last != 1:
-        x = (x.reshape(*lead, last) @ xp.ones((last, 1), x.dtype)).reshape(*lead, *[1] * (x.ndim - first))
-    rest = tuple(a for a in axes if a < first)
-    return x.sum(axis=rest, keepdims=True) if rest else x
+        x = _by_blocks(x.reshape(*lead, last), first, partial(_last_total, xp)).reshape(*lead, *[1] * (x.ndim - first))
+    for axis in axes:
+        if axis < first:
+            x = _by_blocks(x, axis, _axis_total).reshape(*x.shape[:axis], 1, *x.shape[axis + 1 :])
+    return x
+
+
+def _last_total(xp, x, axis: int):  # type: ignore[no-untyped-def]
+    return x @ xp.ones(x.shape[axis], x.dtype)
+
+
+def _axis_total(x, axis: int):  # type: ignore[no-untyped-def]
+    return x.sum(axis)
+
+
+_LONG, _BLOCK = 1 << 15, 1 << 12
+
+
+def _by_blocks(x, axis: int, total: Callable):  # type: ignore[no-untyped-def]
+    """The sum over an axis; a long one in blocks, because the error of a sum grows with how many numbers one accumulator takes."""
+    n = x.shape[axis]
+    if n <= _LONG:
+        return total(x, axis)
+    size = _block(n)
+    head, tail = (x[(*[slice(None)] * axis, part)] for part in (slice(n - n % size), slice(n - n % size, None)))
+    blocks = head.reshape(*x.shape[:axis], n // size, size, *x.shape[axis + 1 :])
+    whole = _by_blocks(total(blocks, axis + 1), axis, total)
+    return whole + total(tail, axis) if n % size else whole
+
+
+@lru_cache(maxsize=1024)
+def _block(n: int) -> int:
+    """A size that divides a number, where there is one: then the blocks of an array are a view of it."""
+    return next((size for size in range(_BLOCK, _BLOCK // 16, -1) if n % size == 0), _BLOCK)
 
 
 def _mean(xp, x, axes: tuple[int, ...]):  # type: ignore[no-untyped-def]
