@@ -168,3 +168,33 @@ def test_lazy_layers_take_their_channels_from_the_input() -> None:
     assert type(layer) is nn.ConvTranspose2d and layer.weight.shape == (4, 3, 3, 3)
     with pytest.raises(ValueError, match="divisible"):
         nn.LazyConv2d(6, 3, groups=2)(kuai.ones(1, 3, 5, 5))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_convolutions_of_no_channels_or_samples(rank: int) -> None:
+    kernel, sizes = (2,) * rank, (4,) * rank
+
+    def call(t, x, w, b):  # type: ignore[no-untyped-def]
+        return getattr(t.nn.functional, f"conv{rank}d")(x, w, b, stride=2, padding=1)
+
+    def zeros(*shape: int) -> torch.Tensor:
+        return torch.zeros(*shape, requires_grad=True)
+
+    compare(call, zeros(2, 0, *sizes), zeros(3, 0, *kernel), zeros(3))
+    compare(call, zeros(0, *sizes), zeros(3, 0, *kernel), None)
+    compare(call, zeros(0, 2, *sizes), zeros(3, 2, *kernel), zeros(3))
+    compare_errors(call, zeros(2, 2, 0, *sizes[1:]), zeros(3, 2, *kernel), None)
+    compare_errors(call, zeros(2, 2, *sizes), zeros(3, 2, 0, *kernel[1:]), None)
+    compare_errors(lambda t, x, w: getattr(t.nn.functional, f"conv_transpose{rank}d")(x, w), zeros(2, 2, *sizes), zeros(2, 0, *kernel))
+
+
+def test_output_size_may_have_channels_without_a_batch() -> None:
+    def call(t, size, *shape):  # type: ignore[no-untyped-def]
+        return tuple(t.nn.ConvTranspose2d(2, 3, 3, stride=2)(t.zeros(shape), output_size=size).shape)
+
+    for size, shape in (((3, 9, 10), (2, 4, 4)), ((9, 10), (2, 4, 4)), ((1, 3, 9, 10), (1, 2, 4, 4))):
+        assert call(kuai, size, *shape) == call(torch, size, *shape)
+    for size, shape in (((1, 3, 9, 10), (2, 4, 4)), ((3, 9, 10), (1, 2, 4, 4)), ((3, 9, 29), (2, 4, 4))):
+        for t in (kuai, torch):
+            with pytest.raises(ValueError, match="output"):
+                call(t, size, *shape)

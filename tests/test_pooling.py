@@ -268,3 +268,38 @@ def test_grids_of_no_numbers():
     grid = kuai.tensor(points, requires_grad=True)
     kuai.nn.functional.grid_sample(kuai.ones(1, 1, 4, 4), grid, "nearest", "zeros", False).sum().backward()
     assert grid.grad.flatten().tolist() == [0.0] * 10
+
+
+def _empty(t, call, *shape):  # type: ignore[no-untyped-def]
+    x = t.zeros(*shape, requires_grad=True)
+    y = call(t, x)
+    y.sum().backward()
+    return y, x.grad
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_adaptive_pools_of_and_into_nothing(kind: str, rank: int) -> None:
+    def pool(wanted):  # type: ignore[no-untyped-def]
+        return lambda t, x: getattr(t.nn.functional, f"adaptive_{kind}_pool{rank}d")(x, wanted)
+
+    for lead, wanted in product([(2, 3), (0, 3), (2, 0), (0,), (3,)], [2, 0, (2,) * (rank - 1) + (0,), -1]):
+        shape = (*lead, *[4] * rank)
+        try:
+            theirs = _empty(torch, pool(wanted), *shape)
+        except RuntimeError:
+            with pytest.raises(RuntimeError):
+                _empty(kuai, pool(wanted), *shape)
+        else:
+            assert [tuple(a.shape) for a in _empty(kuai, pool(wanted), *shape)] == [tuple(a.shape) for a in theirs]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_max_unpool_of_no_samples_is_on_the_graph(rank: int) -> None:
+    def unpool(t, x):  # type: ignore[no-untyped-def]
+        return getattr(t.nn.functional, f"max_unpool{rank}d")(x, t.zeros(*x.shape, dtype=t.int64), 2)
+
+    shape = (0, 3, *[2] * rank)
+    assert [tuple(a.shape) for a in _empty(kuai, unpool, *shape)] == [tuple(a.shape) for a in _empty(torch, unpool, *shape)]
+    with pytest.raises(RuntimeError, match="non-zero size for non-batch dimensions"):
+        _empty(kuai, unpool, 2, 0, *[2] * rank)

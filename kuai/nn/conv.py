@@ -167,9 +167,9 @@ class _ConvTransposeNd(_ConvNd):
 
     def _extra(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
         """What has to be padded after the smallest result that there can be."""
-        rank, full = self._rank, self._rank + 2
+        rank, full = self._rank, input.ndim
         if len(output_size) == full:
-            output_size = output_size[2:]
+            output_size = output_size[-rank:]
         if len(output_size) != rank:
             raise ValueError(f"ConvTranspose{rank}D: for {input.ndim}D input, output_size must have {rank} or {full} elements "
                              f"(got {len(output_size)})")  # fmt: skip

@@ -40,7 +40,7 @@ def _wanted(name: str, input: Tensor, output_size: object, rank: int) -> tuple[i
             f"{name}: elements of output_size must be greater than or equal to 0 but received {found}: Trying to create tensor "
             "with negative dimension"
         )
-    if not all(shape[-rank - 1 :] if len(shape) > rank + 1 else shape):
+    if not all(shape[-rank if name in ("adaptive_avg_pool1d", "adaptive_avg_pool2d") else 1 :]):  # whose channels may be none
         raise RuntimeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
                            f"{list(shape)}")  # fmt: skip
     return found
@@ -49,9 +49,25 @@ def _wanted(name: str, input: Tensor, output_size: object, rank: int) -> tuple[i
 # ---- averages --------------------------------------------------------------------------------------------------------
 
 
+def _without_gradient(name: str, y: Tensor) -> Tensor:
+    """A result without windows or channels takes no gradient back, as PyTorch has it."""
+
+    def refuse(g: Tensor) -> None:
+        raise RuntimeError(f"{name}_backward(): Expected grad_output to have non-zero size for non-batch dimensions, but grad_output "
+                           f"has sizes {list(g.shape)}")  # fmt: skip
+
+    if y.requires_grad:
+        y.register_hook(refuse)
+    return y
+
+
 def _adaptive_avg(rank: int, input: Tensor, output_size: object) -> Tensor:
-    wanted = _wanted(f"adaptive_avg_pool{rank}d", input, output_size, rank)
-    windows, axes = _equal_windows(input._value.aval.shape[-rank:], wanted)
+    name = f"adaptive_avg_pool{rank}d"
+    wanted = _wanted(name, input, output_size, rank)
+    shape = input._value.aval.shape
+    windows, axes = _equal_windows(shape[-rank:], wanted)
+    if not all((*shape[1:-rank], *wanted)):
+        return _without_gradient(name, resample(input, axes))
     if windows is not None and input.dtype.category == 2:
         return _avg_pool(input, at=windows, divisor="inside")
     return resample(input, axes)
@@ -160,9 +176,11 @@ def _put_back(values: Tensor, positions: Tensor, sizes: Sequence[int]) -> Tensor
 
 
 def _adaptive_max_pool(rank: int, input: Tensor, output_size: object, return_indices: bool):
-    wanted = _wanted(f"adaptive_max_pool{rank}d", input, output_size, rank)
-    made = _adaptive_max(input, wanted=wanted)
-    return made if return_indices else made[0]
+    name = f"adaptive_max_pool{rank}d"
+    wanted = _wanted(name, input, output_size, rank)
+    values, places = _adaptive_max(input, wanted=wanted)
+    values = values if all(wanted) else _without_gradient(name, values)
+    return (values, places) if return_indices else values
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: int | Sequence[int], return_indices: bool = False):
@@ -321,6 +339,8 @@ def _unpool(rank: int, input: Tensor, indices: Tensor, kernel_size: object, stri
     if indices.shape != input.shape:
         raise RuntimeError(f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got "
                            f"indices tensor with shape: {list(indices.shape)}")  # fmt: skip
+    if not all(input.shape[1:]):
+        raise RuntimeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but got {list(input.shape)}")
     zeros = input.new_zeros((*input.shape[:-rank], prod(sizes)))
     try:
         made = zeros.scatter(-1, _planes(indices, rank), _planes(input, rank))

@@ -74,6 +74,16 @@ def _check_channels(x: Aval, w: Aval, b: Aval | None, at: Geometry, transposed: 
         )
 
 
+def _check_filled(name: str, x: Aval, w: Aval) -> None:
+    """Only the batch may be empty; and the channels of a convolution that is not transposed (see `_of_no_channels`)."""
+    if not x.shape[0] or not x.shape[1]:
+        return
+    if not x.size:
+        raise RuntimeError(f"{name}: Only zero batch or zero channel inputs are supported, but got input shape: {list(x.shape)}")
+    if not w.size:
+        raise RuntimeError(f"{name}: non-empty weight tensor expected, but got weight of size {list(w.shape)}")
+
+
 def _check_fits(x: Aval, w: Aval, at: Geometry) -> None:
     padded = [n + lo + hi for n, (lo, hi) in zip(x.shape[2:], at.pads)]
     reach = [d * (k - 1) + 1 for d, k in zip(at.dilation, w.shape[2:])]
@@ -92,6 +102,7 @@ def _convolve_rule(op: Op, avals: Sequence, *, at: Geometry) -> tuple:
     x, w, b = avals
     _check_operands(op, avals, at, f"conv{len(at.stride)}d")
     _check_channels(x, w, b, at, False)
+    _check_filled(f"conv{len(at.stride)}d", x, w)
     _check_fits(x, w, at)
     shape = (x.shape[0], w.shape[0], *at.counts(x.shape[2:], w.shape[2:]))
     return Aval(shape, x.dtype, rules.common_device(op, avals)), x.dtype
@@ -101,6 +112,7 @@ def _transpose_rule(op: Op, avals: Sequence, *, size: tuple, at: Geometry) -> tu
     g, w, b = avals
     _check_operands(op, avals, at, f"conv_transpose{len(at.stride)}d")
     _check_channels(g, w, b, at, True)
+    _check_filled(f"conv_transpose{len(at.stride)}d", g, w)
     return Aval((g.shape[0], w.shape[1] * at.groups, *size), g.dtype, rules.common_device(op, avals)), g.dtype
 
 
@@ -191,9 +203,18 @@ _record_convolve, _record_transpose = recorder(_convolve.op), recorder(_transpos
 
 def _batched(record: Callable, rank: int, static: tuple, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Record a convolution; an input without a batch is a batch of one."""
-    if len(input._value.aval.shape) == rank + 1:
-        return record(static, input.unsqueeze(0), weight, bias).squeeze(0)
-    return record(static, input, weight, bias)
+    shape = input._value.aval.shape
+    if len(shape) == rank + 1:
+        return _batched(record, rank, static, input.unsqueeze(0), weight, bias).squeeze(0)
+    y = record(static, input, weight, bias)
+    return y if len(shape) < 2 or shape[1] else _of_no_channels(y, input, weight, bias)
+
+
+def _of_no_channels(y: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Where no channels go in, PyTorch has none come out; its gradients are there, and are zeros."""
+    shape = y.shape
+    empty = (input.reshape(-1) * weight.reshape(-1)).reshape(shape[0], 0, *shape[2:])
+    return empty if bias is None else empty + bias[:0].reshape(1, 0, *[1] * (len(shape) - 2))
 
 
 def _need(name: str, input: object, weight: object) -> None:

@@ -247,7 +247,7 @@ def _scattered(
         raise TypeError(f"{name}(): argument 'src' must be Tensor or Number, not {type(src).__name__}")
     else:
         rules.need_fit(src, input.dtype, name)
-    if not index._aval.size:
+    if not index._aval.size and not (isinstance(src, Tensor) and src.requires_grad and index.ndim == src.ndim == input.ndim):
         return input.clone()
     source, places = _fitting(input, dim, index, src)
     made = _RECORD[reduce](_vector(input), source, places, dim, include_self)
