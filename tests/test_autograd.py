@@ -133,6 +133,17 @@ PROGRAMS = {
         x = torch.ones(2, requires_grad=True)
         attempt(Few.apply(x, x).sum().backward)
     """,
+    "functions' shapes": """
+        class Wide(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, y): return x * 2
+            @staticmethod
+            def backward(ctx, g): return g.new_ones(wide), g.new_ones(7)
+        for wide in ((2,), (1,), (4, 1, 3), (4, 2)):
+            x, y = torch.ones(3, requires_grad=True), torch.ones(5)
+            attempt(Wide.apply(x, y).sum().backward)
+            print(x.grad)
+    """,
     "leaves": """
         x = torch.ones(2, requires_grad=True)
         attempt(x.add_, 1)

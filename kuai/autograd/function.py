@@ -169,7 +169,25 @@ class FunctionNode(Node):
                     f"function {name}Backward returned a gradient different than None at position {i + 1}, but the corresponding "
                     "forward input was not a Variable"
                 )
-        return tuple(map(fit, result, self._inputs))
+        return tuple(map(self._fitted, range(n), result))
+
+    def _fitted(self, i: int, g: Tensor | None) -> Tensor | None:
+        """A cotangent as its input's edge takes it; where nothing takes it, it may have any shape."""
+        aval = self._inputs[i]
+        if g is None or self.edges[i] is None:
+            return g
+        if not _reducible(g.shape, aval.shape):
+            raise RuntimeError(
+                f"Function {self.name()} returned an invalid gradient at index {i} - got {list(g.shape)} but expected shape "
+                f"compatible with {list(aval.shape)}"
+            )
+        return fit(g, aval)
+
+
+def _reducible(shape: tuple, target: tuple) -> bool:
+    """Whether a sum over some dimensions leads from a shape to another."""
+    lead = len(shape) - len(target)
+    return lead >= 0 and all(n in (1, m) for n, m in zip(target, shape[lead:]))
 
 
 class _Pushed(Node):
