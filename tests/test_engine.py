@@ -15,7 +15,7 @@ import pytest
 import kuai as torch
 from kuai import config
 from kuai.engine import stats
-from kuai.engine.plan import Layout, registry
+from kuai.engine.plan import Layout, Plan, registry
 from kuai.engine.trace import current, flush
 
 has_jax = pytest.mark.skipif(
@@ -149,7 +149,7 @@ def test_the_policy_is_a_function_of_the_program():
     x = torch.randn(300, 300)
     for _ in range(2):
         (x @ x).sum().item()
-    plans = [p for found in registry.plans.values() for p in found]
+    plans = [p for found in registry.plans.values() for p in found if isinstance(p, Plan)]  # vmap keeps its rows there too
     assert plans and all(p.threshold == threshold(p, len(p.steps)) and p.sooner == threshold(p, p.size) for p in plans)
 
 

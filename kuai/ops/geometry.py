@@ -73,6 +73,16 @@ def overlap(a: Tensor, b: Tensor) -> bool:
     return start < last and first < end
 
 
+def may_overlap(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether two elements may lie in one place: no, if each dimension steps over all that those of smaller steps reach."""
+    reach = 0
+    for s, n in sorted((s, n) for s, n in zip(strides, shape) if n != 1):
+        if s <= reach:
+            return True
+        reach += (n - 1) * s
+    return False
+
+
 def _stretch(x: Tensor) -> tuple[int, int]:
     """The first byte of a tensor in its storage, and the one after its last."""
     at = geometry(x)

@@ -10,7 +10,7 @@ from ..dtypes import dtype
 from ..engine.trace import current
 from ..tensor import Tensor, wrap
 from . import rules
-from .geometry import geometry, is_contiguous
+from .geometry import geometry, is_contiguous, may_overlap
 from .strided import bytes_view, diagonal_view, strided_of, strided_put, strided_view, window_view
 
 
@@ -75,12 +75,22 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
 
 
 def _into_memory(x: Tensor, base: Tensor, offset: int, size: tuple, stride: tuple) -> Callable:
-    """The derivative for a tensor whose memory, not its elements, was read: where the two meet."""
+    """The derivative for a tensor whose memory, not its elements, was read: where the two meet.
+
+    Elements that lie in one place of it have equal parts in what is read there.
+    """
     at, shape = geometry(x), base.shape
+    shared = may_overlap(at.shape, at.strides)
+
+    def put(g: Tensor, offset: int, size: tuple, stride: tuple) -> Tensor:
+        return strided_put(None, g, offset, size=size, stride=stride, shape=shape, add=True)
 
     def back(g: Tensor) -> Tensor:
-        memory = strided_put(None, g, offset, size=size, stride=stride, shape=shape, add=True)
-        return strided_of(memory, at.offset, size=at.shape, stride=at.strides)
+        found = strided_of(put(g, offset, size, stride), at.offset, size=at.shape, stride=at.strides)
+        if not shared:
+            return found
+        sharers = put(g.new_ones(at.shape), at.offset, at.shape, at.strides)
+        return found / strided_of(sharers, at.offset, size=at.shape, stride=at.strides)
 
     return back
 
