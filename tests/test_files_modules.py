@@ -310,3 +310,28 @@ class Own(nn.Identity):
 
 def test_modules_inside_of_classes():
     assert type(kuai.load(saved(kuai.save, Own.Inner()), weights_only=False)) is Own.Inner
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_parameters_without_a_shape_are_saved_as_what_is_known_of_them(zipped):
+    def made(library):
+        first = library.nn.LazyLinear(4, dtype=library.float64)
+        return library.nn.Sequential(first, library.nn.LazyBatchNorm1d())
+
+    net, out = made(kuai), io.BytesIO()
+    kuai.save(net.state_dict(), out, _use_new_zipfile_serialization=zipped)
+    back, theirs = (load(io.BytesIO(out.getvalue()), weights_only=False) for load in (kuai.load, torch.load))
+    assert str(back) == str(theirs) == str(made(torch).state_dict())
+    assert type(back["1.running_mean"]) is nn.UninitializedBuffer
+    for key, kept in back.items():
+        assert str(kept.dtype) == str(theirs[key].data.dtype)
+    fresh = made(kuai)
+    assert not fresh.load_state_dict(kuai.load(io.BytesIO(out.getvalue()))).missing_keys
+    assert fresh[0](kuai.ones(2, 3, dtype=kuai.float64)).shape == (2, 4)
+    assert str(kuai.load(saved(torch.save, made(torch).state_dict()))) == str(theirs)
+
+
+def test_a_file_may_not_fill_a_parameter_without_a_shape():
+    made = b"ctorch.nn.parameter\nUninitializedParameter\n(S'x'\ntR."
+    with pytest.raises(kuai.files.errors.FileError, match="whose shape is not known"):
+        kuai.load(archive(b"\x80\x02" + made))

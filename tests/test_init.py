@@ -143,3 +143,15 @@ ERRORS = """
 
 def test_errors_and_warnings():
     twins.check(ERRORS)
+
+
+@pytest.mark.parametrize("name", ["uniform_", "normal_", "zeros_", "ones_", "xavier_uniform_", "orthogonal_", "eye_"])
+def test_a_parameter_without_a_shape_cannot_be_filled(name):
+    """PyTorch's class where a function meets one is ValueError; where a program reads the shape, RuntimeError."""
+    torch = pytest.importorskip("torch")
+    for library in (kuai, torch):
+        weight = library.nn.LazyLinear(3).weight
+        with pytest.raises(ValueError, match="Call `forward`"):
+            getattr(library.nn.init, name)(weight)
+        with pytest.raises(RuntimeError, match="Call `forward`"):
+            weight.shape  # noqa: B018

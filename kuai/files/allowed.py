@@ -259,6 +259,16 @@ def _parameter(host: Host, data: Any, requires_grad: Any = True, hooks: Any = No
     return tensors.make_parameter(data, requires_grad)
 
 
+def _uninitialized(name: str) -> Callable:
+    def make(host: Host, requires_grad: Any, where: Any = None, of: Any = None) -> Any:
+        known = (where is None or isinstance(where, device)) and (of is None or isinstance(of, dtype))
+        _need(type(requires_grad) is bool and known, "a parameter whose shape is not known")
+        where = placed(host.map_location, "cpu" if where is None else str(where))
+        return tensors.class_of(name)(requires_grad, where, of)
+
+    return make
+
+
 def _parameter_with_state(host: Host, data: Any, requires_grad: Any, hooks: Any, state: Any) -> Any:
     return _with_attributes(_parameter(host, data, requires_grad, hooks), state)
 
@@ -316,6 +326,7 @@ _FUNCTIONS = {
     "torch._utils._rebuild_sparse_tensor": _sparse_tensor,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter_with_state,
+    **{f"torch.nn.parameter.Uninitialized{kind}": _uninitialized(f"Uninitialized{kind}") for kind in ("Parameter", "Buffer")},
     "torch._tensor._rebuild_from_type_v2": _typed_tensor,
     "torch.serialization._get_layout": lambda host, name: tensors.layout(name),
     **{f"numpy.{core}.multiarray.scalar": _numpy_scalar for core in ("core", "_core")},

@@ -212,7 +212,9 @@ class Pickler:
 
     def _write_tensor(self, value: Any) -> None:
         state = tensors.attributes(value)
-        if state:
+        if tensors.is_lazy(value):
+            self.call("torch.nn.parameter", type(value).__name__, bool(value.requires_grad), value.device, value.dtype)
+        elif state:
             self._write_with_attributes(value, state)
         elif tensors.is_parameter(value):
             self.call("torch._utils", "_rebuild_parameter", _Plain(value), value.requires_grad, OrderedDict())

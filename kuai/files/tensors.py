@@ -26,6 +26,13 @@ def is_parameter(value: object) -> bool:
     return isinstance(value, Parameter)
 
 
+def is_lazy(value: object) -> bool:
+    """Whether it is a parameter or a buffer whose shape is not known yet."""
+    from ..nn import parameter
+
+    return parameter.is_lazy(value)
+
+
 def class_of(full_name: str) -> type:
     """kuai's class for one of PyTorch's."""
     if full_name == "torch.Size":

@@ -14,7 +14,7 @@ from .parameter import Parameter
 
 def _also_in_place(layer: Module, before: str = "") -> str:
     """The end of a layer's printed arguments: said only if it works in place."""
-    return ", ".join([before] * bool(before) + ["inplace=True"] * layer.inplace)
+    return ", ".join([before] * bool(before) + ["inplace=True"] * bool(layer.inplace))
 
 
 # ---- rectifiers ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -138,6 +140,8 @@ def _target(args: tuple, device_: object, dtype_: object, copy: bool, other: Ten
 def type_(self: Tensor, dtype: dtype | type | str | None = None, non_blocking: bool = False) -> object:
     """The tensor's type as a string, or the tensor in another dtype (``torch.Tensor.type``).
 
+    A type's name, or a typed constructor, says the kind of device too; a dtype leaves the tensor where it is.
+
     >>> import kuai as torch
     >>> torch.ones(1).type(), torch.tensor([1.7]).type(torch.int64)
     ('torch.FloatTensor', tensor([1]))
@@ -146,18 +150,34 @@ def type_(self: Tensor, dtype: dtype | type | str | None = None, non_blocking: b
         prefix = "torch." if self.device.type == "cpu" else f"torch.{self.device.type}."
         prefix += "sparse." if self._storage is not None and self._storage.record is not None else ""
         return f"{prefix}{rules._cname(self.dtype)}Tensor"
-    if isinstance(dtype, str):
-        dtype = _dtype_of_type_name(dtype)
-    found = dtype if isinstance(dtype, dtypes.dtype) or not isinstance(dtype, type) else getattr(dtype, "dtype", dtype)
-    return to_dtype(self, dtypes.as_dtype(found))
+    found, where = _type_meant(dtype, self.device.type)
+    moved = self if where == self.device.type else to_device(self, placement(where))
+    return to_dtype(moved, found)
 
 
-def _dtype_of_type_name(name: str) -> dtype:
-    short = name.rpartition(".")[2].removesuffix("Tensor")
-    for d in dtypes.ALL.values():
-        if rules._cname(d) == short:
-            return d
-    raise ValueError(f"invalid type: '{name}'")
+def _type_meant(asked: Any, here: str) -> tuple[dtype, str]:
+    """The dtype and the kind of device that a dtype, a type's name or a typed constructor says."""
+    if isinstance(asked, dtypes.dtype):
+        return asked, here
+    if isinstance(asked, str):
+        return _type_named(asked)
+    if asked is Tensor:
+        return dtypes.get_default_dtype(), "cpu"
+    if not hasattr(asked, "where"):
+        raise ValueError(f"invalid type: '{asked.__qualname__}'")
+    return asked.dtype, asked.where
+
+
+_TYPE_NAME = re.compile(r"torch\.(?:(cuda|tpu|mps|xpu)\.)?(?:sparse\.)?(\w+)Tensor")
+
+
+def _type_named(name: str) -> tuple[dtype, str]:
+    """The dtype and the kind of device of a type's name."""
+    parts = _TYPE_NAME.fullmatch(name)
+    found = [d for d in dtypes.ALL.values() if parts and rules._cname(d) == parts[2]]
+    if not parts or not found:
+        raise ValueError(f"invalid type: '{name}'")
+    return found[0], parts[1] or "cpu"
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
