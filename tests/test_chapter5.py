@@ -349,3 +349,28 @@ def test_a_failing_layer_says_where_it_is():
     chimera[0].net[2] = kuai.nn.Linear(60, 32)
     with pytest.raises(RuntimeError, match=r"in layer chimera\.0\.net\.2 \(Linear\)"):
         chimera(kuai.rand(2, 20))
+
+
+@pytest.mark.parametrize("inplace", [True, 3, 1.5, "yes"])
+def test_an_activation_that_works_in_place_says_so_once(inplace):
+    torch = pytest.importorskip("torch")
+    assert repr(kuai.nn.ReLU(inplace)) == repr(torch.nn.ReLU(inplace)) == "ReLU(inplace=True)"
+
+
+@pytest.mark.parametrize("name", ["torch.DoubleTensor", "torch.sparse.IntTensor", "FloatTensor", "torch.nope.FloatTensor", "torch.Float", int])
+def test_a_types_name_is_read_whole(name):
+    torch = pytest.importorskip("torch")
+    try:
+        expected = str(torch.ones(1).type(name).dtype)
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            kuai.ones(1).type(name)
+    else:
+        assert str(kuai.ones(1).type(name).dtype).replace("kuai", "torch") == expected
+
+
+@pytest.mark.skipif(kuai.cuda.is_available(), reason="asks for a device that is absent")
+@pytest.mark.parametrize("named", ["torch.cuda.FloatTensor", kuai.cuda.FloatTensor])
+def test_a_type_of_an_absent_device_is_refused(named):
+    with pytest.raises(RuntimeError, match="cuda"):
+        kuai.ones(1).type(named)
