@@ -6,6 +6,7 @@ One table. Everything that has to know a dtype (printing, files, promotion, both
 from __future__ import annotations
 
 import builtins
+import math
 from functools import cache
 
 import numpy as np
@@ -280,8 +281,9 @@ class finfo:
         info = ml_dtypes.finfo(given.to_real().numpy)
         self.dtype = given.to_real().name
         self.bits = info.bits
-        for name in ("eps", "max", "min", "tiny", "smallest_normal", "resolution"):
+        for name in ("eps", "max", "min", "tiny", "smallest_normal"):
             setattr(self, name, builtins.float(getattr(info, name)))
+        self.resolution = builtins.float(f"1e{math.ceil(math.log10(self.eps))}")  # the last decimal digit that always holds
 
     def __repr__(self) -> str:
         names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")

@@ -118,3 +118,16 @@ MADE = {
 @pytest.mark.parametrize("name", MADE)
 def test_odd_ways_to_make_tensors(name):
     oracle.assert_same(*(MADE[name](t) for t in (kuai, torch)))
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16", "float32", "float64", "float8_e5m2", "float8_e4m3fn", "complex64"])
+def test_a_dtypes_resolution_is_a_power_of_ten(name):
+    ours, theirs = kuai.finfo(getattr(kuai, name)), torch.finfo(getattr(torch, name))
+    assert (ours.resolution, repr(ours)) == (theirs.resolution, repr(theirs))
+
+
+def test_a_size_made_of_tensors_holds_numbers():
+    for t in (kuai, torch):
+        assert repr(t.Size(t.tensor([1, 2]))) == repr(t.Size([t.tensor([1]), 2])) == "torch.Size([1, 2])"
+        with pytest.raises(TypeError):
+            t.Size(t.tensor([1.0, 2.0]))

@@ -35,7 +35,7 @@ class Size(tuple):
         for i, n in enumerate(made):
             if type(n) is not int and not _is_length(n):
                 raise TypeError(f"torch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')")
-        return made
+        return made if all(isinstance(n, int) for n in made) else tuple.__new__(cls, map(index, made))
 
     def numel(self) -> int:
         """The number of elements of a tensor of this shape."""
