@@ -34,7 +34,7 @@ FUNCTIONS = {
     **dict.fromkeys(("vmap",), "func"),
     **dict.fromkeys(("cond", "while_loop"), "control"),
     **dict.fromkeys(
-        "SymInt SymFloat SymBool TensorType sym_int sym_float sym_not sym_max sym_min sym_sum sym_ite sym_sqrt".split(),
+        "SymInt SymFloat SymBool TensorType DeviceObjType sym_int sym_float sym_not sym_max sym_min sym_sum sym_ite sym_sqrt".split(),
         "symbolic",
     ),
     "Future": "futures",
@@ -97,6 +97,8 @@ RENAMED = {
     "_grouped_mm": ("ops.grouped", "grouped_mm"),
     "_sample_dirichlet": ("ops.gammas", "sample_dirichlet"),
     "_dirichlet_grad": ("ops.gammas", "dirichlet_grad"),
+    "_convert_indices_from_coo_to_csr": ("ops.rows", "begins_of_rows"),
+    "_convert_indices_from_csr_to_coo": ("ops.rows", "coordinates_of_rows"),
 }
 
 # In-place methods that PyTorch has as functions too.

@@ -112,3 +112,10 @@ def sym_sqrt(a: float) -> float:
 
 class TensorType:
     """A type of TorchScript (``torch.TensorType``), which programs use in annotations: there are no scripts here."""
+
+
+class DeviceObjType:
+    """TorchScript's type of devices (``torch.DeviceObjType``), for annotations as well."""
+
+    def __init__(self) -> None:
+        raise TypeError("torch.DeviceObjType: No constructor defined! A device is made by torch.device")

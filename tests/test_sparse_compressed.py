@@ -157,3 +157,33 @@ def test_gradients(name, engine):
         assert (ours is None) == (theirs is None), what
         if theirs is not None:
             oracle.assert_same(ours, theirs, what)
+
+
+INDICES = {
+    "begins": lambda t: t._convert_indices_from_coo_to_csr(t.tensor([0, 0, 2, 3]), 5),
+    "begins, int32": lambda t: t._convert_indices_from_coo_to_csr(t.tensor([0, 0, 2], dtype=t.int32), 3, out_int32=True),
+    "begins of none": lambda t: t._convert_indices_from_coo_to_csr(t.tensor([], dtype=t.int64), 3),
+    "begins, one": lambda t: t._convert_indices_from_coo_to_csr(t.tensor(1), 3, out=t.empty(4, dtype=t.int64)),
+    "rows": lambda t: t._convert_indices_from_csr_to_coo(t.tensor([0, 2, 2, 3]), t.tensor([0, 1, 1])),
+    "rows, int32": lambda t: t._convert_indices_from_csr_to_coo(t.tensor([0, 2, 3]), t.tensor([0, 1, 1]), out_int32=True),
+    "rows of none": lambda t: t._convert_indices_from_csr_to_coo(t.tensor([0]), t.tensor([], dtype=t.int64)),
+    "rows of a batch": lambda t: t._convert_indices_from_csr_to_coo(
+        t.tensor([[0, 2, 3], [0, 1, 3]]), t.tensor([[0, 1, 1], [0, 0, 1]]), transpose=True),
+    "rows of batches": lambda t: t._convert_indices_from_csr_to_coo(
+        t.tensor([[[0, 1], [0, 1]]] * 3), t.tensor([[[1], [0]]] * 3)),
+}  # fmt: skip
+REFUSED = {
+    "begins, matrix": lambda t: t._convert_indices_from_coo_to_csr(t.tensor([[0, 1], [1, 2]]), 3),
+    "begins, out": lambda t: t._convert_indices_from_coo_to_csr(t.tensor([0, 1]), 2, out=t.empty(0, dtype=t.int32)),
+    "rows, dimensions": lambda t: t._convert_indices_from_csr_to_coo(t.tensor([[0, 2, 3]] * 2), t.tensor([0, 1])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_indices(name):
+    oracle.assert_same(INDICES[name](kuai), INDICES[name](torch), name)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_indices_that_are_refused(name):
+    oracle.assert_same_error(lambda: REFUSED[name](kuai), lambda: REFUSED[name](torch))

@@ -9,7 +9,7 @@ ABSENT = frozenset(
     "_batch_norm_impl_index _batch_norm_impl_index_backward _batch_norm_no_update _batch_norm_with_update_functional _cast_Byte "
     "_cast_Char _cast_Double _cast_Float _cast_Half _cast_Int _cast_Long _cast_Short _cdist_backward _cdist_forward "
     "_cholesky_solve_helper _choose_qparams_per_tensor _compute_linear_combination _conj _conj_copy _conj_physical _conv_depthwise2d "
-    "_convert_indices_from_coo_to_csr _convert_indices_from_csr_to_coo _convolution _convolution_double_backward _convolution_mode "
+    "_convolution _convolution_double_backward _convolution_mode "
     "_copy_from _copy_from_and_resize _ctc_loss _ctc_loss_backward _cummax_helper _cummin_helper _dim_arange "
     "_efficient_attention_backward _efficientzerotensor _embedding_bag _embedding_bag_backward _embedding_bag_dense_backward "
     "_embedding_bag_forward_only _embedding_bag_per_sample_weights_backward _embedding_bag_sparse_backward _empty_affine_quantized "
