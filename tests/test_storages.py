@@ -297,3 +297,15 @@ def test_safetensors_own_functions(tmp_path):
 def _environment():
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return os.environ | {"PYTHONPATH": root}
+
+
+@pytest.mark.parametrize("library", ["kuai", "torch"])
+@pytest.mark.parametrize("kind", ["storage", "untyped_storage"])
+def test_deepcopy_keeps_memory_shared_between_a_tensor_and_its_storage(library, kind):
+    t = pytest.importorskip(library)
+    x = t.zeros(3)
+    for turn in (1, -1):
+        pair = [x, getattr(x, kind)()][::turn]
+        y, storage = copy.deepcopy(pair)[::turn]
+        storage[3 if kind == "untyped_storage" else 0] = 64
+        assert y[0].item() == (2 if kind == "untyped_storage" else 64) and x[0].item() == 0

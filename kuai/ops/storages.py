@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -142,9 +143,12 @@ class StorageBase:
         return self.clone()
 
     def __deepcopy__(self, memo: dict) -> Self:
-        copied = memo.setdefault(("storage object", self._cdata), self.clone())
-        memo.setdefault(("kept", id(copied)), self)
-        return copied
+        """A copy; tensors that share the memory share the copy's, if they are copied with it."""
+        key = ("storage object", type(self), self._cdata)
+        if key not in memo:
+            memo[key] = self._of(deepcopy(self.tensor, memo))
+            memo["kept", key] = self
+        return memo[key]
 
     def clone(self) -> Self:
         """A copy of the memory."""
