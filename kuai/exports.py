@@ -15,7 +15,7 @@ MODULES = frozenset(
     "accelerator amp ao backends optim compiler distributed distributions fft func fx hub jit library linalg masked multiprocessing "
     "nn onnx serialization signal sparse special storage testing types utils version _C _custom_ops _dynamo "
     "_higher_order_ops _ops _subclasses _utils "
-    "cpu functional futures overrides profiler quasirandom __config__".split()
+    "cpu functional futures overrides profiler quasirandom __config__ __future__".split()
 )
 
 # Functions and classes by the module that has them.

@@ -366,3 +366,21 @@ def test_deepcopy_copies_ties_and_is_independent():
     with kuai.no_grad():
         made[0].weight.zero_()
     assert not bool((a.weight == 0).all())
+
+
+@pytest.mark.parametrize("library", ["kuai", "torch"])
+def test_conversions_may_make_new_parameters(library):
+    torch = pytest.importorskip(library)
+    layer = torch.nn.Linear(2, 1)
+    layer(torch.ones(1, 2)).sum().backward()
+    old = layer.weight
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        layer.double()
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(False)
+    assert not torch.__future__.get_swap_module_params_on_conversion()
+    assert layer.weight is not old and old.dtype == old.grad.dtype == torch.float32
+    assert layer.weight.dtype == layer.weight.grad.dtype == torch.float64 and layer.weight.requires_grad
+    new = layer.weight
+    assert layer.float().weight is new

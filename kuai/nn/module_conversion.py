@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .. import __future__ as future
 from ..autograd.modes import no_grad
 from ..dtypes import as_dtype
 from ..ops.conversion import _target
 from ..ops.likes import empty_like
 from . import unregistered
+from .parameter import Parameter, is_lazy
 
 M = TypeVar("M", bound="Converted")
 
@@ -20,18 +22,31 @@ def _replace_data(tensor: Any, fn: Callable[[Any], Any]) -> None:
         tensor.data = new
 
 
+def _replacement(param: Any, fn: Callable[[Any], Any]) -> Any:
+    """A new parameter in place of one that is to stay as it is."""
+    new: Any = Parameter(fn(param), param.requires_grad)
+    if param._grad is not None:
+        new.grad = fn(param._grad).requires_grad_(param._grad.requires_grad)
+    return new
+
+
 class Converted:
     """What a module has of changing dtypes and devices."""
 
     def _apply(self: Any, fn: Callable[[Any], Any], recurse: bool = True) -> Any:
-        """Replace what the parameters, their gradients and the buffers hold. The parameters stay the same objects."""
+        """Replace what the parameters, their gradients and the buffers hold. The parameters stay the same objects, unless
+        `torch.__future__` says otherwise.
+        """
+        overwrites = future.get_overwrite_module_params_on_conversion() and not future.get_swap_module_params_on_conversion()
         unregistered.check(self)
         if recurse:
             for module in self.children():
                 module._apply(fn)
         with no_grad():
-            for param in self._parameters.values():
-                if param is not None:
+            for name, param in self._parameters.items():
+                if param is not None and overwrites and not is_lazy(param):
+                    self._parameters[name] = _replacement(param, fn)
+                elif param is not None:
                     _replace_data(param, fn)
                     if param._grad is not None:
                         _replace_data(param._grad, fn)
