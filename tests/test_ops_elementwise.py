@@ -45,6 +45,7 @@ b.floor() | c.floor() | c.ceil() | x.frac() | i.frac() | torch.fix(x) | torch.ro
 torch.round(i, decimals=1) | torch.round(T([1234.5]), decimals=-2) | h.floor() | x.sign() | b.sign() | i.sign()
 c.sign() | c.sgn() | b.sgn() | n.sign() | T([-0., 0., -1.]).signbit() | i.signbit() | c.signbit() | torch.copysign(x, y)
 torch.copysign(x, -1.) | torch.copysign(i, T(-0.)) | torch.copysign(1., x) | torch.heaviside(x, T(.5))
+torch.heaviside(x, c) | torch.heaviside(c, x) | torch.ldexp(i, T([True])) | torch.ldexp(T([True]), T([True]))
 torch.heaviside(x, i) | torch.heaviside(c, c) | torch.heaviside(i, i) | torch.gcd(i, j) | torch.lcm(i, j)
 torch.gcd(i, 2) | torch.gcd(x, x) | torch.gcd(u, i) | torch.lcm(b, b) | torch.nextafter(x, y) | torch.nextafter(d, -d)
 torch.nextafter(i, i) | torch.frexp(x) | torch.frexp(i) | torch.frexp(n) | torch.ldexp(x, i) | torch.ldexp(i, j)

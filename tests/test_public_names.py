@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 import kuai
@@ -166,3 +168,11 @@ def test_memory_of_no_accelerator():
         for name in ("memory_allocated", "empty_cache", "memory_stats", "get_memory_info", "current_stream", "reset_peak_memory_stats"):
             with pytest.raises(RuntimeError):
                 getattr(lib.accelerator, name)()
+
+
+def test_a_star_import_of_the_layers_brings_them_all():
+    theirs, ours = importlib.import_module("torch.nn.modules"), {}
+    exec("from kuai.nn.modules import *", ours)
+    missing = {name for name in theirs.__all__ if name not in ours}
+    assert missing == {"Container", "LinearCrossEntropyOptions"}  # deprecated; and no layer
+    assert ours["Linear"] is kuai.nn.Linear

@@ -347,7 +347,8 @@ def _areas(name: str, y: Tensor, x: Tensor | None, dx: object, dim: int) -> Tens
     if x is not None and dx is not None:
         raise TypeError(f"{name}() takes x or dx, not both")
     n = y.shape[dim]
-    sums = y.narrow(dim, 1, n - 1) + y.narrow(dim, 0, n - 1)
+    pairs = max(n - 1, 0)
+    sums = y.narrow(dim, n - pairs, pairs) + y.narrow(dim, 0, pairs)
     if x is None:
         return sums * (1 if dx is None else dx)
     if x.ndim == 1:

@@ -157,10 +157,10 @@ def copysign(xp, x, y):
 
 def _heaviside_rule(op: Op, avals: Sequence) -> tuple:
     x, values = avals
+    if x.dtype.is_complex or values.dtype.is_complex:
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
     if x.dtype is not values.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
-    if x.dtype.is_complex:
-        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
     return rules.broadcast(op, avals)
 
 
@@ -386,7 +386,7 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     need_tensor("ldexp", input, "input", 1)
     need_tensor("ldexp", other, "other", 2)
-    if other.dtype is dtypes.bool_:
+    if other.dtype is dtypes.bool_ and input.dtype.is_floating_point:
         raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
     made = mul(input, pow(2.0, other))
     return made if out is None else write_out(out, made)

@@ -53,6 +53,9 @@ class _File(ModuleType):
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
 
+# The layers, for `from torch.nn.modules import *`; fill() lists them.
+__all__: list[str] = []
+
 for _name in FILES:
     sys.modules[f"{__name__}.{_name}"] = globals()[_name] = _File(f"{__name__}.{_name}")
 
@@ -63,6 +66,7 @@ def fill() -> None:
         place = (module_of(value) or "") if isinstance(value, type) else ""
         if place.startswith("torch.nn.modules.") and place.rpartition(".")[2] in FILES:
             setattr(globals()[place.rpartition(".")[2]], value.__name__, value)
+            __all__.append(value.__name__)
 
 
 def __getattr__(name: str) -> object:
