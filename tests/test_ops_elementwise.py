@@ -343,3 +343,24 @@ def test_derivatives_where_squares_vanish(engine: str, monkeypatch: pytest.Monke
     """No nan at the origin, nor beside it, where the square of what is not zero is."""
     monkeypatch.setattr(kuai.config, "engine", engine)
     oracle.assert_same(_slopes_at_zero(kuai), _slopes_at_zero(torch))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "xla"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_whole_quotients_of_half_types_are_rounded_at_each_step(dtype: str, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kuai.config, "engine", engine)
+    random, odd = np.random.default_rng(0), [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -2.5]
+    x = np.concatenate([random.uniform(-60000, 60000, 4000), np.repeat(odd, len(odd))]).astype(np.float32)
+    y = np.concatenate([random.uniform(-5, 5, 4000), odd * len(odd)]).astype(np.float32)
+
+    def found(module, call):
+        return call(module, *(module.tensor(v).to(getattr(module, dtype)) for v in (x, y))).float().numpy()
+
+    for call in (lambda m, a, b: m.div(a, b, rounding_mode="floor"), lambda m, a, b: m.div(a, b, rounding_mode="trunc"),
+                 lambda m, a, b: a // b):  # fmt: skip
+        ours, theirs = found(kuai, call), found(torch, call)
+        np.testing.assert_array_equal(ours, theirs)
+        kept = ~np.isnan(theirs)
+        np.testing.assert_array_equal(np.signbit(ours[kept]), np.signbit(theirs[kept]))
+    beside_one = [found(m, lambda m, a, b: m.div(a, b[0], rounding_mode="floor")) for m in (kuai, torch)]
+    np.testing.assert_array_equal(*beside_one)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -211,6 +211,42 @@ def _div_trunc(xp, x, y):
     return quotient + ((quotient < 0) & (quotient * y != x)).astype(x.dtype)
 
 
+def _stepwise(xp, x, y):
+    """The quotient rounded down as PyTorch takes it of half types: each step is rounded, and not the end alone."""
+    left, one = xp.fmod(x, y), xp.ones_like(x)
+    steps = (x - left) / y
+    steps = xp.where((left != 0) & ((y < 0) != (left < 0)), steps - one, steps)
+    down = xp.floor(steps)
+    down = xp.where(steps - down > 0.5, down + one, down)
+    down = xp.where(steps == 0, xp.copysign(xp.zeros_like(down), x / y), down)
+    return xp.where(y == 0, x / y, down)
+
+
+@binary(shape=_divisible, name="div_floor_halves", grad_name="DivBackward2", vjp=(zero, zero), cost=16.0, exact=True)
+def _div_floor_halves(xp, x, y):
+    return _stepwise(xp, x, y)
+
+
+@binary(shape=_divisible, name="floor_divide_halves", vjp=(no_derivative("floor_divide"),) * 2, cost=16.0, exact=True)
+def _floor_divide_halves(xp, x, y):
+    return _stepwise(xp, x, y)
+
+
+@binary(shape=_divisible, name="div_trunc_halves", grad_name="DivBackward2", vjp=(zero, zero), cost=8.0, exact=True)
+def _div_trunc_halves(xp, x, y):
+    return xp.trunc(x / y)
+
+
+HALVES = {_div_floor: _div_floor_halves, _floor_divide: _floor_divide_halves, _div_trunc: _div_trunc_halves}
+
+
+def _whole_quotient(call: Callable, x: object, y: object) -> Tensor:
+    """What the call gives; of two tensors whose quotient is of a half type, step by step. Beside a number PyTorch rounds once."""
+    two = isinstance(x, Tensor) and isinstance(y, Tensor) and x.ndim and y.ndim
+    halves = two and dtypes.promote_types(x.dtype, y.dtype) in (dtypes.float16, dtypes.bfloat16)
+    return HALVES[call](x, y) if halves else call(x, y)
+
+
 def _check_divisor(name: str, x: object, y: object) -> None:
     """Refuse to divide whole numbers by 0."""
     if isinstance(x, Tensor) and not x._aval.size:
@@ -241,7 +277,7 @@ def floor_divide(input: object, other: object, *, out: Tensor | None = None) -> 
     tensor([ 3, -4])
     """
     _check_divisor("floor_divide", input, other)
-    made = _floor_divide(input, other)
+    made = _whole_quotient(_floor_divide, input, other)
     return made if out is None else write_out(out, made)
 
 
@@ -256,7 +292,7 @@ def div(input: object, other: object, *, rounding_mode: str | None = None, out: 
         made = true_divide(input, other)
     elif rounding_mode in ("floor", "trunc"):
         _check_divisor("div", input, other)
-        made = (_div_floor if rounding_mode == "floor" else _div_trunc)(input, other)
+        made = _whole_quotient(_div_floor if rounding_mode == "floor" else _div_trunc, input, other)
     else:
         raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
     return made if out is None else write_out(out, made)

@@ -193,5 +193,5 @@ def _rounded(mode: str) -> Callable:
     return divide
 
 
-form("div_floor", "floor_divide")(_rounded("floor"))
-form("div_trunc")(_rounded("trunc"))
+form("div_floor", "floor_divide", "div_floor_halves", "floor_divide_halves")(_rounded("floor"))
+form("div_trunc", "div_trunc_halves")(_rounded("trunc"))
