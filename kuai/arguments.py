@@ -19,6 +19,7 @@ from .devices import device
 from .dtypes import dtype
 from .engine.program import VARIADIC
 from .layouts import layout
+from .ops.along import NUMPYS
 from .ops.geometry import memory_format
 from .random import Generator
 from .tensor import Tensor
@@ -150,10 +151,17 @@ def _form(body: FunctionType) -> _Form:
     rest = next(more) if code.co_flags & VARIADIC else ""
     named = next(more) if code.co_flags & VARIADIC_BY_NAME else ""
     kinds = tuple(_kind(body, n) for n in names)
+    if "dim" in names and _is_parsed(body):
+        body.also = {o: n for o, n in NUMPYS.items() if n in names} | getattr(body, "also", {})  # type: ignore[attr-defined]
     renames = bool(getattr(body, "also", None))
     required = names[: code.co_argcount - len(body.__defaults__ or ())] if renames and not named else ()
     left_out = tuple(n for n in LEFT_OUT.get(body.__name__, ()) if n in names)
     return _Form(names, code.co_posonlyargcount, code.co_argcount, rest, named, kinds, renames, required, left_out)
+
+
+def _is_parsed(fn: FunctionType) -> bool:
+    """Whether PyTorch's own parser takes a function's arguments, which knows NumPy's names for them too."""
+    return fn.__module__.startswith("kuai.ops.") and (fn.__name__ not in PYTHONS or fn.__module__ == "kuai.ops.linalg")
 
 
 def _kind(fn: FunctionType, name: str) -> tuple[str, ...]:

@@ -51,3 +51,23 @@ def test_a_tensor_that_is_no_integer_is_refused_all_the_same():
         x = t.ones(3, 4)
         with pytest.raises(TypeError):
             x.narrow(0, 0, t.tensor(1.0))
+
+
+NUMPYS = """torch.stack((a, a), axis=-1) | torch.chunk(a, 2, axis=0) | torch.unbind(a, axis=0) | torch.index_select(a, axis=0, index=i)
+torch.gather(a, axis=0, index=i[:, None].expand(2, 3)) | torch.repeat_interleave(a, 2, axis=0) | torch.linalg.norm(a, axis=1, keepdims=True)
+a.narrow(axis=0, start=0, length=1) | a.select(axis=0, index=0) | a.index_add(axis=0, index=i, source=a) | a.sum(axis=1, keepdims=True)
+torch.tensor_split(a, 2, axis=0) | torch.split(a, 1, axis=0) | torch.stack((a, a), axis=0, out=torch.empty(2, 2, 3)) | torch.sum(x=a, axis=0)
+torch.cat((a, a), axis=1) | torch.max(a, axis=0) | torch.stack((a, a), axes=0)"""
+
+
+@pytest.mark.parametrize("code", oracle.cases(NUMPYS))
+def test_arguments_by_numpys_names(code):
+    def outcome(t):
+        names = {"torch": t, "a": t.arange(6.0).reshape(2, 3), "i": t.tensor([1, 0])}
+        try:
+            made = eval(code, names)
+        except TypeError:
+            return TypeError
+        return [x.tolist() for x in made] if isinstance(made, (tuple, list)) else made.tolist()
+
+    assert outcome(kuai) == outcome(torch)

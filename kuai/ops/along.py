@@ -13,20 +13,15 @@ import numpy as np
 
 from .. import dtypes
 from ..dispatch import recorder
-from ..engine.program import Aval, Op, parameters
+from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
 from .define import op
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
+# NumPy's names for the arguments of functions along a dimension, which PyTorch takes too.
 NUMPYS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
-
-
-def numpy_names(fn: Callable) -> Callable:
-    """Let a public function take NumPy's names for its arguments too, ``axis`` and ``keepdims``, as PyTorch's do."""
-    names, named, _ = parameters(fn)
-    return also_named(**{other: name for other, name in NUMPYS.items() if name in (*names, *named)})(fn)
 
 
 def also_named(**others: str) -> Callable:

@@ -14,7 +14,7 @@ from ..engine.program import Op
 from ..engine.trace import current
 from ..tensor import Tensor
 from . import rules
-from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, refuse, same_along, wanted_dtype
+from .along import along, axes, dim_of, dims_of, need_tensor, put, ranks, refuse, same_along, wanted_dtype
 from .conversion import _check_leaf, assign
 from .define import op, write_exact, write_out, write_outs
 from .joining import cat
@@ -63,7 +63,6 @@ def _cumsum(xp, x, *, dim, dtype, reverse):
 _record_cumsum = recorder(_cumsum.op)
 
 
-@numpy_names
 def cumsum(input: Tensor, dim: int, *, dtype: object = None, out: Tensor | None = None) -> Tensor:
     """Sums of all elements up to each one (``torch.cumsum``).
 
@@ -146,7 +145,6 @@ def _cumprod(xp, input, *, dim, dtype, reverse):
     return _accumulated(input, np.cumprod, dim, reverse)
 
 
-@numpy_names
 def cumprod(input: Tensor, dim: int, *, dtype: object = None, out: Tensor | None = None) -> Tensor:
     """Products of all elements up to each one (``torch.cumprod``).
 
@@ -210,7 +208,6 @@ def _logcumsumexp(xp, x, *, dim):
     return made
 
 
-@numpy_names
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
     """Logarithms of the running sums of exponentials (``torch.logcumsumexp``).
 
@@ -259,7 +256,6 @@ def _running_extreme(name: str, greatest: bool) -> Callable:
 _cummax, _cummin = _running_extreme("cummax", True), _running_extreme("cummin", False)
 
 
-@numpy_names
 def cummax(input: Tensor, dim: int, *, out: tuple | None = None):
     """The greatest element up to each one, and where it is (``torch.cummax``).
 
@@ -271,7 +267,6 @@ def cummax(input: Tensor, dim: int, *, out: tuple | None = None):
     return write_outs(out, return_types.cummax(_cummax(input, dim=dim_of(dim, "cummax"))))
 
 
-@numpy_names
 def cummin(input: Tensor, dim: int, *, out: tuple | None = None):
     """The least element up to each one, and where it is (``torch.cummin``).
 
@@ -304,7 +299,6 @@ def _undiff(xp, g, *, dim):
     return xp.concatenate([edge, g], axis=dim) - xp.concatenate([g, edge], axis=dim)
 
 
-@numpy_names
 def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *,
          out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Each element less the one before, n times (``torch.diff``).
@@ -456,7 +450,6 @@ def _end(at: list[Tensor], gap: list) -> Tensor:
 def _in_own_dtype(fn: Callable, name: str) -> Callable:
     """The in-place form of a function, which runs in the tensor's dtype: results of whole numbers are int64 else."""
 
-    @numpy_names
     def method(self: Tensor, dim: int, *, dtype: object = None) -> Tensor:
         if current.grad:
             _check_leaf(self)

@@ -14,7 +14,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Step, Tensor
 from . import rules, slicing
-from .along import also_named, numpy_names
+from .along import also_named
 from .define import op, write_out
 from .dimensions import piece_spec, reshaped, row_spec
 from .geometry import overlap
@@ -74,7 +74,6 @@ def _cat(xp, *xs, dim):
     return xp.concatenate([x for x in xs if not _nothing(x)] or xs[:1], dim)
 
 
-@numpy_names
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors one after the other along a dimension (``torch.cat``).
 
@@ -106,7 +105,6 @@ def _check_list(name: str, tensors: object) -> None:
             raise TypeError(f"{name}(): expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
 
 
-@numpy_names
 def concat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """`cat` (``torch.concat``).
 
@@ -117,7 +115,6 @@ def concat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None
     return cat(tensors, dim, out=out)
 
 
-@numpy_names
 def concatenate(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """`cat` under NumPy's name (``torch.concatenate``).
 
@@ -160,7 +157,6 @@ def _with_zeros(xp, xs):
     return [zeros if x is None else x for x in xs]
 
 
-@numpy_names
 def _check_joined(made: Tensor, out: Tensor) -> None:
     if not dtypes.can_cast(made.dtype, out.dtype):
         raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {rules._cname(out.dtype)}")

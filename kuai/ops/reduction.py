@@ -15,7 +15,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules
-from .along import axes, dim_of, dims_of, need_tensor, numpy_names, reduced, spread, wanted_dtype
+from .along import axes, dim_of, dims_of, need_tensor, reduced, spread, wanted_dtype
 from .cumulative import cumprod_reversed, shift
 from .define import named_by, op, write_exact, write_out
 from .norms import matrix_norm, vector_norm
@@ -46,7 +46,6 @@ def _sum(xp, x, *, dim, keepdim, dtype):
 _record_sum = recorder(_sum.op)
 
 
-@numpy_names
 def sum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None,
         out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Sum of all elements, or over some dimensions (``torch.sum``); integers and bools are summed as int64.
@@ -90,7 +89,6 @@ def _mean(xp, x, *, dim, keepdim, dtype):
 _record_mean = recorder(_mean.op)
 
 
-@numpy_names
 def mean(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None,
          out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Mean of all elements, or over some dimensions (``torch.mean``); integers need a dtype.
@@ -156,7 +154,6 @@ def _nansum(xp, input, *, dim, keepdim, dtype):
     return _without_nan(xp, input).sum(axis=axes(dim, input.ndim), keepdims=keepdim)
 
 
-@numpy_names
 def nansum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None,
            out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Sum with nan counted as zero (``torch.nansum``).
@@ -169,7 +166,6 @@ def nansum(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: o
     return made if out is None else write_out(out, made)
 
 
-@numpy_names
 def nanmean(input: Tensor, dim: object = None, keepdim: bool = False, *, dtype: object = None,
             out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Mean of the elements that are not nan (``torch.nanmean``).
@@ -204,7 +200,6 @@ def _prod(xp, input, *, dim, keepdim, dtype):
     return input.prod(axis=axes(dim, input.ndim), keepdims=keepdim)
 
 
-@numpy_names
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: object = None,
          out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Product of all elements, or along one dimension (``torch.prod``).
@@ -248,7 +243,6 @@ def _truth_in(out: Tensor | None, made: Tensor) -> Tensor:
     return write_out(out, made) if out.dtype is dtypes.uint8 else write_exact(out, made)
 
 
-@numpy_names
 def any(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Whether some element is not zero (``torch.any``).
 
@@ -259,7 +253,6 @@ def any(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor
     return _truth_in(out, _any(input, dim=dims_of(dim, "any"), keepdim=keepdim))
 
 
-@numpy_names
 def all(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Whether no element is zero (``torch.all``).
 
@@ -280,7 +273,6 @@ def _count_nonzero(xp, x, *, dim):
     return (x != 0).sum(axis=axes(dim, x.ndim))
 
 
-@numpy_names
 def count_nonzero(input: Tensor, dim: object = None) -> Tensor:
     """How many elements are not zero (``torch.count_nonzero``).
 
@@ -294,7 +286,6 @@ def count_nonzero(input: Tensor, dim: object = None) -> Tensor:
 # ---- norms and distances ---------------------------------------------------------------------------------------------
 
 
-@numpy_names
 def norm(input: Tensor, p: object = "fro", dim: object = None, keepdim: bool = False, out: Tensor | None = None,
          dtype: object = None) -> Tensor:  # fmt: skip
     """The norm of vectors, or of all elements; 'fro' and 2 are the Euclidean one (``torch.norm``).

@@ -13,7 +13,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import axes, dim_of, dims_of, need_tensor, numpy_names, put, ranks, reduced, refuse, take
+from .along import axes, dim_of, dims_of, need_tensor, put, ranks, reduced, refuse, take
 from .define import op, write_exact, write_out, write_outs
 from .extent import elements
 
@@ -90,7 +90,6 @@ _record_amin = recorder(_extreme("amin", "min", "AminBackward0").op)
 _max_all, _min_all = _extreme("max", "max", "MaxBackward1"), _extreme("min", "min", "MinBackward1")
 
 
-@numpy_names
 def amax(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The greatest elements over some dimensions (``torch.amax``); equal ones share the gradient.
 
@@ -102,7 +101,6 @@ def amax(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tenso
     return made if out is None else write_exact(out, made)
 
 
-@numpy_names
 def amin(input: Tensor, dim: object = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The least elements over some dimensions (``torch.amin``); equal ones share the gradient.
 
@@ -130,7 +128,6 @@ def _aminmax(xp, x, *, dim, keepdim):
     return x.min(axis=over, keepdims=keepdim), x.max(axis=over, keepdims=keepdim)
 
 
-@numpy_names
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: tuple | None = None) -> tuple:
     """The least and the greatest at once (``torch.aminmax``).
 
@@ -184,7 +181,6 @@ def _argmin(xp, x, *, dim, keepdim):
 _record_argmax, _record_argmin = recorder(_argmax.op), recorder(_argmin.op)
 
 
-@numpy_names
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Where the greatest element is, the first of equal ones (``torch.argmax``).
 
@@ -196,7 +192,6 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     return made if out is None else write_exact(out, made)
 
 
-@numpy_names
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Where the least element is, the first of equal ones (``torch.argmin``).
 
@@ -252,7 +247,6 @@ def _select(name: str, ops: tuple, input: Tensor, dim: object, keepdim: bool, ot
 _MAX, _MIN = (_max_all, _max, "maximum"), (_min_all, _min, "minimum")
 
 
-@numpy_names
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None, out: object = None):
     """The greatest of all elements; or along ``dim``, with where it is; or of two tensors (``torch.max``).
 
@@ -268,7 +262,6 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *
     return _select("max", _MAX, input, dim, keepdim, other, out)
 
 
-@numpy_names
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None, out: object = None):
     """The least of all elements; or along ``dim``, with where it is; or of two tensors (``torch.min``).
 

@@ -10,7 +10,7 @@ from ..dtypes import dtype
 from ..engine.program import Aval, Op
 from ..tensor import Tensor
 from . import rules
-from .along import along, axes, dim_of, dims_of, need_tensor, numpy_names, reduced, same_along, spread
+from .along import along, axes, dim_of, dims_of, need_tensor, reduced, same_along, spread
 from .define import op, write_exact, write_out
 
 
@@ -78,7 +78,6 @@ def _log_softmax(xp, x, *, dim, dtype):
 _record_softmax, _record_log_softmax = recorder(_softmax.op), recorder(_log_softmax.op)
 
 
-@numpy_names
 def softmax(input: Tensor, dim: int, dtype: object = None, *, out: Tensor | None = None) -> Tensor:
     """Exponentials, divided by their sum along ``dim`` (``torch.softmax``).
 
@@ -90,7 +89,6 @@ def softmax(input: Tensor, dim: int, dtype: object = None, *, out: Tensor | None
     return made if out is None else write_exact(out, made)
 
 
-@numpy_names
 def log_softmax(input: Tensor, dim: int, dtype: object = None, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of `softmax`, without its loss of precision (``torch.log_softmax``).
 
@@ -150,7 +148,6 @@ def _logsumexp(xp, x, *, dim, keepdim):
 _record_logsumexp = recorder(_logsumexp.op)
 
 
-@numpy_names
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of the sum of exponentials over some dimensions (``torch.logsumexp``).
 

@@ -14,7 +14,7 @@ from .. import dtypes, return_types
 from ..engine.program import Aval, Op
 from ..tensor import Tensor, from_array
 from . import rules
-from .along import along, dim_of, need_tensor, numpy_names, put, ranks, reduced, refuse
+from .along import along, dim_of, need_tensor, put, ranks, reduced, refuse
 from .cumulative import running
 from .define import op, write_out, write_outs
 from .searching import need_elements, share_ties
@@ -84,7 +84,6 @@ def _sort(xp, x, *, dim, descending):
     return ordered(xp, x, dim, descending)
 
 
-@numpy_names
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool | None = None, *, out: tuple | None = None):
     """The elements in order along ``dim``, and where they stood (``torch.sort``); it is always stable.
 
@@ -97,7 +96,6 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool | 
     return write_outs(out, return_types.sort(made))
 
 
-@numpy_names
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Tensor | None = None):
     """Where the elements stand that would be in order (``torch.argsort``).
 
@@ -172,7 +170,6 @@ def _select(x: np.ndarray, k: int, dim: int, largest: bool) -> tuple:
     return np.moveaxis(values, -1, dim), np.moveaxis(np.take_along_axis(places, order, -1), -1, dim)
 
 
-@numpy_names
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: tuple | None = None):
     """The k greatest (or least) elements along ``dim``, and where they are (``torch.topk``).
 
@@ -223,7 +220,6 @@ def _kthvalue(xp, x, *, k, dim, keepdim):
     return _pick(xp, ordered(xp, x, dim), place, dim, keepdim)
 
 
-@numpy_names
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: tuple | None = None):
     """The k-th least element along ``dim``, and where it is (``torch.kthvalue``).
 
@@ -271,7 +267,6 @@ def _median_all(xp, x, *, skip):
     return _pick(xp, ordered(xp, x, 0), _middle(xp, x, 0, skip), 0, keepdim=False)[0]
 
 
-@numpy_names
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: object = None):
     """The lower median of all elements; or along ``dim``, with where it is (``torch.median``).
 
@@ -285,7 +280,6 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
     return write_outs(out, return_types.median(_median(input, dim=dim_of(dim, "median"), keepdim=keepdim)))
 
 
-@numpy_names
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: object = None):
     """`median` of the elements that are not nan (``torch.nanmedian``).
 
@@ -312,7 +306,6 @@ def _mode(xp, x, *, dim, keepdim):
     return _pick(xp, (values, places), length.argmax(axis=dim, keepdims=True), dim, keepdim)
 
 
-@numpy_names
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: tuple | None = None):
     """The commonest element along ``dim``, the least of equally common ones, and its last place (``torch.mode``).
 

@@ -14,7 +14,7 @@ from ..engine.program import Aval, Op
 from ..errors import warn
 from ..tensor import Tensor, from_array
 from . import rules
-from .along import axes, dims_of, need_tensor, numpy_names, reduced, spread, take
+from .along import axes, dims_of, need_tensor, reduced, spread, take
 from .complex_numbers import complex_
 from .creation import full
 from .define import op, write_exact, write_out, write_outs
@@ -170,7 +170,6 @@ def _spread_of(record: Callable, name: str, input: Tensor, dim: object, unbiased
     return made
 
 
-@numpy_names
 def var(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: float | None = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Variance: the squared distance from the mean, summed and divided by n - correction (``torch.var``).
@@ -183,7 +182,6 @@ def var(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: 
     return made if out is None else write_out(out, made)
 
 
-@numpy_names
 def std(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
         correction: float | None = None, out: Tensor | None = None) -> Tensor:  # fmt: skip
     """Standard deviation: the root of `var` (``torch.std``).
@@ -196,7 +194,6 @@ def std(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: 
     return made if out is None else write_out(out, made)
 
 
-@numpy_names
 def var_mean(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
              correction: float | None = None, out: tuple | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Variance and mean at once (``torch.var_mean``).
@@ -208,7 +205,6 @@ def var_mean(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbia
     return write_outs(out, _spread_of(_record_var_mean, "var_mean", input, dim, unbiased, keepdim, correction))
 
 
-@numpy_names
 def std_mean(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *,
              correction: float | None = None, out: tuple | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Standard deviation and mean at once (``torch.std_mean``).
@@ -225,7 +221,6 @@ def std_mean(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbia
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-@numpy_names
 def quantile(input: Tensor, q: float | Tensor, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear",
              out: Tensor | None = None) -> Tensor:  # fmt: skip
     """What a share ``q`` of the elements is below, between neighbours if need be (``torch.quantile``).
@@ -238,7 +233,6 @@ def quantile(input: Tensor, q: float | Tensor, dim: int | None = None, keepdim: 
     return made if out is None else write_exact(out, made)
 
 
-@numpy_names
 def nanquantile(input: Tensor, q: float | Tensor, dim: int | None = None, keepdim: bool = False, *,
                 interpolation: str = "linear", out: Tensor | None = None) -> Tensor:  # fmt: skip
     """`quantile` of the elements that are not nan (``torch.nanquantile``).
@@ -439,7 +433,6 @@ def _bounds(name: str, x: np.ndarray, low: float, high: float, empty: float) -> 
     return (low - empty, high + empty) if low == high else (low, high)
 
 
-@numpy_names
 def histogram(input: Tensor, bins: object = 100, *, range: Sequence[float] | None = None, weight: Tensor | None = None,
               density: bool = False, out: tuple | None = None):  # fmt: skip
     """How many elements are in each interval, or their weights' sum, and the intervals' edges (``torch.histogram``).

@@ -13,7 +13,6 @@ from ..dtypes import dtype
 from ..errors import warn
 from ..tensor import Tensor
 from . import slicing
-from .along import numpy_names
 from .dimensions import (
     expand_view,
     inferred,
@@ -309,7 +308,6 @@ def contiguous(input: Tensor, memory_format: memory_format = contiguous_format) 
 # ---- dimensions of length 1 ------------------------------------------------------------------------------------------
 
 
-@numpy_names
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A view with a dimension of length 1 put in (``torch.unsqueeze``).
 
@@ -320,7 +318,6 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return _unsqueeze((as_int(dim),), input)
 
 
-@numpy_names
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """A view without dimensions of length 1 (``torch.squeeze``).
 
