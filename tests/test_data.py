@@ -4,6 +4,7 @@ import os
 import random
 import socket
 import sys
+import typing
 from collections import OrderedDict, namedtuple
 
 import numpy as np
@@ -444,3 +445,13 @@ def test_the_way_workers_start_is_a_context(torch):
         assert loader.multiprocessing_context is None
         with pytest.raises(ValueError, match="num_workers"):
             t.utils.data.DataLoader([1]).multiprocessing_context = "fork"
+
+
+def test_loaders_and_datasets_take_a_type_in_annotations():
+    data = kuai.utils.data
+
+    def loader(numbers: data.Dataset[int]) -> data.DataLoader[int]:
+        return data.DataLoader[int](numbers, batch_size=2)
+
+    assert [batch.tolist() for batch in loader([1, 2, 3])] == [[1, 2], [3]]
+    assert typing.get_origin(data.DataLoader[int]) is data.DataLoader

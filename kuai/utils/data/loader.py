@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ...random import Generator
 from .collate import default_collate, default_convert
@@ -25,7 +25,7 @@ class _Endless(Sampler):
         return repeat(None)
 
 
-class DataLoader:
+class DataLoader(Generic[T_co]):
     """Batches from a dataset (``torch.utils.data.DataLoader``), in the order and with the draws of PyTorch.
 
     With ``num_workers`` > 0 that many processes read ahead, ``prefetch_factor`` batches each. An exception in a worker is
