@@ -18,6 +18,7 @@ from ..ops.ranges import eye as identity_matrix
 from ..random import Generator
 from ..tensor import from_array
 from ..wont import refusing
+from .parameter import UninitializedTensorMixin
 
 _UNIT_GAIN = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid")
 _GAINS = {**dict.fromkeys(_UNIT_GAIN, 1), "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
@@ -43,6 +44,19 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 # ---- one distribution ------------------------------------------------------------------------------------------------
 
 
+def _fills(function: Callable) -> Callable:
+    """Mark a function that fills a tensor: one without a shape is refused by ValueError, though who reads a shape gets RuntimeError."""
+
+    @wraps(function)
+    def filling(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(tensor, UninitializedTensorMixin):
+            tensor._value  # noqa: B018 (raises)
+        return function(tensor, *args, **kwargs)
+
+    return filling
+
+
+@_fills
 def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Any:
     """Uniform draws from [a, b).
 
@@ -55,6 +69,7 @@ def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Generator |
         return tensor.uniform_(a, b, generator=generator)
 
 
+@_fills
 def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Any:
     """Normal draws.
 
@@ -67,6 +82,7 @@ def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Generat
         return tensor.normal_(mean, std, generator=generator)
 
 
+@_fills
 def trunc_normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
                   generator: Generator | None = None) -> Any:  # fmt: skip
     """Normal draws, each drawn again until it is in [a, b].
@@ -119,6 +135,7 @@ def _redraw_uniform(tensor: Any, mean: float, std: float, a: float, b: float, ge
     return tensor
 
 
+@_fills
 def constant_(tensor: Any, val: float) -> Any:
     """One value everywhere.
 
@@ -130,6 +147,7 @@ def constant_(tensor: Any, val: float) -> Any:
         return tensor.fill_(val)
 
 
+@_fills
 def ones_(tensor: Any) -> Any:
     """Ones.
 
@@ -140,6 +158,7 @@ def ones_(tensor: Any) -> Any:
     return constant_(tensor, 1.0)
 
 
+@_fills
 def zeros_(tensor: Any) -> Any:
     """Zeros.
 
@@ -153,6 +172,7 @@ def zeros_(tensor: Any) -> Any:
 # ---- matrices that keep what goes through ----------------------------------------------------------------------------
 
 
+@_fills
 def eye_(tensor: Any) -> Any:
     """The identity matrix.
 
@@ -171,6 +191,7 @@ def _need_matrix(tensor: Any) -> None:
         raise ValueError(f"Only tensors with 2 dimensions are supported, got shape {list(tensor.shape)}")
 
 
+@_fills
 def dirac_(tensor: Any, groups: int = 1) -> Any:
     """The kernel of a convolution that hands its input on, as far as there are channels.
 
@@ -197,6 +218,7 @@ def _fill_from(tensor: Any, values: np.ndarray) -> Any:
         return tensor.copy_(from_array(values, placement("cpu")))
 
 
+@_fills
 def orthogonal_(tensor: Any, gain: float = 1, generator: Generator | None = None) -> Any:
     """A matrix with orthogonal rows or columns, whichever are fewer (Saxe et al., 2013).
 
@@ -217,6 +239,7 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Generator | None = None
     return _fill_from(tensor, np.ascontiguousarray(q).reshape(tensor.shape))
 
 
+@_fills
 def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Any:
     """Normal draws, with a share of each column set to zero (Martens, 2010).
 
@@ -260,6 +283,7 @@ def _xavier_std(tensor: Any, gain: float) -> float:
     return gain * math.sqrt(2.0 / float(fan_in + fan_out))
 
 
+@_fills
 def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Generator | None = None) -> Any:
     """Uniform draws with variance 2 / (inputs + outputs), for tanh and the like (Glorot & Bengio, 2010).
 
@@ -272,6 +296,7 @@ def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Generator | None 
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_fills
 def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Generator | None = None) -> Any:
     """Normal draws with variance 2 / (inputs + outputs).
 
@@ -290,6 +315,7 @@ def _kaiming_std(tensor: Any, a: float, mode: str, nonlinearity: str) -> float |
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 
 
+@_fills
 def kaiming_uniform_(tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
                      generator: Generator | None = None) -> Any:  # fmt: skip
     """Uniform draws with variance gain² / inputs, for ReLU and the like (He et al., 2015).
@@ -306,6 +332,7 @@ def kaiming_uniform_(tensor: Any, a: float = 0, mode: str = "fan_in", nonlineari
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_fills
 def kaiming_normal_(tensor: Any, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
                     generator: Generator | None = None) -> Any:  # fmt: skip
     """Normal draws with variance gain² / inputs.

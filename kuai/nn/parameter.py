@@ -109,11 +109,6 @@ _UNSHAPED = (
 )
 
 
-class UninitializedError(RuntimeError, ValueError):
-    """Something asked for what a tensor has only once it is initialized. PyTorch raises RuntimeError where a program reads the
-    shape, ValueError where a function does."""
-
-
 class UninitializedTensorMixin:
     """A tensor whose shape is not known yet; it has a dtype and a device, and no value."""
 
@@ -153,8 +148,8 @@ class UninitializedTensorMixin:
 
     @property
     def shape(self) -> tuple:
-        """Not known yet: UninitializedError."""
-        raise UninitializedError(_UNSHAPED)
+        """Not known yet: RuntimeError."""
+        raise RuntimeError(_UNSHAPED)
 
     @property
     def data(self) -> Tensor:
@@ -171,7 +166,7 @@ class UninitializedTensorMixin:
     def __getattr__(self, name: str) -> object:
         kind = type(self).__name__
         if name == "_value":
-            raise UninitializedError(
+            raise ValueError(
                 "Attempted to use an uninitialized parameter. This error happens when you are using a `LazyModule` or "
                 f"explicitly manipulating `torch.nn.parameter.{kind}` objects. When using LazyModules Call `forward` with a "
                 "dummy batch to initialize the parameters before calling torch functions"
