@@ -166,6 +166,27 @@ def test_a_loop_takes_values_of_another_in_any_order():
     assert found(newest()) == [(10, 2), (10, 2), (10, 3), (10, 3)]
 
 
+@pytest.mark.parametrize("some", [range(20), range(0, 20, 3), (0, 1, 5, 19)])
+def test_results_of_a_loop_that_are_given_together(some):
+    """One column lies regularly in the bundle that is given; the carried end of another and some of a third are in it too."""
+
+    def program():
+        w, u, v, h = torch.randn(5, 5), torch.randn(5, 4), torch.randn(5, 3), torch.randn(2, 5)
+        outs, third = [], []
+        for _ in range(20):
+            h = torch.tanh(h @ w)
+            third.append(torch.sin(h @ u))
+            outs.append(h @ v)
+            h = h + third[-1].mean()
+        results = [*outs, h, *[third[i] for i in some], h + 1]
+        outs = third = None
+        torch.synchronize()
+        return results
+
+    on_both(program)
+    assert len(found(newest())) == 1
+
+
 def test_a_first_block_that_takes_one_value_twice():
     def program():
         w, x = torch.randn(3, 3), torch.randn(2, 3)

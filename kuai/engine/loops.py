@@ -210,12 +210,15 @@ def run(loop: Loop, values: Values, apply: Callable) -> None:
 
     begin = tuple(values.array(slot) for slot in loop.carried.values()), tuple(room.array for room in rooms)
     last, arrays = xp.lax.fori_loop(0, count, body, begin)
-    values.update((loop.slot(made, count - 1), x) for made, x in zip(loop.carried, last))
     for room, array in zip(rooms, arrays):
         room.array = array
+    for made, x in zip(loop.carried, last):
+        if made not in kept:
+            values.set((loop.slot(made, count - 1),), (x,))
     for made, (room, start, stride) in kept.items():
         aval = block[made.step].outs[made.result]
-        values.update((loop.slot(made, b), Piece(room, start + stride * b, aval)) for b in range(count))
+        for b in range(count):
+            values.place(loop.slot(made, b), Piece(room, start + stride * b, aval))
 
 
 def _taker(values: Values, column: tuple[int, ...]) -> Callable:

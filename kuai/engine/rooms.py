@@ -55,6 +55,14 @@ class Values(dict[int, Any]):
                 home.room.array = self.xp.lax.dynamic_update_slice(home.room.array, array.reshape(-1), (home.start,))
             self[slot] = array if home is None else home
 
+    def place(self, slot: int, piece: Piece) -> None:
+        """Note a result that lies in a room; where that is not its home, it is brought there."""
+        home = self.homes.get(slot, piece)
+        if home.room is piece.room:
+            self[slot] = piece
+        else:
+            self.set((slot,), (piece.array(),))
+
     # ---- bundles -----------------------------------------------------------------------------------------------------
 
     def take(self, form: Form, slots: Sequence[int], array: Any) -> None:
