@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -192,8 +193,9 @@ def test_functions_keep_their_names_when_modules_of_the_same_name_are_imported(t
         print(type(torch.nn.utils.weight_norm).__name__, type(torch.nn.utils.spectral_norm).__name__, issubclass(GradcheckError, RuntimeError))
     """
     written(tmp_path, {"shadows.py": text})
-    ours, theirs = (run(tmp_path, "shadows.py", kuai=kuai) for kuai in (True, False))
-    assert ours[:2] == theirs[:2] and ours[0] == 0, ours[2]
+    for kuai in (True, False) if find_spec("torch") else (True,):
+        code, out, err = run(tmp_path, "shadows.py", kuai=kuai)
+        assert (code, out) == (0, "True\nfunction function True\n"), err
 
 
 def test_files_of_pytorchs_are_attributes_as_there():
